@@ -1,0 +1,1 @@
+"""THE `trinco` COMMAND: the only room that wires the others together."""

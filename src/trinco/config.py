@@ -1,0 +1,262 @@
+"""Every setting, read once from the environment into one frozen value.
+
+A setting is `TRINCO_<NAME>`; a secret may instead be `TRINCO_<NAME>_FILE`, the path of a file that holds it. An unknown
+`TRINCO_` variable or a value that does not parse refuses to start and says which. `docs/settings.md` is held against
+`SETTINGS` by a test.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from trinco.core.errors import DomainSyntaxError, TrincoError
+from trinco.core.hosting import NameServer, Zone
+from trinco.core.names import Domain
+
+PREFIX = "TRINCO_"
+Endpoint = tuple[str, int]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class ConfigError(TrincoError):
+    """A setting is unknown, missing or does not parse. The text names the variable and says what it wants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration of one Trinco process. Durations are seconds, sizes bytes."""
+
+    data: Path
+    database: str
+    base: Domain
+    nameservers: tuple[NameServer, ...]
+    policy_addresses: tuple[str, ...]
+    panel_addresses: tuple[str, ...]
+    reports_host: str
+    reports_addresses: tuple[str, ...]
+    reports_mx: tuple[tuple[int, str], ...]
+    caa: tuple[str, ...]
+    hostmaster: str
+    panel_listen: Endpoint
+    panel_url: str
+    policy_listen: tuple[Endpoint, ...]
+    dns_listen: tuple[Endpoint, ...]
+    edge_name: str
+    resolvers: tuple[Endpoint, ...]
+    authority_port: int
+    smtp_port: int
+    policy_port: int
+    allow_networks: tuple[Network, ...]
+    secret_key: str
+    seal_key: str
+    mail_url: str
+    mail_from: str
+    signup: bool
+    playground: bool
+    playground_listen: Endpoint
+    log: str
+
+    @property
+    def zone(self) -> Zone:
+        """Our own zone, as the edges serve it."""
+        return Zone(
+            base=self.base,
+            nameservers=self.nameservers,
+            policy_addresses=self.policy_addresses,
+            panel_addresses=self.panel_addresses,
+            reports_host=self.reports_host,
+            reports_addresses=self.reports_addresses,
+            reports_mx=self.reports_mx,
+            caa=self.caa,
+            hostmaster=self.hostmaster,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One variable: how it is parsed, its default as text (None: required), whether `_FILE` is allowed, what it is for."""
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str | None
+    help: str
+    secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name.upper()
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.split(r"[\s,]+", text) if word]
+
+
+def _endpoint(text: str) -> Endpoint:
+    host, _, port = text.strip().rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+        raise ValueError("wants ADDRESS:PORT, an IPv6 address in brackets")
+    return _address(host), int(port)
+
+
+def _endpoints(text: str) -> tuple[Endpoint, ...]:
+    return tuple(_endpoint(word) for word in _words(text))
+
+
+def _resolvers(text: str) -> tuple[Endpoint, ...]:
+    return tuple(_endpoint(word) if _has_port(word) else (_address(word), 53) for word in _words(text))
+
+
+def _has_port(word: str) -> bool:
+    return word.startswith("[") or word.count(":") == 1
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IPv4 or IPv6 address") from None
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    return tuple(_address(word) for word in _words(text))
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(word) for word in _words(text))
+
+
+def _host(text: str) -> str:
+    name = text.strip().rstrip(".").lower()
+    if not re.fullmatch(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+", name):
+        raise ValueError(f"{text!r} is not a host name")
+    return name
+
+
+def _optional_host(text: str) -> str:
+    return _host(text) if text.strip() else ""
+
+
+def _nameservers(text: str) -> tuple[NameServer, ...]:
+    servers = []
+    for entry in text.split():
+        host, _, addresses = entry.partition("=")
+        servers.append(NameServer(_host(host), _addresses(addresses)))
+    return tuple(servers)
+
+
+def _mx(text: str) -> tuple[tuple[int, str], ...]:
+    pairs = [entry.strip().split() for entry in text.split(",") if entry.strip()]
+    if any(len(pair) != 2 or not re.fullmatch(r"[0-9]{1,5}", pair[0]) for pair in pairs):
+        raise ValueError("wants PREFERENCE HOST, several with commas between")
+    return tuple((int(preference), _host(host)) for preference, host in pairs)
+
+
+def _caa(text: str) -> tuple[str, ...]:
+    return tuple(value.strip() for value in text.split(",") if value.strip())
+
+
+def _flag(text: str) -> bool:
+    values = {"on": True, "yes": True, "true": True, "1": True, "off": False, "no": False, "false": False, "0": False}
+    if text.lower() not in values:
+        raise ValueError("wants on or off")
+    return values[text.lower()]
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65536:
+        raise ValueError("wants a port number")
+    return int(text)
+
+
+def _database(text: str) -> str:
+    if urlsplit(text).scheme not in ("sqlite", "postgresql"):
+        raise ValueError("wants sqlite:///PATH or postgresql://USER@HOST/NAME")
+    return text
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError("wants one of " + ", ".join(words))
+        return text.lower()
+
+    return parse
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("data", Path, "trinco-data", "Directory of the database, the keys, the snapshots and the development CA."),
+    Setting("database", _database, "sqlite:///", "Database; `sqlite:///` alone is `trinco.sqlite3` in the data directory."),
+    Setting("base", Domain.parse, "trinco.example", "The zone that Trinco is authoritative for."),
+    Setting("nameservers", _nameservers, "", "Name servers of the zone, `host=address,address …`; default ns1.<base>."),
+    Setting("policy_addresses", _addresses, "127.0.0.1 ::1", "IPv4 and IPv6 addresses of the policy hosts, as in DNS."),
+    Setting("panel_addresses", _addresses, "", "Addresses of <base> itself in DNS; empty: none."),
+    Setting("reports_host", _optional_host, "", "Host name of the report mailbox; default reports.<base>."),
+    Setting("reports_addresses", _addresses, "", "Addresses of the reports host in DNS; default: the policy addresses."),
+    Setting("reports_mx", _mx, "", "MX of the reports host, `10 mx.example.net, …`; default: itself."),
+    Setting("caa", _caa, "", "CAA issue values at every policy host, separated by commas; empty: nobody may issue."),
+    Setting("hostmaster", _optional_host, "", "RNAME of the SOA as a host name; default hostmaster.<base>."),
+    Setting("panel_listen", _endpoint, "127.0.0.1:8080", "Where the panel listens (HTTP; put TLS in front of it)."),
+    Setting("panel_url", str, "", "The panel's address as people type it; default http://<panel_listen>."),
+    Setting("policy_listen", _endpoints, "127.0.0.1:8443", "Where the policy host listens (HTTPS)."),
+    Setting("dns_listen", _endpoints, "127.0.0.1:8053", "Where the name server listens (UDP and TCP)."),
+    Setting("edge_name", str, "edge1", "Name of this edge; every edge of an installation has its own."),
+    Setting("resolvers", _resolvers, "", "Resolvers for look-ups, `ADDRESS[:PORT] …`; default: those of the system."),
+    Setting("authority_port", _port, "53", "Port at which authoritative servers of others are asked."),
+    Setting("smtp_port", _port, "25", "Port at which mail servers of others are probed."),
+    Setting("policy_port", _port, "443", "Port at which policy hosts are fetched from."),
+    Setting("allow_networks", _networks, "", "Networks that may be dialled although they are private (tests, labs)."),
+    Setting("secret_key", str, "", "Secret of sessions and forms; default: made once, kept in the data directory.", secret=True),
+    Setting("seal_key", str, "", "Key that seals private keys, 32 bytes in hex; default: made once, kept as above.", secret=True),
+    Setting("mail_url", str, "", "How to send mail, smtp://USER:PASSWORD@HOST:PORT; empty: into a file.", secret=True),
+    Setting("mail_from", str, "", "Sender of our mails; default trinco@<base>."),
+    Setting("signup", _flag, "off", "Whether strangers may make an account."),
+    Setting("playground", _flag, "off", "A made-up internet on loopback, for trying: never on a real installation."),
+    Setting("playground_listen", _endpoint, "127.0.0.1:8054", "Where the playground's name server listens."),
+    Setting("log", _one_of("debug", "info", "warning", "error"), "info", "Least severe event that is logged."),
+)
+
+
+def load(environ: Mapping[str, str]) -> Config:
+    """The configuration in these variables. Raises ConfigError; secrets named by `_FILE` are read here."""
+    known = {setting.variable for setting in SETTINGS} | {s.variable + "_FILE" for s in SETTINGS if s.secret}
+    for variable in sorted(environ):
+        if variable.startswith(PREFIX) and variable not in known:
+            raise ConfigError(f"{variable}: there is no such setting")
+    return _completed({setting.name: _value(setting, environ) for setting in SETTINGS})
+
+
+def _value(setting: Setting, environ: Mapping[str, str]) -> Any:
+    text = environ.get(setting.variable, setting.default or "")
+    try:
+        if setting.secret and (path := environ.get(setting.variable + "_FILE")):
+            text = Path(path).read_text(encoding="utf-8").strip()
+        return setting.parse(text)
+    except (ValueError, OSError, DomainSyntaxError) as error:
+        raise ConfigError(f"{setting.variable}: {error}") from error
+
+
+def _completed(values: dict[str, Any]) -> Config:
+    """Fill in the defaults that follow from other settings."""
+    base, host, port = values["base"], *values["panel_listen"]
+    shown = f"[{host}]" if ":" in host else host
+    later = {
+        "nameservers": (NameServer(f"ns1.{base}", values["policy_addresses"]),),
+        "reports_host": f"reports.{base}",
+        "reports_addresses": values["policy_addresses"],
+        "hostmaster": f"hostmaster.{base}",
+        "panel_url": f"http://{shown}:{port}",
+        "mail_from": f"trinco@{base}",
+    }
+    for name, default in later.items():
+        values[name] = values[name] or default
+    values["reports_mx"] = values["reports_mx"] or ((10, values["reports_host"]),)
+    if values["database"] == "sqlite:///":
+        values["database"] = f"sqlite:///{values['data'] / 'trinco.sqlite3'}"
+    return Config(**{field.name: values[field.name] for field in fields(Config)})

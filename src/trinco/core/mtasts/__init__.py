@@ -1,0 +1,1 @@
+"""MTA-STS, RFC 8461, a module per concept of the standard."""

@@ -1,0 +1,1 @@
+"""LISTENERS FOR STRANGERS: authoritative DNS and the policy host. No ORM, no Django."""

@@ -1,0 +1,65 @@
+"""What the edge needs of the rest of the house, as Protocols that `cli` fills. Nothing in this room knows a database.
+
+Every method is blocking and is called from a worker thread, never from the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from trinco.core.errors import TrincoError
+from trinco.core.hosting import Certificate, Change, HostedDomain, Publication
+
+
+class FeedUnavailable(TrincoError):
+    """The database behind the feed is away. The edge goes on serving what it holds, and says since when it is stale."""
+
+
+class Feed(Protocol):
+    """Where the Publication comes from. Each method raises FeedUnavailable while the database is away.
+
+    The order is a contract (RFC 8461 section 8.1): an edge registers, then takes the changes, then opens its listeners,
+    and acknowledges a revision only when it has seen itself serve it. A policy id is announced once every registered
+    edge whose lease runs has acknowledged its body.
+    """
+
+    def register(self, held: Publication | None) -> None:
+        """Announce this edge and take a lease. `held` is what its snapshot holds; the panel learns from it which ids the
+        world has seen, so that a restored database never issues an older one."""
+
+    def renew(self) -> None:
+        """Keep the lease. Called every few seconds."""
+
+    def revision(self) -> int:
+        """The newest revision. Cheap: called several times a second."""
+
+    def changes(self, since: int | None) -> Change:
+        """What became different since that revision; everything (`whole`) for None or for a revision from another history."""
+
+    def acknowledge(self, revision: int, failing: Sequence[str]) -> None:
+        """This edge serves `revision`, durably. `failing` are labels whose policy it could not fetch from itself."""
+
+    def leave(self) -> None:
+        """Give the lease back at a clean stop, so that no announcement waits for this edge."""
+
+
+class Unsealer(Protocol):
+    """Opens a sealed private key."""
+
+    def __call__(self, sealed: bytes, server_name: str) -> bytes:
+        """PKCS #8 DER. Raises TrincoError when the seal does not fit the name or the installation."""
+
+
+class CertificateSource(Protocol):
+    """Certificates by server name, from memory alone: it is asked while a stranger's ClientHello waits."""
+
+    def certificate(self, server_name: bytes) -> tuple[Certificate, Sequence[bytes]] | None:
+        """The certificate and its issuers (DER, nearest first) for a lower-case server name, or None: refuse the hello."""
+
+
+class PolicySource(Protocol):
+    """Hosted domains by the name of their policy host, from memory alone."""
+
+    def hosted(self, policy_host: bytes) -> HostedDomain | None:
+        """The domain served at this lower-case host name, or None."""

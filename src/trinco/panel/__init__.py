@@ -1,0 +1,1 @@
+"""PEOPLE AND TABLES: the Django project, one app per word of the domain."""

@@ -1,0 +1,159 @@
+"""Which domains are hosted, for whom, in which state, and what was last seen of them in DNS."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from trinco.core.names import Domain
+from trinco.panel.accounts.models import Organisation
+from trinco.panel.accounts.tenancy import TenantManager
+
+
+class Revision(models.Model):
+    """The Publication's revision: one row, a counter that only goes forward. Also the SOA serial."""
+
+    number = models.PositiveBigIntegerField(default=0)
+
+
+class State(models.TextChoices):
+    """Where a domain stands with us."""
+
+    SETUP = "setup", _("Waiting for DNS")
+    """Added; its CNAMEs have not been seen to point to our label."""
+    LIVE = "live", _("Live")
+    """The CNAMEs were seen: the name is this organisation's, and is served."""
+    LEAVING = "leaving", _("Leaving")
+    """`mode: none` is served until the horizon has passed (RFC 8461 section 8.3)."""
+    GONE = "gone", _("Gone")
+    """No longer served. The row stays, since its label is never reissued."""
+
+
+class HostedDomain(models.Model):
+    """One mail domain of one organisation, under one unguessable label for ever.
+
+    Several organisations may have the same name in SETUP; only one can have it LIVE or LEAVING (proof by CNAME).
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=242)
+    """A-labels, lower case, no final dot."""
+    label = models.CharField(max_length=26, unique=True)
+    """128 random bits in lower-case base 32: never reissued, no `-`, `+` or `_` (also a report token)."""
+    state = models.CharField(max_length=8, choices=State.choices, default=State.SETUP)
+    tlsrpt = models.BooleanField(default=True)
+    """Whether `_smtp._tls` answers."""
+    revision = models.PositiveBigIntegerField(default=0, db_index=True)
+    """The Publication's revision that last changed what the edges know of this domain."""
+    created_at = models.DateTimeField(default=timezone.now)
+    verified_at = models.DateTimeField(null=True)
+    leaving_at = models.DateTimeField(null=True)
+    gone_at = models.DateTimeField(null=True)
+    checked_at = models.DateTimeField(null=True)
+    """When DNS was last looked at; None: never."""
+    check_due_at = models.DateTimeField(default=timezone.now, db_index=True)
+    mx_checked_at = models.DateTimeField(null=True)
+    """When the MX were last read; None: never. Older than an hour counts as unknown for enforce."""
+    mx_suggested = models.JSONField(default=list)
+    """MX hosts read while in SETUP, offered to the person as the `mx` list: never taken over by itself."""
+
+    objects: ClassVar[TenantManager[HostedDomain]] = TenantManager()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["name"], condition=Q(state__in=["live", "leaving"]), name="one_owner_per_name"),
+            models.UniqueConstraint(
+                fields=["organisation", "name"], condition=~Q(state="gone"), name="once_per_organisation"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def domain(self) -> Domain:
+        """The name as a value of core."""
+        return Domain.parse(self.name)
+
+    @property
+    def unicode(self) -> str:
+        """The name as people read it."""
+        return self.domain.unicode
+
+    @property
+    def policy_host(self) -> str:
+        return f"mta-sts.{self.name}"
+
+
+class RecordName(models.TextChoices):
+    """The three names that the owner points to us."""
+
+    MTA_STS = "mta-sts"
+    STS_TXT = "_mta-sts"
+    TLSRPT_TXT = "_smtp._tls"
+
+
+class Finding(models.TextChoices):
+    """What is there in place of one of the three CNAMEs."""
+
+    FOUND = "found", _("Found")
+    ELSEWHERE = "elsewhere", _("Points elsewhere")
+    MISSING = "missing", _("Not found yet")
+    TXT_IN_THE_WAY = "txt", _("A TXT record is in the way")
+    WILDCARD = "wildcard", _("A wildcard is in the way")
+    PROXIED = "proxied", _("Proxied")
+    CAA_FORBIDS = "caa", _("CAA forbids the certificate")
+    UNKNOWN = "unknown", _("DNS did not answer")
+
+
+class RecordSighting(models.Model):
+    """What the authoritative servers last said about one of the three names."""
+
+    domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="records")
+    record = models.CharField(max_length=10, choices=RecordName.choices)
+    finding = models.CharField(max_length=9, choices=Finding.choices)
+    seen = models.CharField(max_length=255, blank=True)
+    """What is there instead: the foreign target, the TXT, the addresses, the CAA record with its owner name."""
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[TenantManager[RecordSighting]] = TenantManager("domain__organisation")
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["domain", "record"], name="one_sighting_per_record")]
+
+
+class Starttls(models.TextChoices):
+    """What an MX answered to our probe."""
+
+    UNTESTED = "untested", _("Not tested yet")
+    OK = "ok", _("Works")
+    NOT_OFFERED = "not-offered", _("Not offered")
+    BAD_CERTIFICATE = "bad-certificate", _("Certificate not valid")
+    UNREACHABLE = "unreachable", _("No answer")
+
+
+class MxSighting(models.Model):
+    """One MX host of a domain as last seen in DNS and over SMTP. A suggestion to a person, never a policy by itself."""
+
+    domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="mx_hosts")
+    host = models.CharField(max_length=253)
+    preference = models.PositiveIntegerField()
+    seen_at = models.DateTimeField(default=timezone.now)
+    starttls = models.CharField(max_length=16, choices=Starttls.choices, default=Starttls.UNTESTED)
+    tls_version = models.CharField(max_length=10, blank=True)
+    problem = models.CharField(max_length=255, blank=True)
+    """What went wrong, in the words of the library or the server."""
+    not_after = models.DateTimeField(null=True)
+    probed_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[TenantManager[MxSighting]] = TenantManager("domain__organisation")
+
+    class Meta:
+        ordering: ClassVar = ["preference", "host"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["domain", "host"], name="one_sighting_per_mx")]

@@ -1,0 +1,75 @@
+"""What policy each domain has, had and announces; the ledger of what was served; the edges that serve it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from trinco.core.mtasts.policy import Mode
+from trinco.panel.accounts.tenancy import TenantManager
+from trinco.panel.domains.models import HostedDomain
+
+
+class PolicyVersion(models.Model):
+    """One policy as it was published: immutable. The ledger's `served_until` is the one thing written later."""
+
+    domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    """1, 2, 3, … within the domain."""
+    policy_id = models.CharField(max_length=32)
+    """The id of RFC 8461 section 3.1: UTC time and part of the body's hash; later ones sort after earlier ones."""
+    mode = models.CharField(max_length=8, choices=[(mode.value, mode.value) for mode in Mode])
+    mx = models.JSONField(default=list)
+    max_age = models.PositiveIntegerField()
+    """Seconds."""
+    body = models.BinaryField()
+    revision = models.PositiveBigIntegerField()
+    """The Publication's revision that carried the body to the edges."""
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.CharField(max_length=254)
+    undoes = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+")
+    """The version that this one set aside when the person pressed undo."""
+    override = models.BooleanField(default=False)
+    announced_at = models.DateTimeField(null=True)
+    """When DNS first said its id; None: not yet, or skipped since a newer one came."""
+    served_from = models.DateTimeField(null=True)
+    """First moment at which an edge may have served the body."""
+    served_until = models.DateTimeField(null=True)
+    """Last moment at which an edge may have served it; None: served still, or never."""
+
+    objects: ClassVar[TenantManager[PolicyVersion]] = TenantManager("domain__organisation")
+
+    class Meta:
+        ordering: ClassVar = ["-number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["domain", "number"], name="one_version_per_number"),
+            models.UniqueConstraint(fields=["domain", "policy_id"], name="an_id_is_never_reused"),
+        ]
+
+
+class Standing(models.Model):
+    """Which version of a domain is served and which one is announced. Served is never older than announced (RFC 8461 8.1)."""
+
+    domain = models.OneToOneField(HostedDomain, on_delete=models.CASCADE, related_name="standing")
+    current = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="+")
+    announced = models.ForeignKey(PolicyVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    id_floor = models.CharField(max_length=32, blank=True)
+    """The highest id that the world has ever seen for this name: new ones sort after it, also after a restore."""
+
+    objects: ClassVar[TenantManager[Standing]] = TenantManager("domain__organisation")
+
+
+class EdgeNode(models.Model):
+    """An edge process. Its lease tells whether an announcement must wait for it. No tenant's data."""
+
+    name = models.CharField(max_length=64, unique=True)
+    session = models.CharField(max_length=32)
+    """Random per process start: an older process of the same name cannot acknowledge in place of the newer one."""
+    registered_at = models.DateTimeField(default=timezone.now)
+    lease_until = models.DateTimeField()
+    acknowledged = models.PositiveBigIntegerField(null=True)
+    """The newest revision that this process has seen itself serve; None: none yet."""
+    failing = models.JSONField(default=list)
+    """Labels whose policy it could not fetch from itself."""

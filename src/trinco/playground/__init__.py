@@ -1,0 +1,1 @@
+"""A MADE-UP INTERNET FOR TRYING: customers' zones on loopback."""
