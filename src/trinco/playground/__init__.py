@@ -1,1 +1,14 @@
-"""A MADE-UP INTERNET FOR TRYING: customers' zones on loopback."""
+"""A made-up internet on loopback, for trying Trinco without a domain of one's own. Nothing imports it but `cli`.
+
+    world        customers' zones as records in memory, and what a name server finds in them
+    cast         the customers: who they are, how their DNS and their mail servers stand
+    store        the zones in a file
+    answers      an authoritative server's answer, pure
+    resolver     a resolver's answer: the same zones, and Trinco's own zone by asking Trinco
+    nameserver   both over UDP and TCP
+    control      a small HTTP interface that publishes and removes records
+    authority    the root and the certificates of the mail servers
+    mailserver   mail servers that behave well or badly at STARTTLS
+
+`python -m trinco.playground` runs all of it in one process, as a child of `trinco serve --playground`.
+"""
