@@ -33,6 +33,17 @@ class State(models.TextChoices):
     """No longer served. The row stays, since its label is never reissued."""
 
 
+class Level(models.IntegerChoices):
+    """How urgently a domain wants its owner, worst first (the Overview's order)."""
+
+    CRITICAL = 0, _("Critical")
+    ATTENTION = 1, _("Attention")
+    READY = 2, _("Ready")
+    SETUP = 3, _("Setup")
+    OK = 4, _("OK")
+    LEAVING = 5, _("Leaving")
+
+
 class HostedDomain(models.Model):
     """One mail domain of one organisation, under one unguessable label for ever.
 
@@ -61,10 +72,16 @@ class HostedDomain(models.Model):
     mx_suggested = models.JSONField(default=list)
     """MX hosts read while in SETUP, offered to the person as the `mx` list: never taken over by itself."""
 
+    level = models.PositiveSmallIntegerField(choices=Level.choices, default=Level.SETUP)
+    """What `checks.status` made of this domain last: for sorting, filtering and counting alone."""
+    level_revision = models.PositiveBigIntegerField(default=0)
+    """The `revision` at which `level` was worked out; another one means that it is to be worked out again."""
+
     objects: ClassVar[TenantManager[HostedDomain]] = TenantManager()
 
     class Meta:
         ordering: ClassVar = ["name"]
+        indexes: ClassVar = [models.Index(fields=["organisation", "level", "name"], name="overview_worst_first")]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["name"], condition=Q(state__in=["live", "leaving"]), name="one_owner_per_name"),
             models.UniqueConstraint(
@@ -151,6 +168,8 @@ class MxSighting(models.Model):
     """What went wrong, in the words of the library or the server."""
     not_after = models.DateTimeField(null=True)
     probed_at = models.DateTimeField(null=True)
+    probe_due_at = models.DateTimeField(default=timezone.now, db_index=True)
+    """When the worker talks to it next, while the domain is LIVE."""
 
     objects: ClassVar[TenantManager[MxSighting]] = TenantManager("domain__organisation")
 
