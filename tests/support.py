@@ -1,0 +1,37 @@
+"""What tests of several rooms share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+PACKAGES = {
+    "chromium": "chromium",
+    "dig": "dnsutils",
+    "dnsperf": "dnsperf",
+    "knotd": "knot",
+    "nginx": "nginx-light",
+    "nsd": "nsd",
+    "pdns_server": "pdns-server",
+    "pebble": "pebble",
+    "postgres": "postgresql",
+    "swaks": "swaks",
+    "unbound": "unbound",
+}
+"""Debian package of each program that a test may drive."""
+
+SYSTEM_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+"""Where Debian puts daemons, which is not on everybody's PATH."""
+
+
+def needs(program: str) -> str:
+    """The path of `program`. Where it is absent the test is skipped, naming the Debian package; with CI=true it fails."""
+    path = shutil.which(program, path=SYSTEM_PATH)
+    if path is not None:
+        return path
+    reason = f"needs {program}: apt-get install {PACKAGES.get(program, program)}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
