@@ -83,7 +83,9 @@ class HostedDomain(models.Model):
         ordering: ClassVar = ["name"]
         indexes: ClassVar = [models.Index(fields=["organisation", "level", "name"], name="overview_worst_first")]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["name"], condition=Q(state__in=["live", "leaving"]), name="one_owner_per_name"),
+            models.UniqueConstraint(
+                fields=["name"], condition=Q(state__in=["live", "leaving"]), name="one_owner_per_name"
+            ),
             models.UniqueConstraint(
                 fields=["organisation", "name"], condition=~Q(state="gone"), name="once_per_organisation"
             ),
