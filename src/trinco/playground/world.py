@@ -167,6 +167,10 @@ class World:
             return Found(Outcome.NO_NAME, zone)
         return self._at(owner, name, rtype, zone)
 
+    def held(self, name: str, rtype: str) -> tuple[Record, ...]:
+        """The records that stand at a name itself, whatever lies between: for the addresses beside a delegation."""
+        return self._of(name, rtype)
+
     def soa(self, zone: str) -> Record:
         """The SOA of a zone: made up where the zone holds none."""
         held = self._of(zone, "SOA")
