@@ -1,7 +1,8 @@
 """One error tree.
 
-What a foreign library raises is mapped into this tree at the border, so that whoever calls Trinco catches `TrincoError`
-and nothing else. A class carries the RFC 8460 section 4.3 result type that a sender would report for it, where there is one.
+What a foreign library raises is mapped into this tree at the border, so that whoever calls Trinco catches
+`TrincoError` and nothing else. A class carries the RFC 8460 section 4.3 result type that a sender would report for it,
+where there is one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import ClassVar
 
 
 class TrincoError(Exception):
-    """The root. `result_type` is the RFC 8460 section 4.3 word for this failure, or None where the standard has none."""
+    """The root. `result_type` is the RFC 8460 section 4.3 word for this failure; None: the standard has none."""
 
     result_type: ClassVar[str | None] = None
 

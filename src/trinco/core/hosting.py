@@ -43,7 +43,7 @@ class HostedDomain(msgspec.Struct, frozen=True, gc=False):
     policy: bytes | None = None
     """Body of the policy file, CRLF line ends; None: not served (the domain has not proved its CNAMEs yet)."""
     policy_id: str | None = None
-    """The id that the TXT record announces; None: no TXT record yet. May be behind `policy`, never ahead (RFC 8461 8.1)."""
+    """The id that TXT announces; None: no TXT record yet. May be behind `policy`, never ahead (RFC 8461 8.1)."""
     tlsrpt: str | None = None
     """The whole TXT of `_smtp._tls`; None: no record."""
     certificate: Certificate | None = None
@@ -62,7 +62,7 @@ class NameServer(msgspec.Struct, frozen=True):
 
 
 class Zone(msgspec.Struct, frozen=True):
-    """Our own zone: everything in it that is not a customer's. Host names are A-labels without the final dot; TTLs in seconds."""
+    """Our own zone: what in it is not a customer's. Host names are A-labels without the final dot; TTLs are seconds."""
 
     base: Domain
     nameservers: tuple[NameServer, ...]
@@ -71,12 +71,12 @@ class Zone(msgspec.Struct, frozen=True):
     panel_addresses: tuple[str, ...] = ()
     """IPv4 and IPv6 of `<base>` itself (empty: no address there)."""
     reports_host: str = ""
-    """The host of the report mailbox and of the HTTPS report door; "" : none. Inside the zone it gets its addresses and MX."""
+    """Host of the report mailbox and the HTTPS report door; "": none. Inside the zone it gets its addresses and MX."""
     reports_addresses: tuple[str, ...] = ()
     reports_mx: tuple[tuple[int, str], ...] = ()
     """(preference, host) of `reports_host`."""
     caa: tuple[str, ...] = ()
-    """CAA values at every policy target, e.g. `letsencrypt.org; validationmethods=http-01`. Empty: `issue ";"` (nobody)."""
+    """CAA values at every policy target, e.g. `letsencrypt.org; validationmethods=http-01`. Empty: nobody may issue."""
     hostmaster: str = ""
     """The SOA's RNAME as a host name, e.g. `hostmaster.<base>`; "" : `hostmaster.<base>`."""
     ttl: int = 300
@@ -88,7 +88,7 @@ class Zone(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What became different between a revision that an edge holds and `revision`. `whole`: forget all that was held before."""
+    """What became different between the revision an edge holds and `revision`. `whole`: forget all that was held."""
 
     revision: int
     zone: Zone
@@ -101,7 +101,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Publication(msgspec.Struct, frozen=True):
-    """All that an edge serves at one revision. The revision is the zone's SOA serial as well: a counter, only forward."""
+    """All that an edge serves at one revision, which is the zone's SOA serial as well: a counter, only forward."""
 
     revision: int
     zone: Zone
