@@ -209,8 +209,9 @@ def _answer(reply: dns.message.Message) -> Answer:
 
 
 def _records(rrset: dns.rrset.RRset) -> list[Record]:
+    """In the order of their values, since servers shuffle them."""
     owner, rdtype = _text(rrset.name), dns.rdatatype.to_text(rrset.rdtype)
-    return [Record(owner, rdtype, rrset.ttl, _value(rdata)) for rdata in rrset]
+    return [Record(owner, rdtype, rrset.ttl, value) for value in sorted(map(_value, rrset))]
 
 
 def _text(name: dns.name.Name) -> str:
