@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -52,7 +52,7 @@ class Organisation(models.Model):
 
 
 class Role(models.TextChoices):
-    """What a member may do: a viewer sees, an editor changes domains and policies, admin and owner manage people as well."""
+    """A viewer sees, an editor changes domains and policies as well, admin and owner manage people too."""
 
     OWNER = "owner", _("Owner")
     ADMIN = "admin", _("Admin")
@@ -76,7 +76,7 @@ class Membership(models.Model):
 
 
 class AuditEntry(models.Model):
-    """One deed. Append-only: written by services in the transaction of the deed, never changed, never deleted with its actor."""
+    """One deed. Append-only: written by services in the transaction of the deed, never changed, outlives its actor."""
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+")
     at = models.DateTimeField(default=timezone.now, db_index=True)
@@ -93,7 +93,7 @@ class AuditEntry(models.Model):
     override = models.BooleanField(default=False)
     """The person went on although a check had refused the deed."""
 
-    objects: ClassVar[TenantManager[AuditEntry]] = TenantManager()
+    objects: ClassVar[TenantManager[Self]] = TenantManager()
 
     class Meta:
         ordering: ClassVar = ["-at", "-id"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 from django.utils import timezone
@@ -34,7 +34,20 @@ class Certificate(models.Model):
     issued_at = models.DateTimeField(default=timezone.now)
     renew_due_at = models.DateTimeField(db_index=True)
 
-    objects: ClassVar[TenantManager[Certificate]] = TenantManager("domain__organisation")
+    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
 
     class Meta:
         ordering: ClassVar = ["-not_after"]
+
+
+class Attempt(models.Model):
+    """A domain whose certificate could not be had: until when we wait, and why. Gone with the next success."""
+
+    domain = models.OneToOneField(HostedDomain, on_delete=models.CASCADE, related_name="issuance_attempt")
+    failures = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField(db_index=True)
+    """When it is tried again."""
+    problem = models.CharField(max_length=255)
+    """What went wrong, for the domain's owner."""
+
+    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")

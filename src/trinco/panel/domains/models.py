@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
@@ -77,7 +77,7 @@ class HostedDomain(models.Model):
     level_revision = models.PositiveBigIntegerField(default=0)
     """The `revision` at which `level` was worked out; another one means that it is to be worked out again."""
 
-    objects: ClassVar[TenantManager[HostedDomain]] = TenantManager()
+    objects: ClassVar[TenantManager[Self]] = TenantManager()
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -140,7 +140,7 @@ class RecordSighting(models.Model):
     """What is there instead: the foreign target, the TXT, the addresses, the CAA record with its owner name."""
     seen_at = models.DateTimeField(default=timezone.now)
 
-    objects: ClassVar[TenantManager[RecordSighting]] = TenantManager("domain__organisation")
+    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
 
     class Meta:
         ordering: ClassVar = ["id"]
@@ -173,7 +173,7 @@ class MxSighting(models.Model):
     probe_due_at = models.DateTimeField(default=timezone.now, db_index=True)
     """When the worker talks to it next, while the domain is LIVE."""
 
-    objects: ClassVar[TenantManager[MxSighting]] = TenantManager("domain__organisation")
+    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
 
     class Meta:
         ordering: ClassVar = ["preference", "host"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 from django.utils import timezone
@@ -39,7 +39,7 @@ class PolicyVersion(models.Model):
     served_until = models.DateTimeField(null=True)
     """Last moment at which an edge may have served it; None: served still, or never."""
 
-    objects: ClassVar[TenantManager[PolicyVersion]] = TenantManager("domain__organisation")
+    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
 
     class Meta:
         ordering: ClassVar = ["-number"]
@@ -50,7 +50,7 @@ class PolicyVersion(models.Model):
 
 
 class Standing(models.Model):
-    """Which version of a domain is served and which one is announced. Served is never older than announced (RFC 8461 8.1)."""
+    """Which version is served and which is announced: the served one is never the older (RFC 8461 8.1)."""
 
     domain = models.OneToOneField(HostedDomain, on_delete=models.CASCADE, related_name="standing")
     current = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="+")
@@ -58,7 +58,7 @@ class Standing(models.Model):
     id_floor = models.CharField(max_length=32, blank=True)
     """The highest id that the world has ever seen for this name: new ones sort after it, also after a restore."""
 
-    objects: ClassVar[TenantManager[Standing]] = TenantManager("domain__organisation")
+    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
 
 
 class EdgeNode(models.Model):

@@ -1,0 +1,47 @@
+"""What allauth asks of the house: who may sign up, where a client is, how MFA secrets rest."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest
+
+from trinco.panel.accounts.actors import client_address
+from trinco.panel.accounts.models import User
+from trinco.panel.accounts.services import give_organisation
+from trinco.panel.seal import Seal
+
+_MFA_NAME = "mfa-secret"
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """Sign-up only where the configuration allows it; each new account gets an organisation of its own."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 - an interface of allauth
+        return bool(settings.CONFIG.signup)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return client_address(request)
+
+    @transaction.atomic
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # noqa: FBT001, FBT002
+        """Called by allauth, whose signature this is."""
+        saved: User = super().save_user(request, user, form, commit=commit)
+        if commit:
+            give_organisation(user=saved, organisation=None)
+        return saved
+
+
+class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """TOTP secrets and recovery seeds rest sealed, as private keys do."""
+
+    def encrypt(self, text: str) -> str:
+        return base64.b64encode(Seal.of(settings.SEAL_KEY).seal(text.encode(), _MFA_NAME)).decode("ascii")
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return Seal.of(settings.SEAL_KEY).open(base64.b64decode(encrypted_text), _MFA_NAME).decode()

@@ -1,0 +1,72 @@
+"""Deeds on accounts, and the audit log."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict, Unpack
+
+from allauth.account.models import EmailAddress
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+
+from trinco.panel.accounts.actors import Actor
+from trinco.panel.accounts.errors import AccountExists, EmailSyntaxError, NoMembership
+from trinco.panel.accounts.models import AuditEntry, Membership, Organisation, Role, User
+
+
+class Details(TypedDict, total=False):
+    """What an audit line says besides who, what and whom: values before and after; was a refusal overridden."""
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+    override: bool
+
+
+def record(
+    *, organisation: Organisation, actor: Actor, action: str, subject: str, **details: Unpack[Details]
+) -> AuditEntry:
+    """Write an audit line, in the transaction of the deed that it tells of."""
+    return AuditEntry.objects.everywhere().create(
+        organisation=organisation, actor=actor.name, source=actor.source, action=action, subject=subject, **details
+    )
+
+
+@transaction.atomic
+def create_account(*, email: str, password: str | None, organisation: Organisation | None = None) -> User:
+    """A person with a confirmed address, and an organisation of their own unless one is given.
+
+    The password's strength is the caller's to judge; None: no login by password.
+    Raises EmailSyntaxError, AccountExists.
+    """
+    address = _address(email)
+    if User.objects.filter(email__iexact=address).exists():
+        raise AccountExists(address)
+    user = User.objects.create_user(address, password)
+    EmailAddress.objects.create(user=user, email=address, verified=True, primary=True)
+    give_organisation(user=user, organisation=organisation)
+    return user
+
+
+def give_organisation(*, user: User, organisation: Organisation | None) -> Membership:
+    """Make the person an editor in the organisation, or the owner of a new one named after the address."""
+    if organisation is not None:
+        return Membership.objects.create(organisation=organisation, user=user, role=Role.EDITOR)
+    own = Organisation.objects.create(name=user.email[:120])
+    return Membership.objects.create(organisation=own, user=user, role=Role.OWNER)
+
+
+def membership_of(user: User) -> Membership:
+    """The membership under which a person works: the oldest one. Raises NoMembership."""
+    membership = Membership.objects.select_related("organisation").filter(user=user).order_by("pk").first()
+    if membership is None:
+        raise NoMembership(user.email)
+    return membership
+
+
+def _address(text: str) -> str:
+    address = text.strip().lower()
+    try:
+        validate_email(address)
+    except ValidationError:
+        raise EmailSyntaxError("not an e-mail address", source=text) from None
+    return address

@@ -1,0 +1,47 @@
+"""The database behind the panel, from its URL: SQLite for one machine, PostgreSQL for several."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+_BUSY_SECONDS = 20
+
+_SQLITE: dict[str, Any] = {
+    # FULL: a commit that was reported survives a power loss. IMMEDIATE: a transaction that will write takes its turn at
+    # the start, instead of failing in its middle.
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
+    "transaction_mode": "IMMEDIATE",
+    "timeout": _BUSY_SECONDS,
+}
+_POSTGRESQL: dict[str, Any] = {
+    # The kernel's own keepalive would notice a vanished host after two hours only.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    "connect_timeout": 10,
+}
+
+
+def database(url: str) -> dict[str, Any]:
+    """The entry of `DATABASES` for `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST:PORT/NAME?option=value`."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": unquote(url.removeprefix("sqlite:///")),
+            "OPTIONS": _SQLITE,
+        }
+    options = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", unquote(parts.hostname or "")),
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**_POSTGRESQL, **options},
+    }

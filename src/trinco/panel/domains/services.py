@@ -1,0 +1,155 @@
+"""Deeds on hosted domains. Each is one transaction and writes its audit line.
+
+Locks are taken in one order, so that no two deeds wait for each other: domains by primary key, then the revision.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from trinco.core.names import Domain
+from trinco.panel.accounts.actors import TRINCO, Actor
+from trinco.panel.accounts.models import Organisation
+from trinco.panel.accounts.services import record
+from trinco.panel.domains.errors import AlreadyAdded, NotInSetup, NotProven, OurOwnName
+from trinco.panel.domains.models import Finding, HostedDomain, RecordName, RecordSighting, Revision, State
+
+SERVED = (State.LIVE, State.LEAVING)
+"""The states in which the edges answer for a domain."""
+
+_PROOF_AGE = timedelta(hours=1)
+_ROW = 1
+
+
+def next_revision() -> int:
+    """The Publication's next revision. In a transaction: whoever comes next waits for its end, so that revisions become
+    visible in their order."""
+    return _forward(1)
+
+
+def revision_above(number: int) -> int:
+    """A revision above one that the world has seen, for the day after a restore: serial numbers only go forward."""
+    held = Revision.objects.filter(pk=_ROW).values_list("number", flat=True).first() or 0
+    return _forward(max(number - held, 0) + 1)
+
+
+def _forward(by: int) -> int:
+    if not Revision.objects.filter(pk=_ROW).update(number=F("number") + by):
+        Revision.objects.create(pk=_ROW, number=by)
+    return Revision.objects.get(pk=_ROW).number
+
+
+def touch(domain: HostedDomain) -> None:
+    """Give the domain the next revision, so that every edge takes it anew. In a transaction."""
+    domain.revision = next_revision()
+    domain.save(update_fields=["revision"])
+
+
+def locked(domain: HostedDomain) -> HostedDomain:
+    """The row as it is now, nobody else's until the transaction ends."""
+    return HostedDomain.objects.everywhere().select_for_update().get(pk=domain.pk)
+
+
+def add(*, organisation: Organisation, name: Domain, actor: Actor) -> HostedDomain:
+    """Host a name for an organisation, under a new label, waiting for its CNAMEs. Raises AlreadyAdded, OurOwnName.
+
+    Several organisations may wait with the same name: the one to whose label the CNAMEs point will have it.
+    """
+    base = str(settings.CONFIG.base)
+    if str(name) == base or str(name).endswith(f".{base}"):
+        raise OurOwnName(str(name))
+    try:
+        return _added(organisation, str(name), actor)
+    except IntegrityError:
+        raise AlreadyAdded(str(name)) from None
+
+
+@transaction.atomic
+def _added(organisation: Organisation, name: str, actor: Actor) -> HostedDomain:
+    domain = HostedDomain.objects.everywhere().create(organisation=organisation, name=name, label=_label())
+    record(organisation=organisation, actor=actor, action="domain.added", subject=name, after={"label": domain.label})
+    return domain
+
+
+def _label() -> str:
+    return base64.b32encode(secrets.token_bytes(16)).decode("ascii").rstrip("=").lower()
+
+
+@transaction.atomic
+def remove_unverified(*, domain: HostedDomain, actor: Actor) -> None:
+    """Give up a domain that was never served. Its row stays, so that its label is never reissued. Raises NotInSetup."""
+    row = locked(domain)
+    if row.state != State.SETUP:
+        raise NotInSetup(row.name)
+    _close(row)
+    record(organisation=row.organisation, actor=actor, action="domain.removed", subject=row.name)
+    domain.refresh_from_db()
+
+
+@transaction.atomic
+def set_tlsrpt(*, domain: HostedDomain, on: bool, actor: Actor) -> None:
+    """Whether `_smtp._tls` answers for this domain."""
+    row = locked(domain)
+    if row.tlsrpt != on:
+        row.tlsrpt = on
+        row.save(update_fields=["tlsrpt"])
+        touch(row)
+        before, after = {"tlsrpt": not on}, {"tlsrpt": on}
+        record(
+            organisation=row.organisation,
+            actor=actor,
+            action="domain.tlsrpt",
+            subject=row.name,
+            before=before,
+            after=after,
+        )
+    domain.refresh_from_db()
+
+
+@transaction.atomic
+def mark_live(domain: HostedDomain) -> bool:
+    """Serve a domain whose three CNAMEs were seen to point to its label. False: it was live already.
+
+    The CNAMEs are the proof of who has the name: an owner to whom they no longer point loses it here, and only here.
+    Raises NotInSetup, NotProven.
+    """
+    row = locked(domain)
+    if row.state == State.LIVE:
+        return False
+    if row.state != State.SETUP:
+        raise NotInSetup(row.name)
+    _require_proof(row)
+    _displace_owner(row)
+    row.state, row.verified_at = State.LIVE, timezone.now()
+    row.save(update_fields=["state", "verified_at"])
+    touch(row)
+    record(organisation=row.organisation, actor=TRINCO, action="domain.verified", subject=row.name)
+    domain.refresh_from_db()
+    return True
+
+
+def _require_proof(row: HostedDomain) -> None:
+    since = timezone.now() - _PROOF_AGE
+    sightings = RecordSighting.objects.everywhere().filter(domain=row, finding=Finding.FOUND, seen_at__gt=since)
+    if set(sightings.values_list("record", flat=True)) != set(RecordName.values):
+        raise NotProven(row.name)
+
+
+def _displace_owner(row: HostedDomain) -> None:
+    owners = HostedDomain.objects.everywhere().select_for_update().filter(name=row.name, state__in=SERVED)
+    for owner in owners.exclude(pk=row.pk):
+        _close(owner)
+        touch(owner)
+        record(organisation=owner.organisation, actor=TRINCO, action="domain.taken-over", subject=owner.name)
+
+
+def _close(row: HostedDomain) -> None:
+    row.state, row.gone_at = State.GONE, timezone.now()
+    row.save(update_fields=["state", "gone_at"])

@@ -1,0 +1,57 @@
+"""Why a deed on a policy is refused. Each carries what a page needs to say it in the reader's language."""
+
+from __future__ import annotations
+
+from trinco.core.errors import TrincoError
+
+
+class PolicyRefused(TrincoError):
+    """The root of these: one `except` for whoever shows them all alike."""
+
+
+class UncoveredMx(PolicyRefused):
+    """`enforce` would cut off mail: these MX hosts of the domain match no pattern of the policy. May be overridden."""
+
+    def __init__(self, hosts: tuple[str, ...]) -> None:
+        super().__init__(", ".join(hosts))
+        self.hosts = hosts
+
+
+class MxUnknown(PolicyRefused):
+    """`enforce` wants MX hosts that were read in the last hour, and there are none. May be overridden."""
+
+
+class NothingChanged(PolicyRefused):
+    """The policy is the one that is served already."""
+
+
+class NothingToUndo(PolicyRefused):
+    """There is no version before the current one."""
+
+
+class NoMxYet(PolicyRefused):
+    """The mode wants an `mx` list, and the domain never had one."""
+
+
+class AlreadyStarted(PolicyRefused):
+    """The domain has a first policy already."""
+
+
+class NotStarted(PolicyRefused):
+    """The domain has no first policy yet."""
+
+
+class NotHosted(PolicyRefused):
+    """The domain's state does not allow it: leaving, gone, or (for leaving) not served yet. `state` is its State."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(state)
+        self.state = state
+
+
+class Conflict(PolicyRefused):
+    """Somebody else published in between: the current version is `number`, not the one that the person looked at."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(str(number))
+        self.number = number

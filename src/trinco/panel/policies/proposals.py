@@ -1,0 +1,90 @@
+"""What a change of the mode means, and whether it would cut off mail: the questions before a policy is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.utils import timezone
+
+from trinco.core.mtasts.policy import Mode, Policy
+from trinco.panel.domains.models import HostedDomain, MxSighting, State
+from trinco.panel.policies.errors import MxUnknown, NoMxYet, NotStarted, UncoveredMx
+from trinco.panel.policies.models import PolicyVersion, Standing
+from trinco.panel.policies.versions import policy_of, standing_of
+
+DEFAULT_MAX_AGE: Final = {Mode.NONE: 86_400, Mode.TESTING: 86_400, Mode.ENFORCE: 604_800}
+"""Seconds. Testing is short-lived so that a mistake is; RFC 8461 section 3.2 asks for weeks where it counts."""
+
+MX_AGE = timedelta(hours=1)
+"""How old a look at the MX may be for `enforce`."""
+
+
+def proposed(domain: HostedDomain, mode: Mode) -> Policy:
+    """The policy that a change of the mode alone means: the last `mx` list that the domain had, the mode's own max_age.
+
+    The policy as it is where the mode is the same. Raises NotStarted, NoMxYet.
+    """
+    standing = standing_of(domain)
+    if standing is None:
+        raise NotStarted
+    return proposed_after(standing, mode)
+
+
+def proposed_after(standing: Standing, mode: Mode) -> Policy:
+    """As `proposed`, for a standing that was read with its current version."""
+    if standing.current.mode == mode:
+        return policy_of(standing.current)
+    mx = () if mode is Mode.NONE else _last_mx(standing.current)
+    return Policy(mode, mx, DEFAULT_MAX_AGE[mode])
+
+
+def _last_mx(current: PolicyVersion) -> tuple[str, ...]:
+    if current.mx:
+        return tuple(current.mx)
+    versions = PolicyVersion.objects.everywhere().filter(domain=current.domain_id, number__lt=current.number)
+    mx = versions.exclude(mx=[]).order_by("-number").values_list("mx", flat=True).first()
+    if not mx:
+        raise NoMxYet
+    return tuple(mx)
+
+
+def judged(domain: HostedDomain, policy: Policy, *, override: bool) -> tuple[str, ...] | None:
+    """None when nothing speaks against the policy; else the uncovered hosts, which the person overrides.
+
+    Raises UncoveredMx, MxUnknown unless `override`.
+    """
+    try:
+        require_safe(domain, policy, timezone.now())
+    except (UncoveredMx, MxUnknown):
+        if not override:
+            raise
+        return uncovered_hosts(domain, policy)
+    return None
+
+
+def require_safe(domain: HostedDomain, policy: Policy, now: datetime) -> None:
+    """Raises UncoveredMx or MxUnknown where senders would stop delivering (RFC 8461 section 5), or may."""
+    if policy.mode is Mode.ENFORCE:
+        require_covered(domain, policy, mx_hosts(domain), now)
+
+
+def require_covered(domain: HostedDomain, policy: Policy, hosts: Sequence[str], now: datetime) -> None:
+    """As `require_safe` for an enforcing policy, with the MX hosts given."""
+    if uncovered := tuple(host for host in hosts if not policy.matches(host)):
+        raise UncoveredMx(uncovered)
+    if not hosts or domain.mx_checked_at is None or now - domain.mx_checked_at > MX_AGE:
+        raise MxUnknown
+
+
+def uncovered_hosts(domain: HostedDomain, policy: Policy) -> tuple[str, ...]:
+    """The MX hosts last seen in DNS that match no pattern of the policy, in order of preference."""
+    return tuple(host for host in mx_hosts(domain) if not policy.matches(host))
+
+
+def mx_hosts(domain: HostedDomain) -> tuple[str, ...]:
+    """The MX hosts last seen in DNS, in order of preference; while in SETUP the suggested ones as well."""
+    seen = MxSighting.objects.everywhere().filter(domain=domain).values_list("host", flat=True)
+    suggested = domain.mx_suggested if domain.state == State.SETUP else []
+    return tuple(dict.fromkeys([*seen, *suggested]))

@@ -1,0 +1,111 @@
+"""What the worker does by itself: announce, reissue after a restore, and end what has left. Each is level-triggered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from trinco.panel.accounts.actors import TRINCO
+from trinco.panel.accounts.services import record
+from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.domains.services import SERVED, locked, next_revision, touch
+from trinco.panel.policies import ledger
+from trinco.panel.policies.gate import Gate, gate
+from trinco.panel.policies.models import PolicyVersion, Standing
+from trinco.panel.policies.versions import Deed, begin, policy_of, standing_of, write
+
+_AT_ONCE = 200
+_log = structlog.get_logger("trinco.policies")
+
+
+def announce_due(now: datetime) -> int:
+    """Announce the id of every policy that every live edge serves (RFC 8461 section 8.1). How many were announced."""
+    keys = _waiting(gate(now))
+    return sum(_announce_some(some, now) for some in _portions(keys))
+
+
+def _waiting(known: Gate) -> list[int]:
+    standings = Standing.objects.everywhere().filter(Q(announced=None) | ~Q(announced=F("current")))
+    standings = standings.filter(domain__state__in=SERVED, domain__revision__lte=known.acknowledged)
+    pairs = standings.order_by("domain").values_list("domain", "domain__label")
+    return [key for key, label in pairs if label not in known.failing]
+
+
+@transaction.atomic
+def _announce_some(keys: Sequence[int], now: datetime) -> int:
+    rows = _taken(HostedDomain.objects.everywhere().filter(pk__in=keys, state__in=SERVED))
+    known = gate(now)  # again, now that nobody can publish in between
+    ready = [row for row in rows if known.open_for(row)]
+    if not ready:
+        return 0
+    _announce(ready, now)
+    ledger.close_superseded(ready, now)
+    HostedDomain.objects.everywhere().filter(pk__in=[row.pk for row in ready]).update(revision=next_revision())
+    return len(ready)
+
+
+def _announce(ready: Sequence[HostedDomain], now: datetime) -> None:
+    standings = Standing.objects.everywhere().filter(domain__in=ready)
+    for standing in standings.select_related("current", "domain").filter(current__served_from=None):
+        begin(standing.current, standing.domain)
+    versions = PolicyVersion.objects.everywhere().filter(pk__in=standings.values("current"), announced_at=None)
+    versions.update(announced_at=now)
+    standings.update(announced=F("current"))
+    _log.info("policies announced", domains=len(ready), first=ready[0].name)
+
+
+def reissue_due(now: datetime) -> int:
+    """Give a new id to every policy whose name the world knows under a later one: the database was restored."""
+    standings = Standing.objects.everywhere().filter(domain__state__in=SERVED, id_floor__gt=F("current__policy_id"))
+    return sum(_reissue(standing.domain, now) for standing in standings.select_related("domain"))
+
+
+@transaction.atomic
+def _reissue(domain: HostedDomain, now: datetime) -> int:
+    row = locked(domain)
+    standing = standing_of(row)
+    if standing is None or standing.id_floor <= standing.current.policy_id:
+        return 0
+    write(row, policy_of(standing.current), Deed(TRINCO, "policy.reissued"), now)
+    return 1
+
+
+def retire_due(now: datetime) -> int:
+    """End the domains that are leaving and whose horizon has passed (RFC 8461 section 8.3). How many ended."""
+    ledger.open_ledgers()
+    ledger.close_gone(gate(now), now)
+    leaving = HostedDomain.objects.everywhere().filter(state=State.LEAVING).order_by("pk")
+    return sum(_retire(domain, now) for domain in leaving)
+
+
+@transaction.atomic
+def _retire(domain: HostedDomain, now: datetime) -> int:
+    row = locked(domain)
+    if row.state != State.LEAVING or not _may_end(row, now):
+        return 0
+    row.state, row.gone_at = State.GONE, now
+    row.save(update_fields=["state", "gone_at"])
+    touch(row)
+    record(organisation=row.organisation, actor=TRINCO, action="domain.gone", subject=row.name)
+    return 1
+
+
+def _may_end(row: HostedDomain, now: datetime) -> bool:
+    standing = standing_of(row)
+    if standing is None or standing.announced is None:
+        return True  # DNS never named a policy of ours, so that no sender ever had a reason to fetch one
+    return standing.announced == standing.current and ledger.horizon_of(row, now) is None
+
+
+def _taken(rows: QuerySet[HostedDomain]) -> list[HostedDomain]:
+    """Those of the rows that no other worker has in hand, locked."""
+    return list(rows.select_for_update(skip_locked=True).order_by("pk"))
+
+
+def _portions(keys: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(keys), _AT_ONCE):
+        yield keys[start : start + _AT_ONCE]

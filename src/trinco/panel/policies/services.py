@@ -1,0 +1,140 @@
+"""Deeds on policies. Each is one transaction with one audit line, and every domain's row is locked while it lasts."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from trinco.core.mtasts.policy import Mode, Policy
+from trinco.panel.accounts.actors import Actor
+from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.domains.services import locked
+from trinco.panel.policies.errors import (
+    AlreadyStarted,
+    Conflict,
+    NothingChanged,
+    NothingToUndo,
+    NotHosted,
+    NotStarted,
+)
+from trinco.panel.policies.ledger import horizon_of
+from trinco.panel.policies.many import Consequence, Outcome, preview_many, publish_many
+from trinco.panel.policies.models import PolicyVersion, Standing
+from trinco.panel.policies.proposals import DEFAULT_MAX_AGE, judged, proposed
+from trinco.panel.policies.rounds import announce_due, reissue_due, retire_due
+from trinco.panel.policies.versions import Deed, policy_of, standing_of, write
+
+__all__ = [
+    "DEFAULT_MAX_AGE",
+    "Consequence",
+    "Outcome",
+    "announce_due",
+    "horizon_of",
+    "leave",
+    "policy_of",
+    "preview_many",
+    "proposed",
+    "publish",
+    "publish_many",
+    "reissue_due",
+    "retire_due",
+    "start",
+    "undo",
+]
+
+
+@transaction.atomic
+def start(*, domain: HostedDomain, mx: tuple[str, ...], actor: Actor) -> PolicyVersion:
+    """The first version: testing, for a day. Raises AlreadyStarted, NotHosted, PolicySyntaxError."""
+    row = locked(domain)
+    if row.state != State.SETUP:
+        raise NotHosted(row.state)
+    if standing_of(row) is not None:
+        raise AlreadyStarted
+    policy = Policy(Mode.TESTING, mx, DEFAULT_MAX_AGE[Mode.TESTING])
+    return _written(domain, row, policy, Deed(actor, "policy.started"))
+
+
+@transaction.atomic
+def publish(
+    *,
+    domain: HostedDomain,
+    policy: Policy,
+    actor: Actor,
+    override: bool = False,
+    expected_number: int | None = None,
+) -> PolicyVersion:
+    """Make `policy` the current one; its id is announced once every live edge serves it.
+
+    `expected_number` is the version that the person looked at: Conflict if it is not the current one any more. Raises
+    NothingChanged, NotStarted, NotHosted; for enforce UncoveredMx and MxUnknown, unless `override`, which the audit
+    line then shows together with the hosts.
+    """
+    row, standing = _changeable(domain)
+    if expected_number not in {None, standing.current.number}:
+        raise Conflict(standing.current.number)
+    if policy == policy_of(standing.current):
+        raise NothingChanged
+    overridden = judged(row, policy, override=override)
+    return _written(domain, row, policy, Deed(actor, "policy.published", overridden=overridden))
+
+
+@transaction.atomic
+def undo(*, domain: HostedDomain, actor: Actor, override: bool = False) -> PolicyVersion:
+    """Publish the content of the version before the current one, under a new id. A leaving domain becomes live again.
+
+    Raises NothingToUndo, NotStarted, NotHosted, and what `publish` raises for enforce.
+    """
+    row = locked(domain)
+    standing = _standing(row)
+    if row.state == State.GONE:
+        raise NotHosted(row.state)
+    before = PolicyVersion.objects.everywhere().filter(domain=row, number=standing.current.number - 1).first()
+    if before is None:
+        raise NothingToUndo
+    overridden = judged(row, policy_of(before), override=override)
+    _stay(row)
+    deed = Deed(actor, "policy.undone", undoes=standing.current, overridden=overridden)
+    return _written(domain, row, policy_of(before), deed)
+
+
+@transaction.atomic
+def leave(*, domain: HostedDomain, actor: Actor) -> PolicyVersion:
+    """Begin to leave: `mode: none` for a day, a new id, served until the horizon has passed (RFC 8461 section 8.3).
+
+    Raises NotHosted unless the domain is live; one that was never served is given up by `domains.remove_unverified`.
+    """
+    row = locked(domain)
+    if row.state != State.LIVE:
+        raise NotHosted(row.state)
+    _standing(row)
+    row.state, row.leaving_at = State.LEAVING, timezone.now()
+    row.save(update_fields=["state", "leaving_at"])
+    policy = Policy(Mode.NONE, (), DEFAULT_MAX_AGE[Mode.NONE])
+    return _written(domain, row, policy, Deed(actor, "domain.left"))
+
+
+def _changeable(domain: HostedDomain) -> tuple[HostedDomain, Standing]:
+    row = locked(domain)
+    if row.state not in (State.SETUP, State.LIVE):
+        raise NotHosted(row.state)
+    return row, _standing(row)
+
+
+def _standing(row: HostedDomain) -> Standing:
+    standing = standing_of(row)
+    if standing is None:
+        raise NotStarted
+    return standing
+
+
+def _stay(row: HostedDomain) -> None:
+    if row.state == State.LEAVING:
+        row.state, row.leaving_at = State.LIVE, None
+        row.save(update_fields=["state", "leaving_at"])
+
+
+def _written(domain: HostedDomain, row: HostedDomain, policy: Policy, deed: Deed) -> PolicyVersion:
+    version = write(row, policy, deed, timezone.now())
+    domain.refresh_from_db()
+    return version

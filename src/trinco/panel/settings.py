@@ -1,0 +1,205 @@
+"""Django's settings, made from `trinco.config` alone: nothing here is edited by hand on an installation."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from django.utils.translation import gettext_lazy as _
+
+from trinco.config import load
+from trinco.panel import files
+from trinco.panel.databases import database
+
+CONFIG: Final = load(os.environ)
+"""The whole configuration, read once."""
+
+_HERE = Path(__file__).resolve().parent
+_URL = urlsplit(CONFIG.panel_url)
+_SECURE = _URL.scheme == "https"
+_LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
+
+# --- the data directory, and the secrets that are made once ---------------------------------------------------------
+
+DATA: Final = CONFIG.data.absolute()
+files.private_directory(DATA)
+STATIC_ROOT = DATA / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
+
+
+def _secret(name: str, given: str) -> str:
+    return given or files.made_once(DATA / "secrets" / name, lambda: secrets.token_hex(32))
+
+
+SECRET_KEY = _secret("secret_key", CONFIG.secret_key)
+SEAL_KEY: Final = _secret("seal_key", CONFIG.seal_key)
+"""64 hexadecimal digits: `Seal.of(settings.SEAL_KEY)`."""
+
+# --- what is installed ----------------------------------------------------------------------------------------------
+
+DEBUG = False
+ROOT_URLCONF = "trinco.panel.urls"
+WSGI_APPLICATION = "trinco.panel.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    "trinco.panel.web",  # first, so that its templates stand before allauth's
+    "trinco.panel.accounts",
+    "trinco.panel.domains",
+    "trinco.panel.policies",
+    "trinco.panel.certificates",
+    "trinco.panel.checks",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "django_htmx",
+    "heroicons",
+]
+MIDDLEWARE = [
+    "trinco.panel.health.HealthMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "trinco.panel.web.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- tables, files, mails -------------------------------------------------------------------------------------------
+
+DATABASES = {"default": database(CONFIG.database)}
+STATIC_URL = "/static/"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "trinco.panel.static.StaticStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # a bulk change names each domain in a field of its own
+
+
+def _mail(url: str) -> dict[str, Any]:
+    """Django's mail settings: a password is only ever sent over TLS; without a server, mails go into files."""
+    if not url:
+        return {"EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend", "EMAIL_FILE_PATH": DATA / "mail"}
+    parts = urlsplit(url)
+    implicit = parts.scheme == "smtps"
+    return {
+        "EMAIL_HOST": parts.hostname or "localhost",
+        "EMAIL_PORT": parts.port or (465 if implicit else 25),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": implicit,
+        "EMAIL_USE_TLS": not implicit and bool(parts.password),
+        "EMAIL_TIMEOUT": 20,
+    }
+
+
+globals().update(_mail(CONFIG.mail_url))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = CONFIG.mail_from
+
+LOGGING_CONFIG = "trinco.panel.logs.configure"
+LOGGING = {"level": CONFIG.log}
+
+# --- languages and time ---------------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("pt", _("Portuguese"))]
+LOCALE_PATHS = [_HERE / "web" / "locale"]
+LANGUAGE_COOKIE_NAME = "trinco_language"
+LANGUAGE_COOKIE_AGE = 365 * 86400
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SECURE = _SECURE
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_THOUSAND_SEPARATOR = True
+
+# --- people ---------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "trinco.panel.accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none" if CONFIG.playground else "mandatory"
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Trinco] "
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = _URL.scheme
+ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+MFA_ADAPTER = "trinco.panel.accounts.adapters.MfaAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Trinco"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _SECURE  # browsers allow passkeys on plain HTTP for localhost alone
+
+# --- the browser ----------------------------------------------------------------------------------------------------
+
+ALLOWED_HOSTS = [_URL.hostname or "", *(_LOOPBACK if CONFIG.playground else [])]
+CSRF_TRUSTED_ORIGINS = [f"{_URL.scheme}://{_URL.netloc}"]
+SESSION_COOKIE_NAME = "__Host-trinco_session" if _SECURE else "trinco_session"
+CSRF_COOKIE_NAME = "__Host-trinco_csrf" if _SECURE else "trinco_csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _SECURE
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * 86400
+SECURE_HSTS_SECONDS = 365 * 86400 if _SECURE else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": ["'none'"],
+    "script-src": ["'self'"],
+    "style-src": ["'self'"],
+    "img-src": ["'self'", "data:"],
+    "font-src": ["'self'"],
+    "connect-src": ["'self'"],
+    "manifest-src": ["'self'"],
+    "form-action": ["'self'"],
+    "base-uri": ["'none'"],
+    "frame-ancestors": ["'none'"],
+}
+"""Shaped like Django 6's setting of this name; `web.csp` sends it."""

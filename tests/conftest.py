@@ -1,0 +1,63 @@
+"""What every test stands on: a data directory of its own, made before Django reads its settings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from tests import support
+
+for _name in [name for name in os.environ if name.startswith("TRINCO_")]:
+    del os.environ[_name]  # a developer's own installation never leaks into the tests
+_DATA = Path(tempfile.mkdtemp(prefix="trinco-tests-"))
+os.environ["TRINCO_DATA"] = str(_DATA)
+os.environ["TRINCO_LOG"] = "warning"
+os.environ["DJANGO_SETTINGS_MODULE"] = (
+    "trinco.panel.settings"  # here and not in pyproject, where it would be read too early
+)
+
+
+def pytest_configure() -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    # A file, since connections of several threads to a shared database in memory fail instead of waiting.
+    settings.DATABASES["default"]["TEST"] = {"NAME": str(_DATA / "tests.sqlite3")}
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_DATA, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def needs() -> Callable[[str], str]:
+    """`needs("nsd")`: the path of a Debian program; skips by name without it, fails when CI=true."""
+    return support.needs
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The data directory of the settings under test."""
+    return _DATA
+
+
+@pytest.fixture(autouse=True)
+def _no_memory_of_other_tests() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def as_member(client: Any) -> Callable[[Any], Any]:
+    """`as_member(user)`: a browser in which this person is signed in."""
+
+    def sign_in(user: Any) -> Any:
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+    return sign_in
