@@ -1,4 +1,4 @@
-"""Compiles the message catalogues (.po) into what the panel reads (.mo), for a wheel and for an editable install alike."""
+"""Compiles the message catalogues (.po) into what the panel reads (.mo), for wheels and editable installs alike."""
 
 from __future__ import annotations
 

@@ -1,0 +1,57 @@
+#!/bin/sh
+# The programs that tests and benchmarks drive, from Debian's packages.
+#
+#   tools/debian.sh test | bench
+#
+# As root on a Debian they are installed, and their services are kept from starting; elsewhere the line to type is
+# printed, and the tests that need a missing program skip and say so. Nothing is fetched where nothing is missing.
+set -eu
+cd "$(dirname "$0")/.."
+
+# program:package; tests/test_make.py holds the first list against what the tests ask for.
+test_programs="chromium:chromium dig:dnsutils knotd:knot nsd:nsd postgres:postgresql swaks:swaks unbound:unbound"
+bench_programs="dnsperf:dnsperf knotd:knot nginx:nginx-light nsd:nsd pdns_server:pdns-server"
+
+case ${1:-test} in
+    test) wanted=$test_programs ;;
+    bench) wanted=$bench_programs ;;
+    *) echo "usage: tools/debian.sh test|bench" >&2; exit 2 ;;
+esac
+
+present() {
+    PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 || [ -n "$(ls /usr/lib/postgresql/*/bin/"$1" 2>/dev/null)" ]
+}
+
+missing=""
+for pair in $wanted; do
+    present "${pair%%:*}" || missing="$missing ${pair##*:}"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "Some tests need programs that are not here; they skip by name. To have them on a Debian:"
+    echo "    sudo apt-get install --no-install-recommends$missing"
+    exit 0
+fi
+
+# Debian starts a service when it installs it, unless this file says no (invoke-rc.d(8)).
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 130' INT TERM
+    printf '#!/bin/sh\n# Put here by Trinco tests while they install packages.\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+fi
+
+log=$(mktemp)
+install() {
+    # shellcheck disable=SC2086 # one word per package
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing >"$log" 2>&1
+}
+echo "Installing Debian's packages for the tests (their services are not started):$missing"
+if ! install; then
+    echo "Fetching Debian's list of packages first"
+    apt-get update >"$log" 2>&1 || { tail -5 "$log" >&2; exit 1; }
+    install || { tail -20 "$log" >&2; rm -f "$log"; exit 1; }
+fi
+rm -f "$log"

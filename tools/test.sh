@@ -1,0 +1,12 @@
+#!/bin/sh
+# `make test`: everything that must hold, on two cores. With CI=true a skipped test is a failed one (tests/strict.py).
+set -eu
+cd "$(dirname "$0")/.."
+tools/venv.sh dev
+tools/debian.sh test
+tools/check.sh
+echo "== core, with every branch covered"
+.venv/bin/python -m coverage run --source=src/trinco/core -m pytest tests/core -q -p tests.strict
+.venv/bin/python -m coverage report --show-missing --skip-covered --fail-under=100
+echo "== all other tests"
+exec .venv/bin/python -m pytest tests --ignore=tests/core -n 2 --dist loadfile -q -m "not slow" -p tests.strict
