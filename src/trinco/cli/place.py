@@ -14,6 +14,8 @@ from trinco.config import Config, Endpoint
 from trinco.playground.store import replace
 
 ENDPOINTS = "endpoints.json"
+SETTINGS = "serving.json"
+"""The variables that a running `trinco serve` has completed: for `trinco doctor`."""
 _LISTEN = {"panel": "PANEL_LISTEN", "policy": "POLICY_LISTEN", "dns": "DNS_LISTEN", "zones": "PLAYGROUND_LISTEN"}
 
 
@@ -100,12 +102,32 @@ def endpoints(settings: Config, login: Login) -> Endpoints:
 
 def write(data: Path, told: Endpoints) -> None:
     """Put the file into place, whole. It holds a password and is for the owner alone."""
-    replace(data / ENDPOINTS, msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n", mode=0o600)
+    _write(data / ENDPOINTS, told)
+
+
+def remember(data: Path, chosen: Mapping[str, str]) -> None:
+    """Keep the completed variables beside it."""
+    _write(data / SETTINGS, chosen)
+
+
+def remembered(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the running `trinco serve` of this data directory has completed and this environment does not say."""
+    data = Path(environ.get("TRINCO_DATA", "trinco-data"))
+    try:
+        kept = msgspec.json.decode((data / SETTINGS).read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError):
+        return {}
+    return {name: value for name, value in kept.items() if name not in environ}
 
 
 def remove(data: Path) -> None:
-    """Take the file away: nothing listens (any more)."""
-    (data / ENDPOINTS).unlink(missing_ok=True)
+    """Take the files away: nothing listens (any more)."""
+    for name in (ENDPOINTS, SETTINGS):
+        (data / name).unlink(missing_ok=True)
+
+
+def _write(target: Path, value: object) -> None:
+    replace(target, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n", mode=0o600)
 
 
 def commands(told: Endpoints) -> tuple[str, str]:

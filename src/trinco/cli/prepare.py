@@ -1,14 +1,13 @@
-"""What must be there before `trinco serve` starts its programs: tables, the development CA, an account to sign in with.
-
-Import this module after `django.setup()` alone.
-"""
+"""What must be there before `trinco serve` starts its programs: tables, the development CA, an account."""
 
 from __future__ import annotations
 
 import secrets
 from pathlib import Path
 
-from django.core.management import call_command
+from trinco.cli import orm as _orm  # noqa: F401 - sets Django up
+
+from django.core.management import call_command  # isort: skip - after the set-up
 from django.db import connections
 
 from trinco.cli.place import Login

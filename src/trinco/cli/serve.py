@@ -12,12 +12,11 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import django
 import typer
 
 from trinco import config
@@ -50,10 +49,11 @@ def serve(
     while it runs.
     """
     try:
-        os.environ.update(place.environment(os.environ, place.Serving(playground, port_base)))
+        chosen = place.environment(os.environ, place.Serving(playground, port_base))
+        os.environ.update(chosen)
         settings = config.load(os.environ)
         with alone(settings.data):
-            _run(settings)
+            _run(settings, chosen)
     except (config.ConfigError, AlreadyServing, OSError) as error:
         typer.echo(f"trinco serve: {error}", err=True)
         raise typer.Exit(2) from error
@@ -71,9 +71,10 @@ def alone(data: Path) -> Iterator[None]:
         yield
 
 
-def _run(settings: config.Config) -> None:
+def _run(settings: config.Config, chosen: Mapping[str, str]) -> None:
     place.remove(settings.data)
     login = _prepared(settings)
+    place.remember(settings.data, chosen)
     known = place.Login(login.email, login.password if settings.playground else "")
     try:
         asyncio.run(_serve(settings, place.endpoints(settings, known), login))
@@ -82,9 +83,7 @@ def _run(settings: config.Config) -> None:
 
 
 def _prepared(settings: config.Config) -> place.Login:
-    """Tables, keys, the first account. `cli.prepare` imports models, which Django allows after its set-up alone."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trinco.panel.settings")
-    django.setup()
+    """Tables, keys, the first account. Imported here, since Django reads the environment while it is imported."""
     login: place.Login = importlib.import_module("trinco.cli.prepare").prepare(settings)
     return login
 

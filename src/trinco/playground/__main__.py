@@ -29,10 +29,21 @@ def main() -> int:
     except (config.ConfigError, FileNotFoundError) as error:
         print(f"trinco playground: {error}", file=sys.stderr)  # noqa: T201 - no logger before the settings are known
         return 2
+    _configure_log()
     # Streams that turn to TLS midway (STARTTLS) draw a warning without meaning from Python 3.11 at every hang-up.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     asyncio.run(_run(settings, world))
     return 0
+
+
+def _configure_log() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ]
+    )
 
 
 async def _run(settings: config.Config, world: World) -> None:

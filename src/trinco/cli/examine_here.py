@@ -1,0 +1,95 @@
+"""The parts of an installation that are on this machine: files, database, clock."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from trinco.cli import orm as _orm  # noqa: F401 - sets Django up
+
+from django.db import DatabaseError, connection  # isort: skip - after the set-up
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from trinco.cli.findings import Finding, error, ok, untested, warning
+from trinco.config import Config
+from trinco.panel.accounts.models import AuditEntry
+from trinco.panel.domains.models import MxSighting, Starttls
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_SKEW = timedelta(minutes=5)
+_RECENT = timedelta(days=2)
+
+
+def examine(settings: Config) -> Iterator[Finding]:
+    """Every local part, one after the other."""
+    yield files(settings.data)
+    yield from secrets(settings.data)
+    reachable = database()
+    yield reachable
+    if reachable.verdict == "ok":
+        yield clock()
+        yield outward_smtp()
+
+
+def files(data: Path) -> Finding:
+    """The data directory: there, writable, closed to others."""
+    try:
+        probe = data / ".doctor"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as problem:
+        return error("data directory", f"{data}: {problem}", "make it writable for the user that runs Trinco")
+    if data.stat().st_mode & _OTHERS:
+        return warning("data directory", f"others on this machine may enter {data}", f"chmod 700 {data}")
+    return ok("data directory", f"{data} is writable, and closed to others")
+
+
+def secrets(data: Path) -> Iterator[Finding]:
+    """Files with keys in them: nobody else may read them."""
+    held = [path for folder in ("secrets", "ca") for path in sorted((data / folder).glob("*")) if path.is_file()]
+    open_ones = [path for path in held if path.stat().st_mode & _OTHERS]
+    if open_ones:
+        names = ", ".join(str(path) for path in open_ones)
+        yield error("keys", f"others on this machine may read {names}", f"chmod 600 {names}")
+    elif held:
+        yield ok("keys", f"{len(held)} files, readable by their owner alone")
+    else:
+        yield ok("keys", "none in the data directory")
+
+
+def database() -> Finding:
+    """Reachable, and with every table."""
+    try:
+        executor = MigrationExecutor(connection)
+        behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as problem:
+        return error("database", str(problem).strip(), "start it, or correct TRINCO_DATABASE")
+    if behind:
+        return error(
+            "database", f"{len(behind)} migrations behind", "trinco serve does them, or trinco panel --migrate"
+        )
+    return ok("database", f"{connection.vendor} answers, with every table")
+
+
+def clock() -> Finding:
+    """Never before what was already written: policy ids and certificates go by it."""
+    newest = AuditEntry.objects.everywhere().order_by("-at").values_list("at", flat=True).first()
+    if newest is not None and newest > timezone.now() + _SKEW:
+        return error("clock", f"it is behind the newest entry of the log, {newest:%Y-%m-%d %H:%M} UTC", "set the clock")
+    return ok("clock", f"{timezone.now():%Y-%m-%d %H:%M} UTC, not before anything in the log")
+
+
+def outward_smtp() -> Finding:
+    """Whether mail servers could be reached at all lately: many networks close port 25 outward."""
+    probed = MxSighting.objects.everywhere().filter(probed_at__gt=timezone.now() - _RECENT)
+    results = set(probed.values_list("starttls", flat=True))
+    if not results:
+        return untested("mail servers", "none was probed in the last two days")
+    if results == {Starttls.UNREACHABLE}:
+        return warning(
+            "mail servers", "none of those probed in the last two days answered", "see whether port 25 is open outward"
+        )
+    return ok("mail servers", "customers' mail servers can be reached from here")
