@@ -6,6 +6,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 _BUSY_SECONDS = 20
+_KEPT_SECONDS = 60
+"""How long a thread keeps its connection."""
 
 _SQLITE: dict[str, Any] = {
     # FULL: a commit that was reported survives a power loss. IMMEDIATE: a transaction that will write takes its turn at
@@ -28,11 +30,8 @@ def database(url: str) -> dict[str, Any]:
     """The entry of `DATABASES` for `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST:PORT/NAME?option=value`."""
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
-        return {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": unquote(url.removeprefix("sqlite:///")),
-            "OPTIONS": _SQLITE,
-        }
+        path = unquote(url.removeprefix("sqlite:///"))
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": path, "CONN_MAX_AGE": _KEPT_SECONDS, "OPTIONS": _SQLITE}
     options = dict(parse_qsl(parts.query))
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -41,7 +40,7 @@ def database(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": options.pop("host", unquote(parts.hostname or "")),
         "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": 60,
+        "CONN_MAX_AGE": _KEPT_SECONDS,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {**_POSTGRESQL, **options},
     }

@@ -11,7 +11,7 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/@%+,*()\[\]{}<>-]+")
-_NOISY = ("django.request", "django.security", "gunicorn.access", "asyncio")
+_NOISY = ("django.request", "django.security", "gunicorn.error", "gunicorn.access", "asyncio")
 
 
 def configure(settings: Mapping[str, str]) -> None:
@@ -29,10 +29,11 @@ def configure(settings: Mapping[str, str]) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    logging.config.dictConfig(_handlers(level))
+    logging.config.dictConfig(handlers(level))
 
 
-def _handlers(level: str) -> dict[str, Any]:
+def handlers(level: str) -> dict[str, Any]:
+    """The configuration of the standard library's logging, for gunicorn too."""
     foreign = [
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,

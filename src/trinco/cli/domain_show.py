@@ -1,0 +1,103 @@
+"""How `trinco domain` shows a domain: as JSON for programs, as lines for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import typer
+from django.utils import timezone
+
+from trinco.panel.certificates.services import current
+from trinco.panel.domains.models import HostedDomain, MxSighting, RecordSighting
+from trinco.panel.policies.models import PolicyVersion
+from trinco.panel.policies.services import horizon_of
+from trinco.panel.policies.versions import standing_of
+from trinco.panel.web.instructions import instructions
+
+
+def say(what: Mapping[str, Any] | Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print the facts to standard output."""
+    if as_json:
+        typer.echo(json.dumps(what, indent=2, default=_text))
+    elif isinstance(what, Mapping):
+        typer.echo("\n".join(_lines(what)))
+    else:
+        typer.echo("\n".join(_table(what) or ["No domains yet: trinco domain add DOMAIN"]))
+
+
+def listed(domain: HostedDomain) -> dict[str, Any]:
+    """One line of the list."""
+    standing = standing_of(domain)
+    announced = standing.announced if standing else None
+    return {
+        "domain": domain.name,
+        "state": domain.state,
+        "mode": standing.current.mode if standing else None,
+        "announced": announced.policy_id if announced else None,
+    }
+
+
+def telling(domain: HostedDomain, seen: Sequence[str], *, confirmed: bool) -> dict[str, Any]:
+    """What the owner does next."""
+    if confirmed:
+        todo = "publish the three CNAMEs; the domain goes live by itself once they are seen"
+    else:
+        todo = "confirm the mail servers: repeat with --accept-mx, or with --mx for each"
+    records = {each.owner: f"CNAME {each.target}." for each in instructions(domain)}
+    return {"domain": domain.name, "state": domain.state, "records": records, "mx_seen": list(seen), "next": todo}
+
+
+def described(domain: HostedDomain) -> dict[str, Any]:
+    """All that is known of a domain."""
+    standing = standing_of(domain)
+    certificate = current(domain)
+    return {
+        "domain": domain.name,
+        "unicode": domain.unicode,
+        "state": domain.state,
+        "records": _records(domain),
+        "served": _version(standing.current if standing else None),
+        "announced": _version(standing.announced if standing else None),
+        "horizon": horizon_of(domain, timezone.now()),
+        "certificate": {"issuer": certificate.issuer, "until": certificate.not_after} if certificate else None,
+        "mx": {sighting.host: sighting.starttls for sighting in MxSighting.objects.everywhere().filter(domain=domain)},
+    }
+
+
+def _records(domain: HostedDomain) -> dict[str, Any]:
+    found = RecordSighting.objects.everywhere().filter(domain=domain).values_list("record", "finding", "seen")
+    sightings = {record: " ".join(filter(None, (finding, seen))) for record, finding, seen in found}
+    return {
+        each.owner: {"cname": f"{each.target}.", "finding": sightings.get(each.record, "not looked yet")}
+        for each in instructions(domain)
+    }
+
+
+def _version(version: PolicyVersion | None) -> dict[str, Any] | None:
+    if version is None:
+        return None
+    facts = {"id": version.policy_id, "mode": version.mode, "mx": version.mx, "max_age": version.max_age}
+    return {**facts, "number": version.number, "published": version.created_at, "by": version.created_by}
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _lines(what: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    for key, value in what.items():
+        if isinstance(value, Mapping):
+            yield f"{indent}{key}:"
+            yield from _lines(value, indent + "  ")
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else _text(value)
+            yield f"{indent}{key}: {'-' if value in (None, [], '') else shown}"
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    cells = [[_text(value) if value is not None else "-" for value in row.values()] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))] if cells else []
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

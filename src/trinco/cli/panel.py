@@ -1,0 +1,64 @@
+"""`trinco panel`: the web pages, by gunicorn inside this process (threads, since SQLite has one writer anyway)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from django.conf import settings
+from django.core.management import call_command
+from django.core.wsgi import get_wsgi_application
+from django.db import connections
+from gunicorn.app.base import BaseApplication
+
+from trinco.cli import orm
+from trinco.cli.place import shown
+from trinco.panel import logs
+from trinco.panel.static import collect
+
+THREADS = 8
+STOP_SECONDS = 3
+
+MIGRATE_HELP = "Bring the tables up to date first (one process at a time)."
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("panel")(panel)
+
+
+def panel(migrate: Annotated[bool, typer.Option("--migrate", help=MIGRATE_HELP)] = False) -> None:
+    """The web pages. Listens at TRINCO_PANEL_LISTEN, in plain HTTP: put TLS in front of it."""
+    with orm.tables():
+        if migrate:
+            call_command("migrate", interactive=False, verbosity=0)
+    collect()
+    connections.close_all()  # gunicorn forks: no connection may be shared
+    Server(_options()).run()
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "bind": shown(settings.CONFIG.panel_listen),
+        "worker_class": "gthread",
+        "threads": THREADS,
+        "graceful_timeout": STOP_SECONDS,
+        "control_socket_disable": True,  # it would be made in the home directory
+        "loglevel": "warning",
+        "logconfig_dict": logs.handlers(settings.CONFIG.log.upper()),
+    }
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn with our options; it reads neither a file nor the command line."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self.options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        return get_wsgi_application()

@@ -1,0 +1,65 @@
+"""`trinco user add EMAIL`: the people who may sign in."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+
+from trinco.cli import orm
+from trinco.panel.accounts.errors import AccountExists
+from trinco.panel.accounts.models import Organisation, User
+from trinco.panel.accounts.services import create_account, membership_of
+
+users = typer.Typer(no_args_is_help=True, help="Manage the people who may sign in.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add `user` to the command line."""
+    app.add_typer(users, name="user")
+
+
+@users.command("add")
+def add(
+    email: Annotated[str, typer.Argument(help="The e-mail address, which is the login.")],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input, one line.")
+    ] = False,
+    join: Annotated[
+        str, typer.Option("--join", metavar="EMAIL", help="Make it a member of this person's organisation.")
+    ] = "",
+) -> None:
+    """Make an account, with an organisation of its own unless it joins one."""
+    with orm.tables():
+        organisation = _organisation(join) if join else None
+        password = _password(email, from_stdin=password_stdin)
+        try:
+            user = create_account(email=email, password=password, organisation=organisation)
+        except AccountExists as error:
+            raise orm.ended(f"there is an account {error.email} already", orm.EXIT_FINDING) from error
+    typer.echo(f"{user.email} may sign in.")
+
+
+def _organisation(email: str) -> Organisation:
+    user = User.objects.filter(email__iexact=email.strip()).first()
+    if user is None:
+        raise orm.ended(f"there is no account {email!a}", orm.EXIT_USAGE)
+    return membership_of(user).organisation
+
+
+def _password(email: str, *, from_stdin: bool) -> str:
+    password = sys.stdin.readline().rstrip("\r\n") if from_stdin else _asked()
+    try:
+        validate_password(password, User(email=email))
+    except ValidationError as error:
+        raise orm.ended(" ".join(error.messages), orm.EXIT_USAGE) from error
+    return password
+
+
+def _asked() -> str:
+    if not sys.stdin.isatty():
+        raise orm.ended("there is no terminal to ask for a password; use --password-stdin", orm.EXIT_USAGE)
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))

@@ -1,0 +1,29 @@
+"""Where certificates come from. One answer to each request, so that ACME can stand beside the development CA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate with its key, fresh from an authority."""
+
+    leaf: bytes
+    """DER."""
+    chain: tuple[bytes, ...]
+    """DER, nearest issuer first, the root left out."""
+    key: bytes
+    """PKCS #8 DER, in the clear: to be sealed at once."""
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+
+
+class Authority(Protocol):
+    """Issues certificates for policy hosts."""
+
+    def issue(self, policy_host: str, now: datetime) -> Issued:
+        """A certificate of exactly this name, with a new key. Raises IssuanceFailed."""

@@ -1,0 +1,74 @@
+"""The worker: what Trinco does by itself, on time, however often it crashed.
+
+Each job has a thread of its own, so that a name server that does not answer never delays an announcement. All are
+level-triggered: a row says when it is due, several workers share the rows by locks, and a crash loses nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from django.db import close_old_connections, connections
+from django.utils import timezone
+
+from trinco.panel.certificates.services import issue_due
+from trinco.panel.checks.services import look_due, probe_due
+from trinco.panel.policies.services import announce_due, reissue_due, retire_due
+
+_LONGEST_WAIT = 30.0
+"""Seconds between two attempts of a job that keeps failing."""
+_log = structlog.get_logger("trinco.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`work(now)` does what is due and returns how much that was; `every` is the pause after it, in seconds."""
+
+    name: str
+    work: Callable[[datetime], int]
+    every: float
+
+
+JOBS: tuple[Job, ...] = (
+    Job("announce", announce_due, 0.1),
+    Job("reissue", reissue_due, 1.0),
+    Job("certificates", issue_due, 0.5),
+    Job("look", look_due, 0.25),
+    Job("probe", probe_due, 1.0),
+    Job("retire", retire_due, 5.0),
+)
+
+
+def run(stop: threading.Event, jobs: Sequence[Job] = JOBS, patience: float = 3.0) -> None:
+    """Run the jobs until `stop` is set, and then at most `patience` seconds for what they have in hand."""
+    threads = [threading.Thread(target=_keep_doing, args=(job, stop), name=job.name, daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    deadline = time.monotonic() + patience
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _keep_doing(job: Job, stop: threading.Event) -> None:
+    failures = 0
+    while not stop.is_set():
+        failures = 0 if _done(job) else failures + 1
+        stop.wait(min(job.every * 2**failures, _LONGEST_WAIT))
+    connections.close_all()
+
+
+def _done(job: Job) -> bool:
+    """Whether the job could do its work. A crash is one line in the log, and the rows are still due."""
+    close_old_connections()
+    try:
+        job.work(timezone.now())
+    except Exception as error:  # noqa: BLE001 - the outermost loop of a job
+        _log.error("job failed", job=job.name, error=f"{type(error).__name__}: {error}")
+        return False
+    return True
