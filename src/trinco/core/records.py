@@ -5,13 +5,13 @@ Records that do not begin with the version and a semicolon are passed over; of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from trinco.core.errors import MultipleRecords, NoRecord, RecordSyntaxError
 from trinco.core.remarks import Fault, Kind, Remark, first_fatal, reason, remark
-from trinco.core.txt import WSP
+from trinco.core.txt import KINDS, WSP
 
 R = TypeVar("R")
 
@@ -23,6 +23,7 @@ class Standard(Generic[R]):
     version: str
     kinds: Mapping[str, Kind]
     read: Callable[[str], tuple[R | None, tuple[Fault, ...]]]
+    """The record, unless a fault is fatal, and the faults; the text begins as it must."""
 
     @property
     def beginning(self) -> str:
@@ -33,12 +34,7 @@ def parse(standard: Standard[R], text: str) -> R | None:
     """The record; None: not one of this standard. Raises RecordSyntaxError with the place of the first fault."""
     if not isinstance(text, str):
         raise RecordSyntaxError("a TXT record is text")
-    if not text.startswith(standard.beginning):
-        return None
-    record, faults = standard.read(text)
-    if fatal := first_fatal(faults, standard.kinds):
-        raise RecordSyntaxError(reason(fatal, standard.kinds), source=text, span=(fatal.start, fatal.end))
-    return record
+    return _read(standard, text) if text.startswith(standard.beginning) else None
 
 
 def select(standard: Standard[R], texts: Iterable[str]) -> R:
@@ -48,34 +44,56 @@ def select(standard: Standard[R], texts: Iterable[str]) -> R:
         raise NoRecord(f"no TXT record begins with {standard.beginning}")
     if len(ours) > 1:
         raise MultipleRecords(f"{len(ours)} TXT records begin with {standard.beginning}")
-    record = parse(standard, ours[0])
-    assert record is not None, "it begins as it must, and parse raises for what is broken"
+    return _read(standard, ours[0])
+
+
+def _read(standard: Standard[R], text: str) -> R:
+    record, faults = standard.read(text)
+    if fatal := first_fatal(faults, standard.kinds):
+        raise RecordSyntaxError(reason(fatal, standard.kinds), source=text, span=(fatal.start, fatal.end))
+    assert record is not None, "without a fatal fault there is a record"
     return record
 
 
-def lint(standard: Standard[R], texts: Iterable[str]) -> tuple[Remark, ...]:
-    """All that is wrong or doubtful in the set; a remark's line is the number of its record, counted from 1."""
+def lint(standards: Sequence[Standard[Any]], texts: Iterable[str]) -> tuple[Remark, ...]:
+    """All that is wrong or doubtful in the TXT records of one name that is there for one of these standards.
+
+    A remark's line is the number of its record, counted from 1.
+    """
     found: list[Remark] = []
-    ours = 0
+    counts: dict[str, int] = {}
     for line, text in enumerate(texts, 1):
-        if not isinstance(text, str):
-            faults: tuple[Fault, ...] = (Fault(0, 0, "not-text"),)
-        elif text.startswith(standard.beginning):
-            ours += 1
-            faults = standard.read(text)[1]
-            if ours > 1:
-                faults = (Fault(0, len(text), "multiple-records", (standard.beginning,)), *faults)
-        else:
-            faults = (_passed_over(standard, text),)
-        found += [remark(fault, standard.kinds, line, fault.start + 1) for fault in sorted(faults)]
-    if not ours:
-        found.append(remark(Fault(0, 0, "no-record", (standard.beginning,)), standard.kinds, 1, 1))
-    return tuple(found)
+        standard = resembled(standards, text)
+        faults = _foreign(text) if standard is None else _faults(standard, text, counts)
+        kinds = KINDS if standard is None else standard.kinds
+        found += [remark(fault, kinds, line, fault.start + 1) for fault in sorted(faults)]
+    return (*found, *_nothing_found(standards, counts))
 
 
-def _passed_over(standard: Standard[R], text: str) -> Fault:
-    """Why senders do not see this record, when it was surely meant to be one."""
-    squeezed = "".join(character for character in text[:64] if character not in WSP + '"\\').lower()
-    if squeezed.startswith(standard.version.lower()):
-        return Fault(0, len(text), "near-miss", (standard.beginning,))
-    return Fault(0, len(text), "foreign")
+def resembled(standards: Iterable[Standard[Any]], text: str) -> Standard[Any] | None:
+    """The standard that `text` was surely written for, white space, case and quotes aside; None: neither."""
+    head = text[:64] if isinstance(text, str) else ""
+    squeezed = "".join(character for character in head if character not in WSP + '"\\').lower()
+    return next((standard for standard in standards if squeezed.startswith(standard.version.lower())), None)
+
+
+def _foreign(text: str) -> tuple[Fault, ...]:
+    return (Fault(0, len(text), "foreign"),) if isinstance(text, str) else (Fault(0, 0, "not-text"),)
+
+
+def _faults(standard: Standard[Any], text: str, counts: dict[str, int]) -> tuple[Fault, ...]:
+    """The faults of one record, which counts among those of its standard when it begins as it must."""
+    count = counts.setdefault(standard.beginning, 0)
+    if not text.startswith(standard.beginning):
+        return (Fault(0, len(text), "near-miss", (standard.beginning,)),)
+    counts[standard.beginning] = count + 1
+    faults: tuple[Fault, ...] = standard.read(text)[1]
+    return (Fault(0, len(text), "multiple-records", (standard.beginning,)), *faults) if count else faults
+
+
+def _nothing_found(standards: Sequence[Standard[Any]], counts: Mapping[str, int]) -> tuple[Remark, ...]:
+    """What to say when senders see no record at all: of the standards that were meant, or of any."""
+    if any(counts.values()):
+        return ()
+    meant = list(counts) or [standard.beginning for standard in standards]
+    return (remark(Fault(0, 0, "no-record", (" or ".join(meant),)), KINDS, 1, 1),)

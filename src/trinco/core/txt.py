@@ -23,8 +23,8 @@ KINDS: dict[str, Kind] = {
     "empty-field": Kind("error", "an empty field: two semicolons in a row", fatal=True),
     "field-syntax": Kind("error", "not a field of the form name=value: {0}", fatal=True),
     "trailing-space": Kind("warning", "white space at the end: tolerated here, not part of the grammar"),
-    "field-case": Kind("warning", "{0} is an unknown field, since names are case-sensitive: {1} is meant?"),
-    "no-record": Kind("error", "no record here begins with {0}", fatal=True),
+    "field-case": Kind("warning", "{0} is a field that senders do not know and pass over: is {1} meant?"),
+    "no-record": Kind("error", "no record begins with {0}", fatal=True),
     "multiple-records": Kind(
         "error", "more than one record begins with {0}: senders act as if there were none", fatal=True
     ),

@@ -25,7 +25,7 @@ KINDS: dict[str, Kind] = {
     "max-age-short": Kind("warning", "max_age is {0} seconds, less than a day: weeks are what protects"),
     "missing": _fatal("the field {0} is missing"),
     "duplicate": Kind("warning", "{0} stands here again: the first one counts"),
-    "case": Kind("warning", "{0} is an unknown field, since names are case-sensitive: {1} is meant?"),
+    "misspelt": Kind("warning", "{0} is a field that senders do not know and pass over: is {1} meant?"),
     "mx-missing": _fatal("no mx line: mode {0} needs at least one"),
     "mx-twice": Kind("warning", "the pattern {0} stands here again"),
     "mx-unicode": _fatal("mx {0} is not in A-labels (xn--...)"),

@@ -14,21 +14,19 @@ MAX_OCTETS = 253
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _DIGITS = re.compile(r"[0-9]+")
+_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 
 
 def matches(pattern: str, host: str) -> bool:
     """Whether the MX record name `host` matches `pattern`.
 
     RFC 8461 section 4.1: `*` stands for the whole leftmost label, exactly one. Case does not count, nor does the final
-    dot of `host`. What is not a host name or not a pattern matches nothing.
+    dot of `host`. What cannot be a name in an MX record, and what is not a pattern, matches nothing.
     """
-    name = host.removesuffix(".").lower()
-    if fault(name) or fault(pattern):
+    name, wanted = host.removesuffix(".").lower(), pattern.lower()
+    if len(name) > MAX_OCTETS or not _HOST.fullmatch(name) or fault(pattern):
         return False
-    wanted = pattern.lower()
-    if wanted.startswith("*."):
-        return name.partition(".")[2] == wanted[2:]
-    return name == wanted
+    return name.partition(".")[2] == wanted[2:] if wanted.startswith("*.") else name == wanted
 
 
 def fault(pattern: str) -> str | None:

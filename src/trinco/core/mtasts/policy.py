@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
+from types import MappingProxyType
 
 from trinco.core.errors import PolicySyntaxError
 from trinco.core.mtasts import mx as mx_patterns
@@ -32,6 +33,10 @@ class Mode(StrEnum):
     NONE = "none"
     TESTING = "testing"
     ENFORCE = "enforce"
+
+
+DEFAULT_MAX_AGE: Mapping[Mode, int] = MappingProxyType({Mode.NONE: 86_400, Mode.TESTING: 86_400, Mode.ENFORCE: 604_800})
+"""Seconds that a mode begins with: short while it is tried and on the way out, a week where it protects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +166,9 @@ def _take(key: str, value: str, place: tuple[int, int, int], reading: _Reading) 
     if key == "mx":
         _take_mx(value, (start, end), reading)
     elif key not in _VALUES:
-        if key.lower() in {*_VALUES, "mx"}:
-            reading.fault("case", (at, at + len(key)), key, key.lower())
+        meant = key.lower().replace("-", "_")
+        if meant in {*_VALUES, "mx"}:
+            reading.fault("misspelt", (at, at + len(key)), key, meant)
     elif key in reading.first:
         reading.fault("duplicate", (at, end), key)
     else:

@@ -48,7 +48,7 @@ def select(texts: Iterable[str]) -> Record:
 
 def lint(texts: Iterable[str]) -> tuple[Remark, ...]:
     """All that is wrong or doubtful in the TXT records of one name. A remark's line is the record's number."""
-    return records.lint(STANDARD, texts)
+    return records.lint([STANDARD], texts)
 
 
 def render(record: Record) -> str:

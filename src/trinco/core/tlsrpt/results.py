@@ -1,7 +1,7 @@
 """What the words of a TLS report mean to the domain's owner (RFC 8460 sections 4.3 and 4.4).
 
-Each result type, policy type and known reason code has a meaning, a likely cause, what to do, how bad it is and on whose
-side it lies. The texts are English sources for translation. A word that is not known here stays as it is: `None`.
+Each result type, policy type and known reason code has a meaning, a likely cause, what to do, how bad it is and on
+whose side it lies. The texts are English sources for translation. A word not known here stays as it is: None.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ NEGOTIATION: tuple[Explanation, ...] = (
     Explanation(
         "certificate-host-mismatch",
         meaning="The mail server's certificate is not for the name that the sender connected to.",
-        cause="The certificate lacks the MX host name (an old name, the provider's own name, a wildcard one label off), "
-        "or an MX record names a host that the certificate was never made for.",
+        cause="The certificate lacks the MX host name (an old name, the provider's own, a wildcard one label off), or "
+        "an MX record names a host that the certificate was never made for.",
         action="Get a certificate that holds the MX host name, or point the MX record to the name in the certificate "
         "and change the mx lines of the policy along with it.",
         severity=Severity.ERROR,
@@ -252,7 +252,7 @@ REASON_CODES: Mapping[str, Explanation] = MappingProxyType(
         )
     }
 )
-"""Reason codes that senders are known to write: Microsoft in capitals, Postfix in lower case. The field is free text."""
+"""Reason codes that senders write: Microsoft's in capitals, Postfix's in lower case. The field is free text."""
 
 
 def result(word: str) -> Explanation | None:
