@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from trinco.cli.findings import FailOn, exit_code, printable, show, show_json, untested
+from trinco.cli.remarks import FailOn, exit_code, printable, show, show_json, untested, warn
 from trinco.core.errors import PolicySyntaxError
 from trinco.core.mtasts import mx
 from trinco.core.mtasts.policy import DEFAULT_MAX_AGE, MAX_OCTETS, Mode, Policy, lint, parse, render
@@ -63,7 +63,7 @@ def make(
         sys.stdout.buffer.write(body)
         sys.stdout.buffer.flush()
     remarks = lint(body)
-    show("policy", remarks, err=True)
+    warn("policy", remarks)
     raise typer.Exit(exit_code(remarks, FailOn.WARNING))
 
 

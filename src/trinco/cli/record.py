@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from trinco.cli.findings import FailOn, exit_code, printable, show, show_json, untested
 from trinco.cli.policy import AsJson
+from trinco.cli.remarks import FailOn, exit_code, printable, show, show_json, untested
 from trinco.core import records
 from trinco.core.mtasts import record as mtasts
 from trinco.core.tlsrpt import record as tlsrpt
