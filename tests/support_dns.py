@@ -161,6 +161,16 @@ async def _serve(world: Internet, started: threading.Event, stop: list[Callable[
         await _bind(world, stack)
         started.set()
         await over.wait()
+    await end()
+
+
+async def end() -> None:
+    """Stop the conversations that still run, and give their sockets the turn of the loop that closes them."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    await asyncio.sleep(0.01)
 
 
 async def _bind(world: Internet, stack: contextlib.AsyncExitStack) -> None:

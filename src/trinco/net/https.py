@@ -74,7 +74,9 @@ async def fetch_policy(
     except TimeoutError:
         raise NoPolicy(f"{host} did not answer in {limits.seconds:g} s") from None
     except OSError as error:
-        raise NoPolicy(f"{host} cannot be reached at {address} port {port}: {error.strerror or type(error).__name__}") from error
+        raise NoPolicy(
+            f"{host} cannot be reached at {address} port {port}: {error.strerror or type(error).__name__}"
+        ) from error
 
 
 async def _fetch(host: str, endpoint: tuple[str, int], context: ssl.SSLContext, limits: Limits) -> bytes:
