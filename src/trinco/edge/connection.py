@@ -1,0 +1,326 @@
+"""One connection of an HTTPS listener: TCP, TLS by the peeked name, HTTP/1.1, deadlines.
+
+A raw TCP protocol and not asyncio's TLS: the name is read before any cryptography, each phase has its own deadline, and
+nothing that a stranger sends can raise into the loop. What is answered is a pure function that the listener is given.
+Memory for one connection is bounded: one hello, one head and one read beside TLS's own buffers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, cast
+
+from trinco.core.errors import Refused
+from trinco.edge import http1, sni
+from trinco.edge.limits import Limits, Log, Phase, Roster, origin
+from trinco.edge.tls import Alert, Context, Engine, TlsFailure, fatal
+
+DRAINED = 256 * 1024
+"""Octets thrown away after a refusal, so that the peer can read it before it finds the connection closed."""
+
+Answer = Callable[[http1.Request, bytes], http1.Response]
+"""The response to a request that came over a connection for this server name. Pure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What all connections of one listener share."""
+
+    contexts: sni.Contexts
+    answer: Answer
+    admit: Callable[[], bool]
+    limits: Limits
+    roster: Roster[Connection]
+    log: Log
+    buffer: memoryview
+    """Where the loop reads into: one for all, since what was read is dealt with before the next read."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One connection. It waits for a hello, maybe for a context, then talks; after a refusal it drains."""
+
+    __slots__ = (
+        "_closing",
+        "_engine",
+        "_hello",
+        "_left",
+        "_listener",
+        "_reader",
+        "_server_name",
+        "_spare",
+        "_stuffed",
+        "_tls13",
+        "_transport",
+        "_waiting",
+        "origin",
+        "phase",
+    )
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._reader = http1.Reader(listener.limits)
+        self._engine: Engine | None = None
+        self._waiting: asyncio.Future[Context] | None = None
+        self._hello = b""
+        self._server_name = b""
+        self._tls13 = False
+        self._left = listener.limits.requests
+        self._spare = DRAINED
+        self._stuffed = False
+        self._closing = False
+        self.origin: Hashable = None
+        self.phase = Phase.HANDSHAKE
+
+    # What the loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.origin = origin(peer[0]) if peer else None
+        self._listener.roster.enter(self)
+        if not self._listener.admit():
+            self.evict()
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the interface's
+        return self._listener.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._guarded(self._received, bytes(self._listener.buffer[:nbytes]))
+
+    def eof_received(self) -> None:
+        if not self._closing and self._engine is not None and self._engine.established:
+            self._guarded(self._part)
+
+    def pause_writing(self) -> None:
+        self._stuffed = True
+        self._pause_reading()
+
+    def resume_writing(self) -> None:
+        self._stuffed = False
+        self._guarded(self._resume)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whatever ended it, it has ended
+        self._closing = True
+        self._listener.roster.leave(self)
+        if self._waiting is not None:
+            self._waiting.remove_done_callback(self._arrived)
+        self._engine = self._waiting = None
+
+    # What the roster calls.
+
+    def overdue(self, phase: Phase) -> None:
+        self._guarded(self._give_up, phase)
+
+    def evict(self) -> None:
+        self._closing = True
+        self._listener.roster.leave(self)
+        self._transport.abort()
+
+    def dismiss(self) -> None:
+        """The listener ends: whoever is not in the middle of something leaves."""
+        if self._talking and not self._reader.begun:
+            self._guarded(self._part)
+
+    @property
+    def _talking(self) -> bool:
+        return self._engine is not None and self._engine.established and not self._closing
+
+    # The outermost loop of a connection.
+
+    def _guarded(self, step: Callable[..., None], *arguments: Any) -> None:
+        """A fault of ours costs this peer its connection, and the others nothing."""
+        try:
+            step(*arguments)
+        except Exception as fault:  # noqa: BLE001 - the outermost loop of a connection
+            self._listener.log.fault(fault)
+            self.evict()
+
+    def _received(self, data: bytes) -> None:
+        if self._closing:
+            self._spare -= len(data)
+            if self._spare < 0:
+                self.evict()
+        elif self._engine is not None:
+            self._decrypt(self._engine, data)
+        else:
+            self._greet(data)
+
+    # The hello.
+
+    def _greet(self, data: bytes) -> None:
+        self._hello += data
+        try:
+            hello = sni.peek(self._hello, self._listener.limits.hello)
+            if hello is None:
+                return
+            self._server_name, self._tls13 = hello
+            context = self._listener.contexts.get(hello.server_name)
+        except sni.BadHello as bad:
+            self._refuse(bad.alert, bad.reason)
+            self._drain()
+        except sni.ContextUnavailable as unavailable:
+            self._refuse(Alert.INTERNAL_ERROR, str(unavailable))
+            self._leave()
+        else:
+            self._use(context)
+
+    def _use(self, context: Context | asyncio.Future[Context] | None) -> None:
+        if context is None:
+            self._refuse(Alert.UNRECOGNIZED_NAME, "a name that is not served here")
+            self._leave()
+        elif isinstance(context, asyncio.Future):
+            self._waiting = context
+            self._pause_reading()
+            context.add_done_callback(self._arrived)
+        else:
+            self._begin(context)
+
+    def _arrived(self, context: asyncio.Future[Context]) -> None:
+        self._waiting = None
+        if not self._closing:
+            self._guarded(self._take, context)
+
+    def _take(self, context: asyncio.Future[Context]) -> None:
+        self._resume_reading()
+        if context.cancelled():
+            self.evict()
+        elif context.exception() is not None:
+            self._transport.write(fatal(Alert.INTERNAL_ERROR))
+            self._leave()
+        else:
+            self._begin(context.result())
+
+    def _refuse(self, alert: Alert, reason: str) -> None:
+        self._log("hello_refused", reason)
+        self._transport.write(fatal(alert))
+
+    def _begin(self, context: Context) -> None:
+        if not self._listener.admit():
+            self.evict()
+            return
+        self._engine = context.engine(tls13=self._tls13)
+        hello, self._hello = self._hello, b""
+        self._decrypt(self._engine, hello)
+
+    # The talk.
+
+    def _decrypt(self, engine: Engine, data: bytes) -> None:
+        try:
+            plaintext = engine.receive(data)
+        except TlsFailure as failure:
+            self._log("tls_failed", str(failure))
+            self._flush(engine)
+            self._leave()
+            return
+        if engine.established:
+            self._reader.feed(plaintext)
+            self._talk(engine)
+        self._flush(engine)
+
+    def _talk(self, engine: Engine) -> None:
+        """Answer the requests that are here, as long as the peer takes the answers."""
+        left = self._left
+        try:
+            while not (self._stuffed or self._closing) and (request := self._reader.next()) is not None:
+                self._respond(engine, request)
+        except Refused as refusal:
+            self._reject(engine, refusal)
+        if self._closing:
+            return
+        if engine.ended:
+            self._part()
+        else:
+            self._turn(left - self._left)
+
+    def _turn(self, answered: int) -> None:
+        """On to the phase that this conversation is in after so many answers. One that goes on keeps its deadline."""
+        begun = self._reader.begun
+        if answered and not begun:
+            self._listener.roster.turn(self, Phase.IDLE)
+        elif answered or self.phase is Phase.HANDSHAKE or (begun and self.phase is Phase.IDLE):
+            self._listener.roster.turn(self, Phase.HEADER)
+
+    def _respond(self, engine: Engine, request: http1.Request) -> None:
+        if not self._listener.admit():
+            self.evict()
+            return
+        answer = self._listener.answer(request, self._server_name)
+        self._left -= 1
+        if self._left and request.keep_alive:
+            connection = http1.KEEP_ALIVE if request.http10 else http1.NOTHING
+            engine.send(http1.encode(answer, request.method, connection))
+            self._flush(engine)
+        else:
+            engine.send(http1.encode(answer, request.method))
+            self._part()
+
+    def _reject(self, engine: Engine, refusal: Refused) -> None:
+        """Answer what is no request, or no whole one; what follows it cannot be told apart any more."""
+        status = refusal.http_status or HTTPStatus.BAD_REQUEST
+        self._log("request_refused", refusal.reason)
+        engine.send(http1.encode(http1.plain(status)))
+        engine.close()
+        self._flush(engine)
+        self._drain()
+
+    def _resume(self) -> None:
+        """The peer took enough of what was said to it: go on with what it had asked meanwhile."""
+        if self._closing:
+            return
+        if self._engine is not None and self._engine.established:
+            self._talk(self._engine)
+        if not (self._stuffed or self._closing):
+            self._resume_reading()
+
+    # The end.
+
+    def _give_up(self, phase: Phase) -> None:
+        if not self._talking or self._engine is None:
+            self.evict()
+        elif phase is Phase.HEADER and self._reader.begun and not self._stuffed:
+            self._reject(self._engine, Refused("not whole in time", http_status=HTTPStatus.REQUEST_TIMEOUT))
+        else:
+            self._part()
+
+    def _part(self) -> None:
+        """Say close_notify, and close when all that was said is on its way."""
+        if self._engine is not None:
+            self._engine.close()
+            self._flush(self._engine)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._closing = True
+        self._listener.roster.turn(self, Phase.CLOSING)
+        self._transport.close()
+
+    def _drain(self) -> None:
+        """Close our side alone, since a close with octets unread would take our last word from the peer."""
+        self._closing = True
+        self._listener.roster.turn(self, Phase.CLOSING)
+        if not self._transport.is_closing():
+            with suppress(OSError):  # the peer was faster
+                self._transport.write_eof()
+
+    # The transport, which may have begun to close by itself.
+
+    def _flush(self, engine: Engine) -> None:
+        data = engine.outgoing()
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _pause_reading(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _log(self, event: str, reason: str) -> None:
+        peer = self._transport.get_extra_info("peername")
+        self._listener.log.line(event, reason=reason, server_name=self._server_name, peer=peer[0] if peer else "")

@@ -1,0 +1,228 @@
+"""HTTP/1.1 without a socket: octets in, requests out; responses to octets. For every listener of this room.
+
+`httptools` parses a request's head, once it is there whole and not too large. What it lets through and RFC 9112 does
+not is refused here: more or fewer than one Host, a target in none of the four forms, a line feed alone. A refusal is
+`Refused` with its status, and the conversation cannot go on after it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+
+import httptools
+import msgspec
+
+from trinco.core.errors import Refused
+from trinco.edge.limits import Limits
+
+Field = tuple[bytes, bytes]
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/([0-9])\.([0-9])\r\n")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+_HOST = re.compile(rb"([A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+_END = b"\r\n\r\n"
+_PCHAR = rb"[A-Za-z0-9._~!$&'()*+,;=:@-]|%(?!00)[0-9A-Fa-f]{2}"
+_PATH = re.compile(rb"(?:/(?:%b)*)+(?:\?(?:%b|[/?])*)?" % (_PCHAR, _PCHAR))
+_ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?]+)(.*)")
+MAX_HOST = 255
+"""Octets of a Host field."""
+CLOSE, KEEP_ALIVE, NOTHING = b"Connection: close\r\n", b"Connection: keep-alive\r\n", b""
+"""What a response says of the connection. HTTP/1.1 goes on without a word, HTTP/1.0 with one (RFC 9112 section 9.3)."""
+
+
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """A request whose head is sound."""
+
+    method: bytes
+    target: bytes
+    """Path and query as they came, or `*`; for CONNECT the authority."""
+    host: bytes | None
+    """Lower case, without port and final dot; None: HTTP/1.0 without a Host."""
+    keep_alive: bool
+    """The client wants to go on after the response."""
+    http10: bool
+    fields: tuple[Field, ...]
+    """Names in lower case."""
+
+
+class Response(msgspec.Struct, frozen=True, gc=False):
+    """A response whose octets are ready but for the moment and the conversation."""
+
+    status_line: bytes
+    fields: bytes
+    """All other lines of the head, Content-Length among them, and the empty one."""
+    body: bytes
+
+
+def response(status: HTTPStatus, body: bytes, *fields: bytes) -> Response:
+    """A response in plain text. Never from a cache and never for one: RFC 8461 section 3.3 forbids HTTP caching."""
+    lines = (
+        b"Content-Type: text/plain",
+        b"Content-Length: %d" % len(body),
+        b"Cache-Control: no-store",
+        b"X-Content-Type-Options: nosniff",
+        *fields,
+    )
+    status_line = b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode("ascii"))
+    return Response(status_line, b"\r\n".join(lines) + _END, body)
+
+
+@lru_cache(None)
+def plain(status: int) -> Response:
+    """The response that only says its status."""
+    known = HTTPStatus(status)
+    return response(known, b"%d %b\r\n" % (known, known.phrase.encode("ascii")))
+
+
+def encode(answer: Response, method: bytes = b"GET", connection: bytes = CLOSE) -> bytes:
+    """The octets of the response to a request of that method, with the date and what becomes of the connection."""
+    body = b"" if method == b"HEAD" else answer.body
+    return b"".join((answer.status_line, _date(int(time.time())), connection, answer.fields, body))
+
+
+@lru_cache(2)
+def _date(now: int) -> bytes:
+    """RFC 9110 section 6.6.1."""
+    return b"Date: %b\r\n" % formatdate(now, usegmt=True).encode("ascii")
+
+
+class Reader:
+    """Cuts one connection's plaintext into requests."""
+
+    __slots__ = ("_buffer", "_limits")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._buffer = b""
+
+    @property
+    def begun(self) -> bool:
+        """Octets of a request are here that was not taken out yet."""
+        return bool(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """More plaintext. The caller takes out all requests before it feeds again."""
+        self._buffer += data
+
+    def next(self) -> Request | None:
+        """Take out the next request; None when it is not whole. Raises Refused."""
+        while self._buffer.startswith(b"\r\n"):  # RFC 9112 section 2.2
+            self._buffer = self._buffer[2:]
+        end = self._buffer.find(_END) + len(_END)
+        if end < len(_END):
+            self._check_beginning()
+            return None
+        if end > self._limits.head:
+            raise _too_large(self._buffer)
+        head, self._buffer = self._buffer[:end], self._buffer[end:]
+        return _parsed(head, self._limits)
+
+    def _check_beginning(self) -> None:
+        """Refuse at once what no octet to come can mend."""
+        if len(self._buffer) > self._limits.head:
+            raise _too_large(self._buffer)
+        if _BARE_LF.search(self._buffer):
+            raise _bad("a line feed alone")
+
+
+def _bad(reason: str) -> Refused:
+    return Refused(reason, http_status=HTTPStatus.BAD_REQUEST)
+
+
+def _too_large(beginning: bytes) -> Refused:
+    if b"\r\n" in beginning:
+        return Refused("too many or too long fields", http_status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+    return Refused("too long a request line", http_status=HTTPStatus.REQUEST_URI_TOO_LONG)
+
+
+class _Fields:
+    """What httptools calls back."""
+
+    __slots__ = ("fields",)
+
+    def __init__(self) -> None:
+        self.fields: list[Field] = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.fields.append((name.lower(), value))
+
+
+def _parsed(head: bytes, limits: Limits) -> Request:
+    """A whole head, its empty line included. Raises Refused."""
+    line = _REQUEST_LINE.match(head)
+    if line is None:
+        raise _bad("not a request line")
+    method, target, major, minor = line.groups()
+    if (major, minor) not in ((b"1", b"1"), (b"1", b"0")):
+        raise Refused("another HTTP version", http_status=HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+    if len(target) > limits.target:
+        raise _too_large(target)
+    http10 = minor == b"0"
+    fields = _fields(head, method)
+    _check_content(fields)
+    host = _host(fields) if not http10 or _values(fields, b"host") else None
+    return Request(method, *_aimed(method, target, host), _keep_alive(fields, http10=http10), http10, tuple(fields))
+
+
+def _fields(head: bytes, method: bytes) -> list[Field]:
+    """The field lines. A method that httptools does not know is for the resource to refuse."""
+    sink = _Fields()
+    try:
+        httptools.HttpRequestParser(sink).feed_data(head)
+    except httptools.HttpParserUpgrade:
+        pass  # an offer that is not taken up (RFC 9110 section 7.8)
+    except httptools.HttpParserInvalidMethodError:
+        return _fields(b"GET" + head[len(method) :], b"GET")
+    except httptools.HttpParserError as error:
+        raise _bad(str(error)) from None
+    return sink.fields
+
+
+def _values(fields: list[Field], name: bytes) -> list[bytes]:
+    return [value for key, value in fields if key == name]
+
+
+def _check_content(fields: list[Field]) -> None:
+    """No resource here takes content: what has some is refused, and its octets are never taken for a request."""
+    if _values(fields, b"transfer-encoding"):
+        raise Refused("content of unsaid length", http_status=HTTPStatus.LENGTH_REQUIRED)
+    if any(value.strip(b"0 \t") for value in _values(fields, b"content-length")):
+        raise Refused("content", http_status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
+def _host(fields: list[Field]) -> bytes:
+    """The one Host (RFC 9112 section 3.2)."""
+    hosts = _values(fields, b"host")
+    if len(hosts) != 1:
+        raise _bad("not exactly one Host")
+    return _authority(hosts[0])
+
+
+def _authority(text: bytes) -> bytes:
+    match = _HOST.fullmatch(text)
+    if match is None or len(text) > MAX_HOST:
+        raise _bad("not a host")
+    return match[1].lower().removesuffix(b".")
+
+
+def _aimed(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, bytes | None]:
+    """Origin-form and host of a request target in any of the four forms of RFC 9112 section 3.2."""
+    if _PATH.fullmatch(target) or target == b"*":
+        return target, host
+    if method == b"CONNECT":
+        return target, _authority(target)
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None or not _PATH.fullmatch(absolute[3] or b"/"):
+        raise _bad("not a request target")
+    if absolute[1].lower() != b"https":
+        raise Refused("another scheme", http_status=HTTPStatus.MISDIRECTED_REQUEST)
+    return absolute[3] or b"/", _authority(absolute[2])
+
+
+def _keep_alive(fields: list[Field], *, http10: bool) -> bool:
+    """RFC 9112 section 9.3."""
+    options = {option.strip().lower() for value in _values(fields, b"connection") for option in value.split(b",")}
+    return b"close" not in options and (not http10 or b"keep-alive" in options)

@@ -1,0 +1,85 @@
+"""The HTTPS listener of this room: binds, keeps the deadlines, sees everybody off at the end.
+
+`connection` has the conversation itself; what is answered is a pure function that the listener is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import cast
+
+from trinco.edge.connection import Answer, Connection, Listener
+from trinco.edge.limits import Limits, Log, Roster
+from trinco.edge.sni import Contexts
+
+READ = 16 * 1024
+"""Octets taken from a socket at a time."""
+GRACE = 2.0
+"""Seconds that conversations get to come to their end when the listener does."""
+OTHER_FILES = 128
+"""Files that a process opens beside connections."""
+BACKLOG = 1024
+
+Endpoint = tuple[str, int]
+
+
+@asynccontextmanager
+async def listen(
+    endpoints: Sequence[Endpoint], contexts: Contexts, answer: Answer, limits: Limits, admit: Callable[[], bool]
+) -> AsyncIterator[list[Endpoint]]:
+    """Serve until the block is left; gives what is bound, a port for each port 0. OSError when an endpoint is taken.
+
+    Leaving waits up to `GRACE` seconds for conversations that are in the middle of something.
+    """
+    loop = asyncio.get_running_loop()
+    limits = replace(limits, connections=_affordable(limits.connections))
+    roster: Roster[Connection] = Roster(limits, loop.time)
+    buffer = memoryview(bytearray(READ))
+    listener = Listener(contexts, answer, admit, limits, roster, Log(limits, loop.time), buffer)
+    sweeper = loop.create_task(_sweep(roster, limits))
+    servers: list[asyncio.Server] = []
+    try:
+        for host, port in endpoints:
+            servers.append(await loop.create_server(lambda: Connection(listener), host, port, backlog=BACKLOG))
+        yield [cast(Endpoint, server.sockets[0].getsockname()[:2]) for server in servers]
+    finally:
+        for server in servers:
+            server.close()
+        await _see_off(roster)
+        sweeper.cancel()
+
+
+async def _sweep(roster: Roster[Connection], limits: Limits) -> None:
+    shortest = min(limits.handshake, limits.header, limits.idle, limits.closing, limits.total)
+    while True:
+        await asyncio.sleep(min(0.5, shortest / 4))
+        roster.sweep()
+
+
+async def _see_off(roster: Roster[Connection]) -> None:
+    """Let conversations end, then end them."""
+    for connection in roster:
+        connection.dismiss()
+    for _ in range(100):
+        if roster:
+            await asyncio.sleep(GRACE / 100)
+    for connection in roster:
+        connection.evict()
+    await asyncio.sleep(0)
+
+
+def _affordable(connections: int) -> int:
+    """As many of these as the process may open files for, once it has raised its own limit as far as it may."""
+    wanted = connections + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return connections
+    raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+        soft = raised
+    return max(1, min(connections, soft - OTHER_FILES))

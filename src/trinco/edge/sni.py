@@ -1,0 +1,296 @@
+"""From the server name in a ClientHello to the certificate for it, before any cryptography and from memory alone.
+
+`peek` reads the name out of the octets themselves, so that a stranger who asks for a name that is not hosted costs a
+look into one dict. `Table` holds what may be asked for. `Contexts` keeps TLS contexts ready, which are too large to be
+kept for everybody. RFC 6066 section 3 (server_name), RFC 8446 sections 4.1.2, 4.2.1 and 5.1 (ClientHello, versions,
+records).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from trinco.core.errors import InputError, TrincoError
+from trinco.core.hosting import Certificate, Change, HostedDomain, Publication
+from trinco.edge.limits import Limits, Log
+from trinco.edge.ports import CertificateSource, Unsealer
+from trinco.edge.tls import Alert, Build, Context
+
+_HANDSHAKE, _CLIENT_HELLO = 22, 1
+_SERVER_NAME, _SUPPORTED_VERSIONS = 0, 43
+_MAX_RECORD = 1 << 14
+_MAX_RECORDS = 64
+"""Records that one hello may be cut into: more is no client's way of writing, and each is looked at again and again."""
+RETRY_AFTER = 10.0
+"""Seconds until a certificate that could not be used is tried again."""
+_BEFORE_SESSION_ID = 4 + 2 + 32
+"""Octets of the handshake header, the version and the random."""
+
+
+class BadHello(InputError):
+    """These octets do not begin a TLS conversation. `alert` is what RFC 8446 section 6.2 has for them."""
+
+    def __init__(self, reason: str, alert: Alert = Alert.DECODE_ERROR) -> None:
+        super().__init__(reason)
+        self.alert = alert
+
+
+class Hello(NamedTuple):
+    """What is read of a ClientHello. `server_name` is in lower case, and empty where there is none or it is garbage."""
+
+    server_name: bytes
+    tls13: bool
+    """TLS 1.3 is among the versions offered."""
+
+
+def peek(data: bytes | bytearray, limit: int) -> Hello | None:
+    """The hello that begins `data`, over however many records; None while it is not whole. Raises BadHello.
+
+    A hello that says that it is longer than `limit` octets is refused before the rest of it has come.
+    """
+    message = _message(data, limit)
+    if message is None:
+        return None
+    try:
+        return _hello(message)
+    except IndexError:
+        raise BadHello("lengths that do not add up") from None
+
+
+def _message(data: bytes | bytearray, limit: int) -> bytes | bytearray | None:
+    """The handshake message in the records at the start of `data`."""
+    end = _record_end(data, 0)
+    if end is None:
+        return None
+    message, records = data[5:end], 1
+    while (missing := _missing(message, limit)) > 0:
+        begin, end = end, _record_end(data, end)
+        if end is None:
+            return None
+        records += 1
+        if records > _MAX_RECORDS:
+            raise BadHello("a hello in too many records")
+        message = message + data[begin + 5 : end]
+    return message[: len(message) + missing]
+
+
+def _record_end(data: bytes | bytearray, begin: int) -> int | None:
+    """Where the handshake record at `begin` ends; None while it is not whole."""
+    if len(data) > begin and data[begin] != _HANDSHAKE:
+        raise BadHello("not a TLS handshake", Alert.UNEXPECTED_MESSAGE)
+    if len(data) < begin + 5:
+        return None
+    length = data[begin + 3] << 8 | data[begin + 4]
+    if data[begin + 1] != 3 or not length:
+        raise BadHello("not a TLS record")
+    if length > _MAX_RECORD:
+        raise BadHello("a record beyond 2^14 octets", Alert.RECORD_OVERFLOW)
+    if len(data) >= begin + 5 + length:
+        return begin + 5 + length
+    return None
+
+
+def _missing(message: bytes | bytearray, limit: int) -> int:
+    """How many octets of the message are still to come; negative: so many that follow are not part of it."""
+    if message[0] != _CLIENT_HELLO:
+        raise BadHello("not a ClientHello", Alert.UNEXPECTED_MESSAGE)
+    if len(message) < 4:
+        return 4 - len(message)
+    length = 4 + (message[1] << 16 | message[2] << 8 | message[3])
+    if length > limit:
+        raise BadHello("a hello beyond the limit")
+    return length - len(message)
+
+
+def _hello(message: bytes | bytearray) -> Hello:
+    """Walk through the message. Raises IndexError where it ends before it says it does."""
+    at = _BEFORE_SESSION_ID
+    at += 1 + message[at]
+    at += 2 + (message[at] << 8 | message[at + 1])
+    at += 1 + message[at]
+    if at == len(message):
+        return Hello(b"", False)
+    end = at + 2 + (message[at] << 8 | message[at + 1])
+    at += 2
+    if end != len(message):
+        raise IndexError
+    name, tls13 = b"", False
+    while at < end:
+        kind, begin = message[at] << 8 | message[at + 1], at + 4
+        at = begin + (message[at + 2] << 8 | message[at + 3])
+        if kind == _SERVER_NAME:
+            name = _server_name(message[begin:at])
+        elif kind == _SUPPORTED_VERSIONS:
+            tls13 = b"\x03\x04" in (message[i : i + 2] for i in range(begin + 1, at, 2))
+    if at != end:
+        raise IndexError
+    return Hello(name, tls13)
+
+
+def _server_name(extension: bytes | bytearray) -> bytes:
+    """The one host_name of the extension (RFC 6066 section 3), or nothing where it is not built like that."""
+    length = len(extension) - 5
+    if length < 1 or extension[2] != 0:
+        return b""
+    if (extension[0] << 8 | extension[1]) != length + 3 or (extension[3] << 8 | extension[4]) != length:
+        return b""
+    return bytes(extension[5:]).lower()
+
+
+class Table:
+    """What one edge serves, by the name of the policy host: a PolicySource and a CertificateSource.
+
+    A domain without a policy is not in it. Where two labels claim one name, the later revision has it. It belongs to
+    the thread of the event loop.
+    """
+
+    def __init__(self, publication: Publication) -> None:
+        self._hosts: dict[bytes, HostedDomain] = {}
+        self._labels: dict[str, bytes] = {}
+        self._chains = dict(publication.chains)
+        for hosted in publication.domains.values():
+            self._enter(hosted)
+
+    def __len__(self) -> int:
+        return len(self._hosts)
+
+    def apply(self, change: Change) -> None:
+        """Take a change over, in place: the next connection sees it."""
+        if change.whole:
+            self._hosts, self._labels, self._chains = {}, {}, {}
+        self._chains.update(change.chains)
+        for label in change.removed:
+            self._remove(label)
+        for hosted in change.changed:
+            self._remove(hosted.label)
+            self._enter(hosted)
+
+    def hosted(self, policy_host: bytes) -> HostedDomain | None:
+        return self._hosts.get(policy_host)
+
+    def certificate(self, server_name: bytes) -> tuple[Certificate, Sequence[bytes]] | None:
+        hosted = self._hosts.get(server_name)
+        if hosted is None or hosted.certificate is None:
+            return None
+        return hosted.certificate, self._chains.get(hosted.certificate.chain, ())
+
+    def _enter(self, hosted: HostedDomain) -> None:
+        if hosted.policy is None:
+            return
+        host = b"mta-sts." + hosted.domain.ascii.encode("ascii")
+        rival = self._hosts.get(host)
+        if rival is None or rival.revision <= hosted.revision:
+            self._hosts[host] = hosted
+            self._labels[hosted.label] = host
+
+    def _remove(self, label: str) -> None:
+        host = self._labels.pop(label, b"")
+        hosted = self._hosts.get(host)
+        if hosted is not None and hosted.label == label:
+            del self._hosts[host]
+
+
+class ContextUnavailable(TrincoError):
+    """There is a certificate, but no context can be had for it now."""
+
+
+class _Ready(NamedTuple):
+    """What became of a certificate. Without a context: it could not be used, and is tried again at `retry_at`."""
+
+    certificate: Certificate
+    context: Context | None
+    retry_at: float
+
+
+class _Flight(NamedTuple):
+    certificate: Certificate
+    future: asyncio.Future[Context]
+
+
+class Contexts:
+    """TLS contexts by server name: those asked for last are ready, others are built when they are asked for.
+
+    Building takes a millisecond or two, so a worker thread does it, one flight for each name, while that client alone
+    waits; the private key is unsealed there and then. A context is good for the certificate that it was built from:
+    when the source has another one, the next client gets that.
+    """
+
+    def __init__(self, source: CertificateSource, build: Build, unseal: Unsealer, limits: Limits) -> None:
+        self._source = source
+        self._build = build
+        self._unseal = unseal
+        self._limits = limits
+        self._ready: OrderedDict[bytes, _Ready] = OrderedDict()
+        self._flights: dict[bytes, _Flight] = {}
+        self._loop = asyncio.get_running_loop()
+        self._log = Log(limits, self._loop.time)
+        self._worker = ThreadPoolExecutor(1, "trinco-contexts")
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def get(self, server_name: bytes) -> Context | asyncio.Future[Context] | None:
+        """The context, or a future of it; None for a name that is not hosted. Raises ContextUnavailable."""
+        found = self._source.certificate(server_name)
+        ready = self._ready.get(server_name)
+        if found is None:
+            if ready is not None:
+                del self._ready[server_name]
+            return None
+        if ready is None or not _same(ready.certificate, found[0]):
+            return self._flight(server_name, *found)
+        if ready.context is not None:
+            self._ready.move_to_end(server_name)
+            return ready.context
+        if ready.retry_at > self._loop.time():
+            raise ContextUnavailable("its certificate could not be used")
+        return self._flight(server_name, *found)
+
+    async def close(self) -> None:
+        """Give up what is being built, and wait for the worker to end."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._worker.shutdown)
+
+    def _flight(
+        self, server_name: bytes, certificate: Certificate, issuers: Sequence[bytes]
+    ) -> asyncio.Future[Context]:
+        flight = self._flights.get(server_name)
+        if flight is not None and _same(flight.certificate, certificate):
+            return flight.future
+        if len(self._flights) >= self._limits.builds:
+            raise ContextUnavailable("too many are being built")
+        future = self._loop.run_in_executor(self._worker, self._made, server_name, certificate, issuers)
+        self._flights[server_name] = _Flight(certificate, future)
+        future.add_done_callback(lambda future: self._landed(server_name, certificate, future))
+        return future
+
+    def _made(self, server_name: bytes, certificate: Certificate, issuers: Sequence[bytes]) -> Context:
+        """In the worker: unseal the key and build. Raises TrincoError."""
+        key = self._unseal(certificate.sealed_key, server_name.decode("ascii"))
+        return self._build((certificate.leaf, *issuers), key)
+
+    def _landed(self, server_name: bytes, certificate: Certificate, future: asyncio.Future[Context]) -> None:
+        flight = self._flights.get(server_name)
+        if flight is not None and flight.future is future:
+            del self._flights[server_name]
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is not None:
+            self._log.line("certificate_unusable", server_name=server_name, error=str(error))
+        context = None if error is not None else future.result()
+        self._keep(server_name, _Ready(certificate, context, self._loop.time() + RETRY_AFTER))
+
+    def _keep(self, server_name: bytes, ready: _Ready) -> None:
+        self._ready[server_name] = ready
+        self._ready.move_to_end(server_name)
+        if len(self._ready) > self._limits.contexts:
+            self._ready.popitem(last=False)
+
+
+def _same(one: Certificate, other: Certificate) -> bool:
+    return one is other or one == other

@@ -1,0 +1,181 @@
+"""The TLS engine: octets of the peer in, plaintext and octets for the peer out, no socket and no clock.
+
+`Engine` and `Context` are the interface, so that another library can take the place of the one here, which is the
+standard library's `ssl` on a MemoryBIO. What every implementation promises, and the tests hold it to: TLS 1.2 and 1.3
+alone, forward secrecy and AEAD, ALPN `http/1.1`, no renegotiation, no compression, and no resumption of any kind, since
+a sender comes once a day: no tickets, no session cache (RFC 8446 section 2.2, RFC 5246 section 7.4.1.2).
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from enum import IntEnum
+from pathlib import Path
+from typing import IO, Protocol
+
+from trinco.core.errors import TrincoError
+
+CIPHERS_TLS12 = "ECDHE+AESGCM:ECDHE+CHACHA20"
+ALPN = "http/1.1"
+_RECORD = 1 << 14
+
+
+class Alert(IntEnum):
+    """Descriptions of RFC 8446 section 6 that are sent without an engine."""
+
+    UNEXPECTED_MESSAGE = 10
+    RECORD_OVERFLOW = 22
+    DECODE_ERROR = 50
+    INTERNAL_ERROR = 80
+    UNRECOGNIZED_NAME = 112
+
+
+def fatal(alert: Alert) -> bytes:
+    """The record of a fatal alert before any key is agreed on (RFC 8446 sections 5.1 and 6)."""
+    return b"\x15\x03\x03\x00\x02\x02" + bytes((alert,))
+
+
+class TlsFailure(TrincoError):
+    """The peer broke the protocol, or agrees to nothing that we offer, or a certificate cannot be used."""
+
+
+class Engine(Protocol):
+    """One connection's TLS."""
+
+    established: bool
+    """The handshake is done."""
+    ended: bool
+    """The peer has said close_notify: nothing more comes from it."""
+
+    def receive(self, data: bytes) -> bytes:
+        """The plaintext in the peer's octets, maybe none yet. Raises TlsFailure, for which `outgoing` has an alert."""
+
+    def send(self, plaintext: bytes) -> None:
+        """Encrypt this for the peer. The handshake must be done."""
+
+    def close(self) -> None:
+        """Say close_notify. The peer's own is not waited for (RFC 8446 section 6.1)."""
+
+    def outgoing(self) -> bytes:
+        """Take the octets for the peer."""
+
+
+class Context(Protocol):
+    """What is common to all connections that are shown one certificate."""
+
+    def engine(self, *, tls13: bool) -> Engine:
+        """An engine for one connection. `tls13`: the peer's hello offers TLS 1.3."""
+
+
+Build = Callable[[Sequence[bytes], bytes], Context]
+"""A Context of certificates (DER, the end entity's first) and the key (PKCS #8 DER). Blocking. Raises TlsFailure."""
+
+
+class OpenSslEngine:
+    """The standard library's engine."""
+
+    __slots__ = ("_base", "_incoming", "_object", "_outgoing", "ended", "established")
+
+    def __init__(self, context: ssl.SSLContext, base: ssl.SSLContext) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._object = base.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._base = base
+        if base is not context:
+            self._object.context = context
+        self.established = False
+        self.ended = False
+
+    def receive(self, data: bytes) -> bytes:
+        self._incoming.write(data)
+        pieces = []
+        try:
+            if not self.established:
+                self._object.do_handshake()
+                self.established = True
+            while self._incoming.pending and not self.ended:
+                pieces.append(self._object.read(_RECORD))
+                self.ended = not pieces[-1]
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            raise TlsFailure(error.reason or "broken") from None
+        return b"".join(pieces)
+
+    def send(self, plaintext: bytes) -> None:
+        self._object.write(plaintext)
+
+    def close(self) -> None:
+        with suppress(ssl.SSLError):  # want read: the peer has not said its own; others: it was broken before
+            self._object.unwrap()
+
+    def outgoing(self) -> bytes:
+        return self._outgoing.read()
+
+
+class OpenSslContext:
+    """The standard library's context.
+
+    OpenSSL keeps TLS 1.2 sessions for resumption in the context that a connection begins with, twenty thousand of them,
+    and the `ssl` module has no switch for that. So a connection without TLS 1.3 begins with a context of its own, which
+    goes when it goes; TLS 1.3 keeps nothing when no tickets are given.
+    """
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+
+    def engine(self, *, tls13: bool) -> OpenSslEngine:
+        return OpenSslEngine(self._context, self._context if tls13 else _settings())
+
+
+def build(certificates: Sequence[bytes], key: bytes) -> OpenSslContext:
+    """A context of the standard library, which reads files alone: they are in memory, and gone at once."""
+    pem = "".join(map(ssl.DER_cert_to_PEM_cert, certificates)) + _pem_key(key)
+    context = _settings()
+    try:
+        with _file_of(pem.encode("ascii")) as path:
+            context.load_cert_chain(path)
+    except ssl.SSLError as error:
+        raise TlsFailure(f"certificate or key: {error.reason or 'cannot be read'}") from None
+    except OSError as error:
+        raise TlsFailure(f"no file for a certificate: {error.strerror}") from None
+    return OpenSslContext(context)
+
+
+def _settings() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = ssl.TLSVersion.TLSv1_3
+    context.set_ciphers(CIPHERS_TLS12)
+    context.set_alpn_protocols([ALPN])
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.num_tickets = 0
+    return context
+
+
+def _pem_key(key: bytes) -> str:
+    text = ssl.DER_cert_to_PEM_cert(key)  # the same armour, under another heading
+    return text.replace(" CERTIFICATE-", " PRIVATE KEY-")
+
+
+@contextmanager
+def _file_of(data: bytes) -> Iterator[str]:
+    """The path of a file with this content that nobody else can read: in memory where the system has that."""
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
+        with os.fdopen(os.memfd_create("trinco"), "wb") as file:
+            yield _written(file, data, f"/proc/self/fd/{file.fileno()}")
+    else:
+        with tempfile.NamedTemporaryFile() as file:
+            yield _written(file, data, file.name)
+
+
+def _written(file: IO[bytes], data: bytes, path: str) -> str:
+    file.write(data)
+    file.flush()
+    return path
