@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
 from django.conf import settings
 from django.core.cache import cache
@@ -23,12 +24,11 @@ os.environ["DJANGO_SETTINGS_MODULE"] = (
     "trinco.panel.settings"  # here and not in pyproject, where it would be read too early
 )
 
-
-def pytest_configure() -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    # A file, since connections of several threads to a shared database in memory fail instead of waiting.
-    settings.DATABASES["default"]["TEST"] = {"NAME": str(_DATA / "tests.sqlite3")}
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+# A file, since connections of several threads to a shared database in memory fail instead of waiting.
+settings.DATABASES["default"]["TEST"] = {"NAME": str(_DATA / "tests.sqlite3")}
+django.setup()  # a conftest below this one may import models
 
 
 def pytest_unconfigure() -> None:

@@ -1,0 +1,27 @@
+"""Two organisations and a domain, for the panel's tests."""
+
+from __future__ import annotations
+
+import pytest
+from tests import support_panel
+
+from trinco.panel.accounts.models import Organisation
+from trinco.panel.domains.models import HostedDomain
+
+
+@pytest.fixture
+def ours(db: None) -> Organisation:
+    """The organisation of ana@example.com."""
+    return support_panel.organisation("ana@example.com")
+
+
+@pytest.fixture
+def theirs(db: None) -> Organisation:
+    """The organisation of a stranger."""
+    return support_panel.organisation("rui@example.net")
+
+
+@pytest.fixture
+def domain(ours: Organisation) -> HostedDomain:
+    """`correio.example` of `ours`: LIVE, testing, announced by one edge."""
+    return support_panel.announced(ours)
