@@ -23,9 +23,10 @@ def matches(pattern: str, host: str) -> bool:
     RFC 8461 section 4.1: `*` stands for the whole leftmost label, exactly one. Case does not count, nor does the final
     dot of `host`. What cannot be a name in an MX record, and what is not a pattern, matches nothing.
     """
-    name, wanted = host.removesuffix(".").lower(), pattern.lower()
-    if len(name) > MAX_OCTETS or not _HOST.fullmatch(name) or fault(pattern):
+    host = host.removesuffix(".")
+    if len(host) > MAX_OCTETS or not _HOST.fullmatch(host) or fault(pattern):
         return False
+    name, wanted = host.lower(), pattern.lower()  # both are ASCII by now: U+212A would become a k
     return name.partition(".")[2] == wanted[2:] if wanted.startswith("*.") else name == wanted
 
 

@@ -53,13 +53,13 @@ class Policy:
     def __post_init__(self) -> None:
         if self.mode not in tuple(Mode):
             raise PolicySyntaxError("mode is none, testing or enforce")
-        if isinstance(self.mx, str) or not all(isinstance(pattern, str) for pattern in self.mx):
+        if not isinstance(self.mx, list | tuple) or not all(isinstance(pattern, str) for pattern in self.mx):
             raise PolicySyntaxError("mx is a sequence of patterns")
         if type(self.max_age) is not int or not 0 <= self.max_age <= MAX_AGE_LIMIT:
             raise PolicySyntaxError(f"max_age is a number of seconds from 0 to {MAX_AGE_LIMIT}")
+        _refuse_patterns(self)
         object.__setattr__(self, "mode", Mode(self.mode))
         object.__setattr__(self, "mx", tuple(pattern.lower() for pattern in self.mx))
-        _refuse_patterns(self)
 
     def matches(self, host: str) -> bool:
         """Whether the MX record name `host` matches one of the patterns (section 4.1)."""
@@ -70,7 +70,7 @@ def _refuse_patterns(policy: Policy) -> None:
     for pattern in policy.mx:
         if key := mx_patterns.fault(pattern):
             raise PolicySyntaxError(KINDS[key].template.format(shown(pattern)), source=pattern, span=(0, len(pattern)))
-    if not policy.mx and policy.mode is not Mode.NONE:
+    if not policy.mx and policy.mode != Mode.NONE:
         raise PolicySyntaxError(KINDS["mx-missing"].template.format(policy.mode))
 
 

@@ -1,0 +1,44 @@
+"""What the edges know of the customers, and how a change becomes part of it."""
+
+import msgspec
+import pytest
+
+from trinco.core.hosting import Change, HostedDomain, NameServer, Publication, Zone, empty
+from trinco.core.names import Domain
+
+ZONE = Zone(Domain.parse("trinco.example"), (NameServer("ns1.trinco.example", ("192.0.2.1",)),), ("192.0.2.2",))
+ONE = HostedDomain(Domain.parse("one.example"), "l1", 1, policy=b"p", policy_id="i")
+TWO = HostedDomain(Domain.parse("two.example"), "l2", 2)
+
+
+class TestHostedDomain:
+    """RFC 8461 section 3.3: a policy is served at the host `mta-sts` in front of the policy domain."""
+
+    def test_policy_host(self):
+        assert ONE.policy_host == "mta-sts.one.example"
+
+    def test_immutable(self):
+        with pytest.raises(AttributeError):
+            ONE.policy = b"other"
+
+
+class TestPublication:
+    """A Publication is replaced as a whole: who still holds the older one sees nothing change."""
+
+    def test_empty(self):
+        assert empty(ZONE) == Publication(0, ZONE, {}, {})
+
+    def test_changes_are_added_and_replaced(self):
+        before = Publication(1, ZONE, {"l1": ONE}, {"a": (b"1",)})
+        newer = msgspec.structs.replace(ONE, policy=b"q", revision=2)
+        after = before.apply(Change(2, ZONE, (newer, TWO), chains={"b": (b"2",)}))
+        assert after == Publication(2, ZONE, {"l1": newer, "l2": TWO}, {"a": (b"1",), "b": (b"2",)})
+        assert before == Publication(1, ZONE, {"l1": ONE}, {"a": (b"1",)})
+
+    def test_removed_labels(self):
+        before = Publication(2, ZONE, {"l1": ONE, "l2": TWO})
+        assert before.apply(Change(3, ZONE, removed=("l1", "never-there"))) == Publication(3, ZONE, {"l2": TWO})
+
+    def test_whole_forgets_what_was_held(self):
+        before = Publication(9, ZONE, {"l1": ONE}, {"a": (b"1",)})
+        assert before.apply(Change(4, ZONE, (TWO,), whole=True)) == Publication(4, ZONE, {"l2": TWO}, {})
