@@ -46,13 +46,13 @@ class DevelopmentAuthority:
 
     @classmethod
     def at(cls, data: Path, seal: Seal) -> DevelopmentAuthority:
-        """The CA in this data directory. Raises AuthorityUnusable, OSError."""
+        """The CA in this data directory. Raises AuthorityUnusable."""
         ensure(data, seal)
         try:
             certificate = x509.load_pem_x509_certificate((data / "ca" / "intermediate.pem").read_bytes())
             plain = seal.open((data / "ca" / "intermediate.key").read_bytes(), _KEY_NAME)
             key = serialization.load_der_private_key(plain, password=None)
-        except (SealError, ValueError) as error:
+        except (SealError, ValueError, OSError) as error:
             raise AuthorityUnusable(f"the development CA in {data} cannot be used: {error}") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise AuthorityUnusable(f"the development CA in {data} has a key of an unknown kind")
