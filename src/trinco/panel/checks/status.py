@@ -1,0 +1,180 @@
+"""How urgently a domain wants its owner, and for which one reason: the worst problem first.
+
+`statuses(domains, now)` gives a `Status` for each row of a page with a bounded number of queries. `HostedDomain.level`
+and `level_revision` hold the level between looks, so that ten thousand domains are sorted, filtered and counted by the
+database: `refresh(domains, now)` brings them up to date (call it after a deed that changes a policy, since `checks`
+stands above `policies`), and the worker does so by itself within seconds (`refresh_changed`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import F
+
+from trinco.core.mtasts.policy import Mode
+from trinco.panel.checks.facts import Facts, facts_of
+from trinco.panel.checks.readiness import gates
+from trinco.panel.domains.models import Finding, HostedDomain, Level, RecordName, RecordSighting, Starttls, State
+
+PATIENCE = timedelta(minutes=5)
+"""How long a certificate or an announcement may take before it counts as trouble."""
+MX_CERTIFICATE_SOON = timedelta(days=14)
+_RENEWAL_LATE = timedelta(days=1)
+_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The level, and the problem that makes it so.
+
+    `problem` is one of the keys below; `hosts` the names that it is about, `record` and `finding` the DNS record,
+    `seen` what stands there instead, `until` the moment that a certificate ends.
+
+    critical or attention: certificate-missing, certificate-expired (until), certificate-renewal (until),
+      policy-unserved, record-lost (record, finding, seen), caa-forbids (record, seen), dns-silent (record),
+      mx-uncovered (hosts), mx-tls (hosts: no STARTTLS or no matching certificate), mx-unreachable (hosts),
+      mx-certificate (hosts; until), announcement-waits
+    ready: ready
+    setup: record-wrong (record, finding, seen), records-missing (hosts), dns-silent (record), mx-unconfirmed,
+      going-live, certificate-pending, announcing
+    ok: enforce, testing, none
+    leaving: leaving, gone
+    """
+
+    level: Level
+    problem: str
+    hosts: tuple[str, ...] = ()
+    record: str = ""
+    finding: str = ""
+    seen: str = ""
+    until: datetime | None = field(default=None)
+
+
+def status(domain: HostedDomain, now: datetime) -> Status:
+    """The status of one domain."""
+    return status_of(facts_of([domain], now)[0], now)
+
+
+def statuses(domains: Iterable[HostedDomain], now: datetime) -> dict[int, Status]:
+    """The status of each by primary key."""
+    return {facts.domain.pk: status_of(facts, now) for facts in facts_of(domains, now)}
+
+
+def refresh(domains: Iterable[HostedDomain], now: datetime) -> int:
+    """Work out the levels of these rows and write down those that changed. How many were written."""
+    written = 0
+    for pk, revision, level in [
+        (f.domain.pk, f.domain.revision, status_of(f, now).level) for f in facts_of(domains, now)
+    ]:
+        rows = HostedDomain.objects.everywhere().filter(pk=pk, revision=revision)
+        written += rows.exclude(level=level, level_revision=revision).update(level=level, level_revision=revision)
+    return written
+
+
+def refresh_changed(now: datetime) -> int:
+    """`refresh` for the domains whose policy, certificate or state changed since their level was worked out."""
+    rows = HostedDomain.objects.everywhere().exclude(level_revision=F("revision")).exclude(state=State.GONE)
+    changed = list(rows.order_by("pk")[:_AT_ONCE])
+    return refresh(changed, now) if changed else 0
+
+
+def status_of(facts: Facts, now: datetime) -> Status:
+    """The worst of all that speaks against a domain; of two that are equally bad, the one that comes first here."""
+    if facts.domain.state == State.SETUP:
+        return _setup(facts)
+    if facts.domain.state != State.LIVE:
+        return Status(Level.LEAVING, facts.domain.state)
+    problems = [*_certificate(facts, now), *_policy(facts, now), *_records(facts), *_mail(facts, now)]
+    return min(problems, key=lambda each: each.level, default=None) or _well(facts, now)
+
+
+def _setup(facts: Facts) -> Status:
+    others = [sighting for sighting in facts.records if sighting.finding != Finding.FOUND]
+    for sighting in others:
+        if sighting.finding not in (Finding.MISSING, Finding.UNKNOWN):
+            return _record(Level.SETUP, "record-wrong", sighting)
+    for sighting in others:
+        if sighting.finding == Finding.UNKNOWN:
+            return _record(Level.SETUP, "dns-silent", sighting)
+    found = {sighting.record for sighting in facts.records} - {sighting.record for sighting in others}
+    missing = tuple(f"{name}.{facts.domain.name}" for name in RecordName.values if name not in found)
+    if missing:
+        return Status(Level.SETUP, "records-missing", hosts=missing)
+    return Status(Level.SETUP, "going-live" if facts.standing else "mx-unconfirmed")
+
+
+def _record(level: Level, problem: str, sighting: RecordSighting) -> Status:
+    return Status(level, problem, record=sighting.record, finding=sighting.finding, seen=sighting.seen)
+
+
+def _bad(facts: Facts) -> Level:
+    """What cuts mail off in enforce, and would cut it off if testing became enforce."""
+    return Level.CRITICAL if facts.mode is Mode.ENFORCE else Level.ATTENTION
+
+
+def _certificate(facts: Facts, now: datetime) -> Iterator[Status]:
+    certificate, since = facts.certificate, facts.domain.verified_at or now
+    if certificate is None:
+        late = now - since > PATIENCE
+        yield Status(*((_bad(facts), "certificate-missing") if late else (Level.SETUP, "certificate-pending")))
+    elif certificate.not_after <= now:
+        yield Status(_bad(facts), "certificate-expired", until=certificate.not_after)
+    elif certificate.renew_due_at <= now - _RENEWAL_LATE:
+        yield Status(Level.ATTENTION, "certificate-renewal", until=certificate.not_after)
+
+
+def _policy(facts: Facts, now: datetime) -> Iterator[Status]:
+    if facts.failing:
+        yield Status(_bad(facts), "policy-unserved")
+    if facts.standing is None or facts.up_to_date:
+        return
+    if now - max(facts.standing.current.created_at, facts.domain.verified_at or now) > PATIENCE:
+        yield Status(Level.ATTENTION, "announcement-waits")
+    elif not facts.announced:
+        yield Status(Level.SETUP, "announcing")
+
+
+def _records(facts: Facts) -> Iterator[Status]:
+    for sighting in facts.records:
+        reports_alone = sighting.record == RecordName.TLSRPT_TXT
+        if reports_alone and not facts.domain.tlsrpt:
+            continue
+        if sighting.finding == Finding.UNKNOWN:
+            yield _record(Level.ATTENTION, "dns-silent", sighting)
+        elif sighting.finding == Finding.CAA_FORBIDS:
+            yield _record(Level.ATTENTION, "caa-forbids", sighting)
+        elif sighting.finding != Finding.FOUND:
+            yield _record(Level.ATTENTION if reports_alone else _bad(facts), "record-lost", sighting)
+
+
+def _mail(facts: Facts, now: datetime) -> Iterator[Status]:
+    """What senders that obey the policy would meet (RFC 8461 sections 4.1 and 4.2); with mode none they ask nothing."""
+    if facts.mode is Mode.NONE:
+        return
+    if facts.uncovered:
+        yield Status(_bad(facts), "mx-uncovered", hosts=facts.uncovered)
+    if hosts := _with(facts, Starttls.NOT_OFFERED, Starttls.BAD_CERTIFICATE):
+        yield Status(_bad(facts), "mx-tls", hosts=hosts)
+    if hosts := _with(facts, Starttls.UNREACHABLE):
+        yield Status(Level.ATTENTION, "mx-unreachable", hosts=hosts)
+    soon = [
+        mx
+        for mx in facts.mx
+        if mx.starttls == Starttls.OK and mx.not_after and mx.not_after < now + MX_CERTIFICATE_SOON
+    ]
+    if soon:
+        until = min(mx.not_after for mx in soon if mx.not_after)
+        yield Status(Level.ATTENTION, "mx-certificate", hosts=tuple(mx.host for mx in soon), until=until)
+
+
+def _with(facts: Facts, *results: str) -> tuple[str, ...]:
+    return tuple(sighting.host for sighting in facts.mx if sighting.starttls in results)
+
+
+def _well(facts: Facts, now: datetime) -> Status:
+    if facts.mode is Mode.TESTING and all(gate.passed for gate in gates(facts, now)):
+        return Status(Level.READY, "ready")
+    return Status(Level.OK, facts.mode.value)
