@@ -1,10 +1,10 @@
 """`make bench`: run every bench module, print the table, write docs/benchmarks.md.
 
-    python -m bench [MODULE...]      only these modules, e.g. `python -m bench dns`; docs are written by a whole run alone
+    python -m bench [MODULE...]      only these modules, e.g. `python -m bench dns`; the page is then left as it is
 
-A bench module is a file of this folder with `rows(scratch: Path) -> Iterable[Row]`; `scratch` is an empty directory of its
-own. It raises `Missing` where a peer is not installed. Exit code 1 when a row is under its floor, 3 when a module could
-not be run.
+A bench module is a file of this folder with `rows(scratch: Path) -> Iterable[Row]`; `scratch` is an empty directory of
+its own. It raises `Missing` where a peer is not installed. Exit code 1 when a row is under its floor, 3 when a module
+could not be run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main(names: list[str]) -> int:
     print(f"\n{machine()}\n\n{table}")
     for reason in missing:
         print(f"not measured: {reason}")
-    if not names and not missing:
+    if rows and not names and not missing:
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(page(table, rows), encoding="utf-8")
         print(f"written: {PAGE}")
@@ -111,8 +111,8 @@ def page(table: str, rows: list[Row]) -> str:
     fallen = [row.what for row in rows if not row.holds]
     said = "No row is under its floor." if not fallen else "Under their floor: " + "; ".join(fallen) + "."
     return (
-        "# Benchmarks\n\nWritten by `make bench`. Loopback; the server on one core, the client on the other; medians of at "
-        "least three runs; every\nratio is to a peer measured in the same run.\n\n"
+        "# Benchmarks\n\nWritten by `make bench`. Loopback; the server on one core, the client on the other; medians of "
+        "at least three\nruns; every ratio is to a peer measured in the same run.\n\n"
         f"Machine: {machine()}.\n\n{table}\n{said}\n"
     )
 
