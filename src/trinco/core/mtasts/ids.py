@@ -12,19 +12,19 @@ from hashlib import sha256
 
 from trinco.core.errors import RecordSyntaxError
 
-_OURS = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z[0-9a-f]{8}")
+_STAMP = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
 
 
 def policy_id(body: bytes, now: datetime, above: str) -> str:
     """An id for this policy file: `YYYYMMDDTHHMMSSZ` and 8 hex digits, 24 letters and digits.
 
     It sorts, as text, after `above`: the highest id that the world has seen for the name, "" for none. Where `now` is
-    not later than that, the id takes that time and one second more. Raises RecordSyntaxError when nothing of ours can
-    sort after `above`.
+    not later than that, the id takes that time and one second more. `now` is an aware datetime. Raises
+    RecordSyntaxError when nothing of ours can sort after `above`.
     """
-    stamp = _stamp(now.astimezone(UTC))
+    stamp = _stamp(_utc(now))
     if above and stamp <= above[:16]:
-        stamp = _stamp(_moment(above) + timedelta(seconds=1))
+        stamp = _second_after(above)
     return f"{stamp}{sha256(body).hexdigest()[:8]}"
 
 
@@ -32,11 +32,17 @@ def _stamp(moment: datetime) -> str:
     return f"{moment.year:04}{moment:%m%dT%H%M%SZ}"
 
 
-def _moment(above: str) -> datetime:
+def _utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise RecordSyntaxError("an id needs a time with its zone")
+    return moment.astimezone(UTC)
+
+
+def _second_after(above: str) -> str:
+    if not (found := _STAMP.match(above)):
+        raise RecordSyntaxError("no id of ours sorts after this one", source=above, span=(0, len(above)))
+    year, month, day, hour, minute, second = (int(digits) for digits in found.groups())
     try:
-        if found := _OURS.fullmatch(above):
-            year, month, day, hour, minute, second = (int(digits) for digits in found.groups())
-            return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-    except ValueError as error:
-        raise RecordSyntaxError(f"{above} is no time", source=above, span=(0, len(above))) from error
-    raise RecordSyntaxError("no id of ours sorts after this one", source=above, span=(0, len(above)))
+        return _stamp(datetime(year, month, day, hour, minute, second, tzinfo=UTC) + timedelta(seconds=1))
+    except (ValueError, OverflowError) as error:
+        raise RecordSyntaxError("no time comes after this one", source=above, span=(0, len(above))) from error

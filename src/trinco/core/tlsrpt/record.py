@@ -39,10 +39,11 @@ class Record:
     rua: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if isinstance(self.rua, str) or not self.rua or not all(isinstance(uri, str) for uri in self.rua):
+        if not isinstance(self.rua, list | tuple) or not self.rua or not all(isinstance(uri, str) for uri in self.rua):
             raise RecordSyntaxError("rua is one URI or more")
-        if wrong := next((uri for uri in self.rua if not _URI.fullmatch(uri)), None):
-            raise RecordSyntaxError(f"{shown(wrong)} is no URI of a rua", source=wrong, span=(0, len(wrong)))
+        for uri in self.rua:
+            if not _URI.fullmatch(uri):
+                raise RecordSyntaxError(f"{shown(uri, 80)} is no URI of a rua", source=uri, span=(0, len(uri)))
         object.__setattr__(self, "rua", tuple(self.rua))
 
 
