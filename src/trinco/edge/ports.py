@@ -16,6 +16,13 @@ class FeedUnavailable(TrincoError):
     """The database behind the feed is away. The edge goes on serving what it holds, and says since when it is stale."""
 
 
+class LeaseLost(TrincoError):
+    """The database is there, but this edge's lease is not: it ran out, or belongs to another process of this name.
+
+    The edge registers anew, takes the changes, and only then answers again.
+    """
+
+
 class Feed(Protocol):
     """Where the Publication comes from. Each method raises FeedUnavailable while the database is away.
 
@@ -25,20 +32,26 @@ class Feed(Protocol):
     """
 
     def register(self, held: Publication | None) -> None:
-        """Announce this edge and take a lease. `held` is what its snapshot holds; the panel learns from it which ids the
-        world has seen, so that a restored database never issues an older one."""
+        """Announce this edge and take a lease. `held` is what its snapshot holds.
+
+        The panel learns from it which ids the world has seen, so that a restored database never issues an older one.
+        Raises LeaseLost while another edge of this name runs elsewhere.
+        """
 
     def renew(self) -> None:
-        """Keep the lease. Called every few seconds."""
+        """Keep the lease. Called every few seconds. Raises LeaseLost."""
 
     def revision(self) -> int:
         """The newest revision. Cheap: called several times a second."""
 
     def changes(self, since: int | None) -> Change:
-        """What became different since that revision; everything (`whole`) for None or for a revision from another history."""
+        """What became different since that revision: everything (`whole`) for None or one from another history."""
 
     def acknowledge(self, revision: int, failing: Sequence[str]) -> None:
-        """This edge serves `revision`, durably. `failing` are labels whose policy it could not fetch from itself."""
+        """This edge serves `revision`, durably, but for `failing`: labels whose policy it could not fetch from itself.
+
+        Raises LeaseLost.
+        """
 
     def leave(self) -> None:
         """Give the lease back at a clean stop, so that no announcement waits for this edge."""
@@ -55,7 +68,7 @@ class CertificateSource(Protocol):
     """Certificates by server name, from memory alone: it is asked while a stranger's ClientHello waits."""
 
     def certificate(self, server_name: bytes) -> tuple[Certificate, Sequence[bytes]] | None:
-        """The certificate and its issuers (DER, nearest first) for a lower-case server name, or None: refuse the hello."""
+        """The certificate and its issuers (DER, nearest first) for a lower-case server name; None: refuse the hello."""
 
 
 class PolicySource(Protocol):

@@ -1,0 +1,54 @@
+"""What the other name servers of our zone serve: asked while the database is away.
+
+The serial of the SOA is the Publication's revision (RFC 1035 section 3.3.13), and an edge serves a body before its id
+is announced anywhere. So an edge that sees no later serial than its own knows that no later id was announced by any
+edge that it can reach, and may serve what it holds for any time. Ours is among those asked, and does no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import dns.asyncquery
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+
+from trinco.core.hosting import Zone
+
+PATIENCE: Final = 0.5
+"""Seconds; who has not answered by then is not there."""
+_HALF: Final = 1 << 31
+
+
+async def newer(zone: Zone, revision: int, port: int) -> bool:
+    """Whether a name server of `zone`, asked at `port`, serves a later revision than this one."""
+    serials = await asyncio.gather(*(_serial(zone, address, port) for address in addresses(zone)))
+    return any(serial is not None and is_later(serial, revision) for serial in serials)
+
+
+def addresses(zone: Zone) -> tuple[str, ...]:
+    """Of the zone's name servers, those known without asking anybody."""
+    return tuple(dict.fromkeys(address for server in zone.nameservers for address in server.addresses))
+
+
+def is_later(serial: int, revision: int) -> bool:
+    """Serial number arithmetic of 32 bits (RFC 1982 section 3.2)."""
+    return 0 < (serial - revision) % (2 * _HALF) < _HALF
+
+
+async def _serial(zone: Zone, address: str, port: int) -> int | None:
+    """The serial there; None: nobody answers with authority."""
+    query = dns.message.make_query(str(zone.base), dns.rdatatype.SOA)
+    query.flags &= ~dns.flags.RD
+    try:
+        reply = await dns.asyncquery.udp(query, address, timeout=PATIENCE, port=port)
+    except (OSError, dns.exception.DNSException):
+        return None
+    if reply.rcode() != dns.rcode.NOERROR or not reply.flags & dns.flags.AA:
+        return None
+    found = [rdata for rrset in reply.answer if rrset.rdtype == dns.rdatatype.SOA for rdata in rrset]
+    return int(found[0].serial) if found else None
