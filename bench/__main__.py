@@ -111,8 +111,8 @@ def page(table: str, rows: list[Row]) -> str:
     fallen = [row.what for row in rows if not row.holds]
     said = "No row is under its floor." if not fallen else "Under their floor: " + "; ".join(fallen) + "."
     return (
-        "# Benchmarks\n\nWritten by `make bench`. Loopback; the server on one core, the client on the other; medians of "
-        "at least three\nruns; every ratio is to a peer measured in the same run.\n\n"
+        "# Benchmarks\n\nWritten by `make bench`. Loopback; the server on one core, the client on the other; medians "
+        "of at least three\nruns; every ratio is to a peer measured in the same run.\n\n"
         f"Machine: {machine()}.\n\n{table}\n{said}\n"
     )
 

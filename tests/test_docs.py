@@ -1,0 +1,119 @@
+"""The documents say what the code does: each command, setting and error; each requirement of the standards."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from tools import docs
+
+from trinco.config import SETTINGS
+
+ROOT = docs.ROOT
+ROWS = docs.requirements()
+INFRASTRUCTURE = {
+    "core": {"errors", "records", "remarks", "txt"},
+    "edge": {"ports", "limits", "peers"},
+    "net": {"wire"},
+}
+"""Modules that no requirement of a standard is about: they carry those that are."""
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[Path, str]:
+    return docs.pages()
+
+
+class TestGenerated:
+    @pytest.mark.parametrize("name", ["settings", "commands", "errors", "conformance"])
+    def test_the_page_is_what_the_code_says(self, pages: dict[Path, str], name: str) -> None:
+        """`make docs` writes them anew."""
+        path = ROOT / "docs" / f"{name}.md"
+        assert path.read_text(encoding="utf-8") == pages[path]
+
+    def test_every_setting_is_there(self, pages: dict[Path, str]) -> None:
+        text = pages[ROOT / "docs" / "settings.md"]
+        assert [each.variable for each in SETTINGS if f"`{each.variable}`" not in text] == []
+
+    def test_every_command_is_there_and_says_what_it_is_for(self, pages: dict[Path, str]) -> None:
+        text = pages[ROOT / "docs" / "commands.md"]
+        commands = dict(docs.leaves())
+        assert [name for name in commands if f"## `{name}`" not in text] == []
+        assert [name for name, command in commands.items() if not (command.help or "").strip()] == []
+        assert {name.split()[1] for name in commands} >= {
+            "serve",
+            "panel",
+            "edge",
+            "worker",
+            "doctor",
+            "policy",
+            "domain",
+        }
+
+    def test_every_error_says_what_happened(self) -> None:
+        assert [each.name for each in docs.error_classes() if not each.says] == []
+
+
+class TestConformance:
+    """rfc/index.tsv against the code and the tests, both ways."""
+
+    def test_there_is_an_index(self) -> None:
+        assert len(ROWS) >= 40
+
+    def test_every_row_is_complete(self) -> None:
+        assert [row for row in ROWS if not (row.section and row.requirement and row.module)] == []
+        assert {row.done for row in ROWS} <= {"Yes", "Partial", "No"}
+
+    def test_every_section_names_a_standard(self) -> None:
+        assert [row.section for row in ROWS if not re.fullmatch(r"RFC \d{4} [0-9A-Z][0-9A-Z.]*", row.section)] == []
+
+    def test_every_module_exists(self) -> None:
+        assert sorted({row.module for row in ROWS if not _source(row.module).exists()}) == []
+
+    def test_every_test_exists(self) -> None:
+        """A test is named as pytest names it: file::Class or file::Class::method."""
+        assert sorted({row.test for row in ROWS if row.done != "No" and not _exists(row.test)}) == []
+
+    def test_what_is_done_is_tested(self) -> None:
+        assert [row for row in ROWS if row.done == "Yes" and not row.test] == []
+
+    @pytest.mark.parametrize("room", sorted(INFRASTRUCTURE))
+    def test_every_module_stands_for_a_requirement(self, room: str) -> None:
+        named = {row.module for row in ROWS}
+        modules = {
+            ".".join(path.relative_to(ROOT / "src").with_suffix("").parts): path.stem
+            for path in (ROOT / "src" / "trinco" / room).rglob("*.py")
+            if path.stem != "__init__"
+        }
+        assert (
+            sorted(name for name, stem in modules.items() if name not in named and stem not in INFRASTRUCTURE[room])
+            == []
+        )
+
+    @pytest.mark.parametrize("room", sorted(INFRASTRUCTURE))
+    def test_infrastructure_exists(self, room: str) -> None:
+        stems = {path.stem for path in (ROOT / "src" / "trinco" / room).rglob("*.py")}
+        assert INFRASTRUCTURE[room] - stems == set()
+
+
+def _source(module: str) -> Path:
+    path = ROOT / "src" / Path(*module.split("."))
+    return path if path.is_dir() else path.with_suffix(".py")
+
+
+def _exists(node: str) -> bool:
+    """Whether a test node is there, looked up in the source without running it."""
+    file, *names = node.partition("[")[0].split("::")
+    path = ROOT / file
+    if not path.is_file():
+        return False
+    body: list[ast.stmt] = ast.parse(path.read_text(encoding="utf-8")).body
+    for name in names:
+        found = [each for each in body if isinstance(each, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
+        match = next((each for each in found if each.name == name), None)
+        if match is None:
+            return False
+        body = match.body
+    return True
