@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -29,6 +30,7 @@ settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # A file, since connections of several threads to a shared database in memory fail instead of waiting.
 settings.DATABASES["default"]["TEST"] = {"NAME": str(_DATA / "tests.sqlite3")}
 django.setup()  # a conftest below this one may import models
+logging.getLogger().handlers.clear()  # pytest shows what is logged; the stream of now is closed later
 
 
 def pytest_unconfigure() -> None:

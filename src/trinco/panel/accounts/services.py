@@ -65,8 +65,14 @@ def membership_of(user: User) -> Membership:
 
 def _address(text: str) -> str:
     address = text.strip().lower()
-    try:
-        validate_email(address)
-    except ValidationError:
-        raise EmailSyntaxError("not an e-mail address", source=text) from None
+    if not _is_address(address):
+        raise EmailSyntaxError("not an e-mail address", source=text)
     return address
+
+
+def _is_address(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return text.isprintable()  # Django lets a line separator through
