@@ -7,7 +7,7 @@ PORT_BASE ?=
 export PORT_BASE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak lock clean docs
+.PHONY: help run test check bench soak lock docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile

@@ -1,0 +1,171 @@
+"""The scripts behind `make`: a Python that really runs, an environment that is made once, Debian's packages."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.support import PACKAGES
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ROOT / "tools"
+
+
+def script(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [TOOLS / name, *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def shim(folder: Path, name: str, text: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+class TestPython:
+    """A name on PATH may be a shim that fails."""
+
+    def test_finds_one_that_works(self) -> None:
+        found = script("python.sh")
+        version = subprocess.run(
+            [found.stdout.strip(), "-c", "import sys, venv, ensurepip; print(sys.version_info >= (3, 11))"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert version.stdout == "True\n"
+
+    def test_passes_over_a_shim_that_fails(self, tmp_path: Path) -> None:
+        shim(tmp_path / "shims", "python3", "echo 'no such version' >&2; exit 127")
+        found = script("python.sh", PATH=f"{tmp_path / 'shims'}:{os.environ['PATH']}")
+        assert found.returncode == 0
+        assert not found.stdout.startswith(str(tmp_path))
+
+    def test_takes_the_one_that_is_named(self) -> None:
+        assert script("python.sh", PYTHON=sys.executable).stdout.strip() == sys.executable
+
+    def test_refuses_a_named_one_that_does_not_work(self, tmp_path: Path) -> None:
+        shim(tmp_path, "python3", "exit 1")
+        found = script("python.sh", PYTHON=str(tmp_path / "python3"))
+        assert (found.returncode, found.stdout) == (1, "")
+        assert "not a working Python" in found.stderr
+
+
+class TestDebian:
+    """What the tests drive is what is installed for them, and nothing else."""
+
+    @staticmethod
+    def wanted(line: str) -> dict[str, str]:
+        text = (TOOLS / "debian.sh").read_text()
+        (listed,) = re.findall(rf'^{line}="([^"]+)"$', text, re.MULTILINE)
+        return dict(pair.split(":") for pair in listed.split())
+
+    @staticmethod
+    def asked_for(folder: str) -> set[str]:
+        """The programs that the Python files of a folder name in a call of `needs`, or in the browser's fixture."""
+        text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / folder).rglob("*.py"))
+        return set(re.findall(r'\bneeds\("([^"]+)"\)', text))
+
+    def test_the_tests_programs_are_installed(self) -> None:
+        wanted = self.wanted("test_programs")
+        assert self.asked_for("tests") - {"nsd-not-here"} <= set(wanted)
+
+    def test_the_packages_are_those_that_a_skip_names(self) -> None:
+        wanted = {**self.wanted("test_programs"), **self.wanted("bench_programs")}
+        assert {program: PACKAGES[program] for program in wanted} == wanted
+
+    def test_nothing_is_done_where_nothing_is_missing(self, tmp_path: Path) -> None:
+        for program in self.wanted("test_programs"):
+            shim(tmp_path / "bin", program, "exit 0")
+        done = script("debian.sh", "test", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+    def test_somebody_else_is_told_what_to_type(self, tmp_path: Path) -> None:
+        """A user who is not root: the line, and no more."""
+        for name, text in {"id": "echo 1000", "apt-get": "exit 9"}.items():
+            shim(tmp_path / "bin", name, text)
+        for needed in ("dirname", "env", "sh", "ls"):
+            (tmp_path / "bin" / needed).symlink_to(f"/usr/bin/{needed}")
+        copy = tmp_path / "tools" / "debian.sh"
+        copy.parent.mkdir()
+        copy.write_text((TOOLS / "debian.sh").read_text().replace(":/usr/sbin:/sbin", ""))
+        done = subprocess.run(
+            ["/bin/sh", copy, "bench"],
+            env={"PATH": str(tmp_path / "bin")},
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "sudo apt-get install --no-install-recommends dnsperf knot nginx-light nsd pdns-server" in done.stdout
+
+
+class TestMakefile:
+    def test_help_lists_every_target(self) -> None:
+        listed = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        phony = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
+        assert re.findall(r"make (\w+)", listed) == phony
+
+    @pytest.mark.parametrize("path", sorted([*TOOLS.glob("*.sh"), ROOT / ".ci" / "run"]), ids=lambda path: path.name)
+    def test_every_script_is_executable_and_parses(self, path: Path) -> None:
+        assert os.access(path, os.X_OK)
+        shell = "bash" if "bash" in path.read_text().splitlines()[0] else "sh"
+        done = subprocess.run([shell, "-n", path], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_ci_allows_no_skip(self) -> None:
+        assert "CI=true exec make test" in (ROOT / ".ci" / "run").read_text()
+
+
+class TestStrict:
+    """With CI=true a skip is a failure, wherever it comes from."""
+
+    SKIPS = "import pytest\ndef test_a():\n    pytest.skip('needs nsd')\ndef test_b():\n    pass\n"
+    MODULE = "import pytest\npytest.skip('needs nsd', allow_module_level=True)\n"
+
+    @staticmethod
+    def run(folder: Path, text: str, ci: str) -> str:
+        (folder / "test_it.py").write_text(text)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "tests.strict",
+            "-p",
+            "no:django",
+            "--rootdir",
+            folder,
+            "-c",
+            os.devnull,
+            folder,
+        ]
+        environment = {**os.environ, "CI": ci, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        return re.sub(r" in [\d.]+s.*", "", done.stdout.strip().splitlines()[-1])
+
+    @pytest.mark.parametrize(
+        ("ci", "text", "line"),
+        [
+            ("true", SKIPS, "1 failed, 1 passed"),
+            ("", SKIPS, "1 passed, 1 skipped"),
+            ("true", MODULE, "1 error"),
+            ("", MODULE, "1 skipped"),
+        ],
+    )
+    def test_a_skip_is_judged(self, tmp_path: Path, ci: str, text: str, line: str) -> None:
+        assert self.run(tmp_path, text, ci) == line
