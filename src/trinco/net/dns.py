@@ -93,11 +93,10 @@ class Dns:
         """IPv4, then IPv6 addresses of `host` by a resolver, not held against the guard; empty when it has none.
         Raises DnsFailure when neither kind was answered."""
         kinds = ("A", "AAAA")
-        answers = await asyncio.gather(*(self.resolve(host, kind) for kind in kinds), return_exceptions=True)
-        known = [answer for answer in answers if isinstance(answer, Answer)]
-        if not known:
+        found = await asyncio.gather(*(self._values(host, kind) for kind in kinds))
+        if all(values is None for values in found):
             raise DnsFailure(f"nobody answered for the addresses of {host}")
-        return tuple(value for answer in known for kind in kinds for value in answer.values(kind))
+        return tuple(value for values in found for value in values or ())
 
     async def authoritative(self, name: str, rdtype: str) -> Answer:
         """What the servers of `name`'s own zone say, no CNAME followed. Raises DnsFailure when none of them answers
@@ -109,6 +108,12 @@ class Dns:
                 return await self._first(query, zone)
         except TimeoutError:
             raise DnsFailure(f"no name server answered for {name} in {self.timeout:g} s") from None
+
+    async def _values(self, host: str, kind: str) -> tuple[str, ...] | None:
+        try:
+            return (await self.resolve(host, kind)).values(kind)
+        except DnsFailure:
+            return None
 
     async def _first(self, query: dns.message.Message, zone: Zone) -> Answer:
         reason = f"the name servers of {zone.apex} have no address that may be asked"
@@ -160,12 +165,10 @@ class Dns:
         return await asyncio.shield(self._zones[apex])
 
     async def _found(self, apex: str, servers: tuple[str, ...]) -> Zone:
+        kinds = ("A", "AAAA")
         hosts = sorted(servers)[:MAX_SERVERS]
-        found = await asyncio.gather(*(self.addresses(host) for host in hosts), return_exceptions=True)
-        lists = [addresses for addresses in found if not isinstance(addresses, BaseException)]
-        if not lists:
-            raise DnsFailure(f"the addresses of the name servers of {apex} could not be found")
-        permitted = dict.fromkeys(a for addresses in lists for a in self.guard.permitted(addresses[:MAX_SERVERS]))
+        found = await asyncio.gather(*(self._values(host, kind) for host in hosts for kind in kinds))
+        permitted = dict.fromkeys(a for some in found for a in self.guard.permitted((some or ())[:MAX_SERVERS]))
         # IPv4 first: it costs nothing where IPv6 works, and saves a time-out where it does not.
         return Zone(apex, sorted(permitted, key=lambda address: ":" in address))
 

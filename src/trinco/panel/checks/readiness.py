@@ -1,7 +1,7 @@
 """May this domain go to enforce? Four gates, each with the evidence.
 
-`readiness(domain, now)` gives a tuple of `Gate`; `gate.title` is what it asks and `gate.note` what is known about it, both
-in the reader's language (`note` is "" when there is nothing to add).
+`readiness(domain, now)` gives a tuple of `Gate`; `gate.title` is what it asks and `gate.note` what is known about it,
+both in the reader's language (`note` is "" when there is nothing to add).
 """
 
 from __future__ import annotations

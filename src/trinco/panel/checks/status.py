@@ -8,7 +8,7 @@ stands above `policies`), and the worker does so by itself within seconds (`refr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -72,6 +72,13 @@ def refresh(domains: Iterable[HostedDomain], now: datetime) -> int:
         rows = HostedDomain.objects.everywhere().filter(pk=pk, revision=revision)
         written += rows.exclude(level=level, level_revision=revision).update(level=level, level_revision=revision)
     return written
+
+
+def refresh_by_key(keys: Sequence[int], now: datetime) -> int:
+    """`refresh` for these primary keys, however many."""
+    rows = HostedDomain.objects.everywhere().exclude(state=State.GONE)
+    portions = (keys[start : start + _AT_ONCE] for start in range(0, len(keys), _AT_ONCE))
+    return sum(refresh(rows.filter(pk__in=portion), now) for portion in portions)
 
 
 def refresh_changed(now: datetime) -> int:

@@ -1,0 +1,69 @@
+"""When a domain is looked at next, and how a worker takes what is due.
+
+Level-triggered: a row says when it is due. Taking it moves that moment by a lease, so that no other worker takes it,
+and a worker that dies has only delayed it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from trinco.panel.domains.models import Finding, HostedDomain, MxSighting, State
+
+LEASE = timedelta(seconds=60)
+"""Longer than any look takes."""
+
+PROBE_EVERY = timedelta(hours=1)
+PROBE_LEASE = timedelta(minutes=5)
+"""Longer than the probes of one call take."""
+
+_FRESH = ((timedelta(minutes=10), timedelta(seconds=5)), (timedelta(days=1), timedelta(seconds=30)))
+"""(age, pause) while the owner is likely to be waiting for the page to turn green."""
+_SETUP = timedelta(minutes=10)
+_COMPLETE = timedelta(seconds=30)
+"""All is found and only the person's word on the MX is missing."""
+_TROUBLED = timedelta(minutes=5)
+_LIVE = timedelta(minutes=45)
+"""Nearly an hour: `enforce` asks for MX that were read within the last hour."""
+_LEAVING = timedelta(days=1)
+
+
+def pause(domain: HostedDomain, findings: set[str], now: datetime) -> timedelta:
+    """How long a domain rests after a look that has found this."""
+    if domain.state == State.SETUP:
+        return _pause_in_setup(now - domain.created_at, findings)
+    if domain.state == State.LIVE:
+        return _LIVE if findings == {Finding.FOUND} else _TROUBLED
+    return _LEAVING
+
+
+def _pause_in_setup(age: timedelta, findings: set[str]) -> timedelta:
+    usual = next((rest for limit, rest in _FRESH if age < limit), _SETUP)
+    return min(usual, _COMPLETE) if findings == {Finding.FOUND} else usual
+
+
+def take(now: datetime, most: int) -> list[HostedDomain]:
+    """The domains that are due, the longest overdue first, leased to this worker."""
+    due = HostedDomain.objects.everywhere().filter(check_due_at__lte=now).exclude(state=State.GONE)
+    if most < 1 or not due.exists():  # without a lock, since most calls find nothing
+        return []
+    with transaction.atomic():
+        rows = list(due.order_by("check_due_at").select_for_update(skip_locked=True)[:most])
+        HostedDomain.objects.everywhere().filter(pk__in=[row.pk for row in rows]).update(check_due_at=now + LEASE)
+    return rows
+
+
+def take_hosts(now: datetime, most: int) -> list[str]:
+    """The MX hosts of live domains that are due to be probed, the longest overdue first, leased to this worker for
+    every domain that has them."""
+    live = MxSighting.objects.everywhere().filter(domain__state=State.LIVE)
+    due = live.filter(probe_due_at__lte=now)
+    if not due.exists():
+        return []
+    with transaction.atomic():
+        rows = due.order_by("probe_due_at").select_for_update(of=("self",), skip_locked=True)
+        hosts = list(dict.fromkeys(row.host for row in rows[: most * 4]))[:most]
+        live.filter(host__in=hosts).update(probe_due_at=now + PROBE_LEASE)
+    return hosts
