@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -109,6 +109,39 @@ def installed(scratch: Path, wheel: Path, extras: set[str]) -> Path:
     return home / "bin"
 
 
+@pytest.fixture(scope="module")
+def binaries(scratch: Path, wheel: Path) -> Path:
+    return installed(scratch, wheel, set())
+
+
+@pytest.fixture(scope="module")
+def panel(scratch: Path, wheel: Path) -> Iterator[str]:
+    """The address of the panel of a `trinco serve` that was started in an empty folder; it has to end by itself."""
+    trinco = installed(scratch, wheel, {"server"}) / "trinco"
+    folder = scratch / "anywhere"
+    folder.mkdir()
+    log = folder / "log"
+    with log.open("w") as output:
+        server = subprocess.Popen([trinco, "serve"], cwd=folder, env=CLEAN, stdout=output, stderr=output)
+    told = folder / "trinco-data" / "endpoints.json"
+    try:
+        wait(lambda: told.exists() or server.poll() is not None)
+        assert told.exists(), log.read_text()
+        yield str(json.loads(told.read_bytes())["panel"])
+    finally:
+        server.send_signal(signal.SIGINT)
+        status = server.wait(15)
+    assert (status, told.exists()) == (0, False), log.read_text()
+    assert re.search(r"Sign in +admin@trinco\.example, password \S{12,}", log.read_text())
+
+
+def wait(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 class TestWheel:
     def test_carries_pages_files_and_compiled_languages(self, names: set[str]) -> None:
         web = "trinco/panel/web"
@@ -128,10 +161,6 @@ class TestWheel:
 
 class TestPlainInstall:
     """`pip install .`: the checker, without Django."""
-
-    @pytest.fixture(scope="class")
-    def binaries(self, scratch: Path, wheel: Path) -> Path:
-        return installed(scratch, wheel, set())
 
     def test_lints_a_policy(self, binaries: Path, scratch: Path) -> None:
         good = "version: STSv1\r\nmode: enforce\r\nmx: mx1.correio.example\r\nmax_age: 604800\r\n"
@@ -158,33 +187,6 @@ class TestPlainInstall:
 
 class TestServerInstall:
     """`pip install '.[server]'`: a working `trinco serve` in any directory."""
-
-    @pytest.fixture(scope="class")
-    def panel(self, scratch: Path, wheel: Path) -> Iterator[str]:
-        """The address of the panel of a `trinco serve` that was started in an empty folder; it has to end by itself."""
-        trinco = installed(scratch, wheel, {"server"}) / "trinco"
-        folder = scratch / "anywhere"
-        folder.mkdir()
-        log = folder / "log"
-        with log.open("w") as output:
-            server = subprocess.Popen([trinco, "serve"], cwd=folder, env=CLEAN, stdout=output, stderr=output)
-        told = folder / "trinco-data" / "endpoints.json"
-        try:
-            self.wait(lambda: told.exists() or server.poll() is not None)
-            assert told.exists(), log.read_text()
-            yield str(json.loads(told.read_bytes())["panel"])
-        finally:
-            server.send_signal(signal.SIGINT)
-            status = server.wait(15)
-        assert (status, told.exists()) == (0, False), log.read_text()
-        assert re.search(r"Sign in +admin@trinco\.example, password \S{12,}", log.read_text())
-
-    @staticmethod
-    def wait(true: object) -> None:
-        deadline = time.monotonic() + 60
-        while not true():  # type: ignore[operator]
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
 
     @staticmethod
     def get(address: str, language: str = "en") -> str:
