@@ -1,4 +1,4 @@
-"""The Content-Security-Policy of every page, from `settings.SECURE_CSP` (shaped like Django 6's setting of that name)."""
+"""The Content-Security-Policy of every page, from `settings.SECURE_CSP` (shaped like Django 6's setting)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,89 @@
+"""The question behind the overview: which domains, worst first, and how many of each kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from trinco.core.errors import DomainSyntaxError
+from trinco.core.mtasts.policy import Mode
+from trinco.core.names import Domain
+from trinco.panel.accounts.models import Organisation
+from trinco.panel.domains.models import HostedDomain, Level, MxSighting, State
+from trinco.panel.policies.models import Standing
+
+CHIPS = {
+    "all": tuple(Level),
+    "attention": (Level.CRITICAL, Level.ATTENTION),
+    "ready": (Level.READY,),
+    "setup": (Level.SETUP,),
+}
+"""The filters above the table, and the levels that each shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What the address asks for."""
+
+    show: str = "all"
+    search: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many domains of each level, and how many policies of each mode."""
+
+    levels: dict[int, int]
+    modes: dict[str, int]
+
+    def of(self, show: str) -> int:
+        """How many domains a chip shows."""
+        return sum(self.levels.get(level, 0) for level in CHIPS[show])
+
+    @property
+    def critical(self) -> int:
+        return self.levels.get(Level.CRITICAL, 0)
+
+    @property
+    def policies(self) -> int:
+        return sum(self.modes.values())
+
+
+def hosted(organisation: Organisation) -> QuerySet[HostedDomain]:
+    """All domains of an organisation that it has not given up."""
+    return HostedDomain.objects.of(organisation).exclude(state=State.GONE)
+
+
+def counts(organisation: Organisation) -> Counts:
+    """Two queries."""
+    levels = hosted(organisation).order_by().values_list("level").annotate(Count("pk"))
+    standings = Standing.objects.of(organisation).exclude(domain__state__in=[State.GONE, State.SETUP])
+    modes = standings.values_list("current__mode").annotate(Count("pk"))
+    return Counts(dict(levels), {**{mode.value: 0 for mode in Mode}, **dict(modes)})
+
+
+def matching(organisation: Organisation, wanted: Filter) -> QuerySet[HostedDomain]:
+    """The domains of a filter, worst first."""
+    rows = hosted(organisation).filter(level__in=CHIPS[wanted.show])
+    if wanted.search:
+        rows = rows.filter(_named(wanted.search))
+    return rows.order_by("level", "name")
+
+
+def _named(search: str) -> Q:
+    """A part of the name or of a mail server's name; also as people write it, with accents."""
+    texts = {search.lower(), _ascii(search)}
+    return Q(*(_contains(text) for text in texts), _connector=Q.OR)
+
+
+def _contains(text: str) -> Q:
+    servers = MxSighting.objects.everywhere().filter(domain=OuterRef("pk"), host__contains=text)
+    return Q(Q(name__contains=text), Exists(servers), _connector=Q.OR)
+
+
+def _ascii(search: str) -> str:
+    try:
+        return str(Domain.parse(search))
+    except DomainSyntaxError:
+        return search.lower()

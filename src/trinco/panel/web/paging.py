@@ -1,0 +1,32 @@
+"""Pages of a long list, and the address of the next one."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+SIZE = 50
+
+M = TypeVar("M", bound=Model)
+
+
+def page_of(request: HttpRequest, rows: QuerySet[M], total: int | None = None) -> tuple[Page[Any], list[M]]:
+    """The page of `rows` that the address asks for, and its rows; the nearest page when there is none.
+
+    `total` is the count of the rows, where the caller knows it: one query less.
+    """
+    pages: Paginator[Any] = Paginator(rows, SIZE)
+    if total is not None:
+        pages.count = total  # a cached property, filled in before it is asked
+    page = pages.get_page(request.GET.get("page"))
+    return page, list(page.object_list)
+
+
+def query_without_page(request: HttpRequest) -> str:
+    """The filter of this address, to put a page behind: `q=x&` or nothing."""
+    query = request.GET.copy()
+    query.pop("page", None)
+    return f"{query.urlencode()}&" if query else ""

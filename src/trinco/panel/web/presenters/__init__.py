@@ -1,0 +1,1 @@
+"""What the pages show, worked out from rows that were read before: no queries but where a docstring says so."""

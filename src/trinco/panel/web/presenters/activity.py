@@ -1,0 +1,95 @@
+"""The audit log in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from trinco.core.errors import DomainSyntaxError
+from trinco.core.names import Domain
+from trinco.panel.accounts.actors import CLI, TRINCO
+from trinco.panel.accounts.models import AuditEntry
+from trinco.panel.web.templatetags.trinco import mode_word, span
+
+ACTIONS: dict[str, Promise] = {
+    "domain.added": gettext_lazy("Domain added"),
+    "domain.verified": gettext_lazy("Records found, domain live"),
+    "domain.removed": gettext_lazy("Domain removed before it was live"),
+    "domain.tlsrpt": gettext_lazy("TLS reporting record"),
+    "domain.left": gettext_lazy("Began to leave"),
+    "domain.gone": gettext_lazy("No longer served"),
+    "domain.taken-over": gettext_lazy("Taken over by whom its records point to"),
+    "policy.started": gettext_lazy("Mail servers confirmed"),
+    "policy.published": gettext_lazy("Policy changed"),
+    "policy.undone": gettext_lazy("Change undone"),
+    "policy.reissued": gettext_lazy("Policy given a new id"),
+}
+"""Every action that the services write."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityRow:
+    """One line of the log."""
+
+    entry: AuditEntry
+    word: str
+    who: str
+    details: tuple[str, ...]
+    subject: str
+    link: str | None
+
+
+def activity_rows(entries: Iterable[AuditEntry]) -> list[ActivityRow]:
+    """The lines of a page."""
+    return [_row(entry) for entry in entries]
+
+
+def _row(entry: AuditEntry) -> ActivityRow:
+    word = str(ACTIONS.get(entry.action, entry.action))
+    details = tuple(_details(entry.before, entry.after))
+    return ActivityRow(entry, word, _who(entry.actor), details, *_subject(entry.subject))
+
+
+def _who(actor: str) -> str:
+    return {CLI.name: _("the command line"), TRINCO.name: _("Trinco by itself")}.get(actor, actor)
+
+
+def _subject(subject: str) -> tuple[str, str | None]:
+    """How people read it, and its page where it is a domain."""
+    try:
+        domain = Domain(subject)
+    except DomainSyntaxError:
+        return subject, None
+    return domain.unicode, reverse("domain", args=[domain])
+
+
+def _details(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """What differs, in words."""
+    if after.get("mode") and before.get("mode") != after["mode"]:
+        yield _change(before.get("mode") and mode_word(before["mode"]), mode_word(after["mode"]))
+    if after.get("max_age") and before.get("max_age") not in (None, after["max_age"]):
+        yield _("kept for: %s") % _change(span(before["max_age"]), span(after["max_age"]))
+    yield from _list_changes(before.get("mx", []), after.get("mx", []))
+    if "tlsrpt" in after:
+        yield _("switched on") if after["tlsrpt"] else _("switched off")
+    if after.get("uncovered"):
+        yield _("not covered by the policy: %s") % ", ".join(after["uncovered"])
+    if after.get("id"):
+        yield f"id {after['id']}"
+
+
+def _change(before: str | None, after: str) -> str:
+    return f"{before} → {after}" if before else after
+
+
+def _list_changes(before: list[str], after: list[str]) -> Iterator[str]:
+    added = [host for host in after if host not in before]
+    gone = [host for host in before if host not in after]
+    if added or gone:
+        yield " ".join([*(f"+{host}" for host in added), *(f"-{host}" for host in gone)])

@@ -1,0 +1,28 @@
+"""The versions of a policy, each with what it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trinco.panel.policies.models import PolicyVersion
+from trinco.panel.web.diffs import Line, diff
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One version. `first`: there was none before it."""
+
+    version: PolicyVersion
+    diff: tuple[Line, ...]
+    first: bool
+
+
+def version_rows(versions: Sequence[PolicyVersion], count: int) -> list[VersionRow]:
+    """The first `count` of the versions, newest first; one more is needed to say what the last one changed."""
+    before = [*versions[1:], None]
+    return [_row(version, older) for version, older in zip(versions[:count], before, strict=False)]
+
+
+def _row(version: PolicyVersion, older: PolicyVersion | None) -> VersionRow:
+    return VersionRow(version, diff(older.body if older else b"", version.body), first=older is None)

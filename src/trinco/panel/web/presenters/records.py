@@ -1,0 +1,103 @@
+"""The three CNAMEs as they were last seen: a word, a look, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from trinco.panel.domains.models import Finding, HostedDomain, RecordSighting, State
+from trinco.panel.web.instructions import Instruction, instructions
+
+ADVICE: dict[str, Promise] = {
+    Finding.ELSEWHERE: _("Change the existing record instead of adding a second one. It now points to"),
+    Finding.MISSING: _("The record was there, and is gone. Publish it again."),
+    Finding.TXT_IN_THE_WAY: _("No CNAME can stand beside another record: delete it first. There is"),
+    Finding.WILDCARD: _("A wildcard answers for this name: publish the CNAME at exactly this name. It answers"),
+    Finding.PROXIED: _(
+        "Turn the proxy off for this record (“DNS only”): senders must reach us, not the proxy. They see"
+    ),
+    Finding.CAA_FORBIDS: _("Let our certificate authority issue for this name, or take the CAA record away. There is"),
+    Finding.UNKNOWN: _("The name servers of the domain did not answer. We go on asking."),
+}
+"""What to do, with what was seen behind it. A record that is merely not there yet needs no advice."""
+
+LOOKS = {Finding.FOUND: "ok", Finding.MISSING: "mute", Finding.UNKNOWN: "mute"}
+LOST = {Finding.MISSING: "bad", Finding.ELSEWHERE: "bad", Finding.TXT_IN_THE_WAY: "bad"}
+"""The look once the domain is served: what was found before is missed now."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """One of the three records."""
+
+    instruction: Instruction
+    finding: str
+    seen: str
+    served: bool
+
+    @property
+    def name(self) -> str:
+        return self.instruction.name
+
+    @property
+    def owner(self) -> str:
+        return self.instruction.owner
+
+    @property
+    def target(self) -> str:
+        return self.instruction.target
+
+    @property
+    def purpose(self) -> Promise:
+        return self.instruction.purpose
+
+    @property
+    def word(self) -> str | Promise:
+        if self.served and self.finding == Finding.MISSING:
+            return _("Gone")
+        return Finding(self.finding).label
+
+    @property
+    def look(self) -> str:
+        looks = {**LOOKS, **LOST} if self.served else LOOKS
+        return looks.get(Finding(self.finding), "warn")
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is nothing to do but wait until it is seen."""
+        return self.finding == Finding.MISSING and not self.served
+
+    @property
+    def found(self) -> bool:
+        return self.finding == Finding.FOUND
+
+    @property
+    def advice(self) -> Promise | None:
+        return None if self.found or self.waits else ADVICE[self.finding]
+
+
+def record_rows(domain: HostedDomain, sightings: Iterable[RecordSighting]) -> tuple[RecordRow, ...]:
+    """The three, in the order in which they are published."""
+    by_record = {sighting.record: sighting for sighting in sightings}
+    served = domain.state != State.SETUP
+    return tuple(_row(each, by_record.get(each.record.value), served=served) for each in instructions(domain))
+
+
+def _row(each: Instruction, sighting: RecordSighting | None, *, served: bool) -> RecordRow:
+    if sighting is None:
+        return RecordRow(each, Finding.MISSING, "", served=False)
+    return RecordRow(each, sighting.finding, sighting.seen, served)
+
+
+def found(rows: Iterable[RecordRow]) -> int:
+    """How many of the three are as they should be."""
+    return sum(row.found for row in rows)
+
+
+def look_of_all(rows: Iterable[RecordRow]) -> str:
+    """The worst look among them."""
+    looks = {row.look for row in rows}
+    return next((look for look in ("bad", "warn", "mute") if look in looks), "ok")

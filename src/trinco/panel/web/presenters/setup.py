@@ -1,0 +1,89 @@
+"""How far the setting up of a domain has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.web.presenters.records import RecordRow, found, record_rows
+
+FORMATS = (("fields", _("Fields")), ("zone", _("Zone file")), ("terraform", "Terraform"))
+METER = 120
+"""Pixels of the progress bar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is done already."""
+
+    confirmed: bool
+    """The mail servers: there is a first policy."""
+    records: bool
+    served: bool
+    certificate: bool
+    live: bool
+    """DNS announces the policy."""
+    changeable: bool
+    policy_id: str
+
+    @property
+    def done(self) -> tuple[bool, ...]:
+        return (True, self.confirmed, self.records, self.certificate, self.live)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step on the page: `state` is done, now or later."""
+
+    word: Promise
+    state: str
+
+
+STEPS = (
+    _("Add the domain"),
+    _("Confirm your mail servers"),
+    _("Publish three records"),
+    _("Certificate"),
+    _("Testing mode live"),
+)
+
+
+def progress_of(domain: HostedDomain, records: Sequence[RecordRow]) -> Progress:
+    """One query: whether there is a certificate."""
+    standing = getattr(domain, "standing", None)
+    announced = standing.announced if standing else None
+    return Progress(
+        confirmed=standing is not None,
+        records=found(records) == len(records),
+        served=domain.state != State.SETUP,
+        certificate=domain.certificates.exists(),
+        live=announced is not None,
+        changeable=domain.state in (State.SETUP, State.LIVE),
+        policy_id=announced.policy_id if announced else "",
+    )
+
+
+def steps(progress: Progress) -> list[Step]:
+    """The five; the first that is not done is the one where the person stands."""
+    now = progress.done.index(False) if False in progress.done else None
+    states = ["done" if done else "now" if at == now else "later" for at, done in enumerate(progress.done)]
+    return [Step(word, state) for word, state in zip(STEPS, states, strict=True)]
+
+
+def setup_view(domain: HostedDomain) -> dict[str, Any]:
+    """For `setup.html` and what follows by itself on it."""
+    records = record_rows(domain, domain.records.all())
+    progress = progress_of(domain, records)
+    return {
+        "domain": domain,
+        "records": records,
+        "found": found(records),
+        "found_width": str(METER * found(records) // len(records)),
+        "progress": progress,
+        "steps": steps(progress),
+    }

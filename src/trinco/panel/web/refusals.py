@@ -1,0 +1,55 @@
+"""Why a deed is refused, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from trinco.core.errors import InputError, TrincoError
+from trinco.panel.domains.errors import NotInSetup
+from trinco.panel.domains.models import State
+from trinco.panel.policies import errors
+from trinco.panel.web.reasons import reason
+
+
+def refusal(error: TrincoError) -> str:
+    """One sentence."""
+    if isinstance(error, InputError):
+        return reason(error)
+    words = _WORDS.get(type(error))
+    return words(error) if words else _("This is not possible now.")
+
+
+def _uncovered(error: errors.UncoveredMx) -> str:
+    hosts = ", ".join(error.hosts)
+    text = ngettext(
+        "%(hosts)s is in DNS, but not in the policy.", "%(hosts)s are in DNS, but not in the policy.", len(error.hosts)
+    )
+    return text % {"hosts": hosts}
+
+
+def _not_hosted(error: errors.NotHosted) -> str:
+    return {
+        State.SETUP: _("The domain is not served yet: its three records come first."),
+        State.LEAVING: _("The domain is leaving."),
+    }.get(State(error.state), _("The domain is no longer served."))
+
+
+_WORDS: dict[type[TrincoError], Callable[..., str]] = {
+    errors.UncoveredMx: _uncovered,
+    errors.MxUnknown: lambda _error: _(
+        "The MX records could not be read in the last hour: nobody knows what enforce would cut off."
+    ),
+    errors.NothingChanged: lambda _error: _("That is the policy already."),
+    errors.NothingToUndo: lambda _error: _("There is nothing before this version."),
+    errors.NoMxYet: lambda _error: _("This mode needs a list of mail servers, and the domain never had one."),
+    errors.AlreadyStarted: lambda _error: _("The mail servers were confirmed already."),
+    errors.NotStarted: lambda _error: _("The mail servers are not confirmed yet."),
+    errors.NotHosted: _not_hosted,
+    errors.Conflict: lambda _error: _(
+        "Somebody changed the policy meanwhile. This is what it would become from there."
+    ),
+    NotInSetup: lambda _error: _("The domain is served already."),
+}

@@ -1,0 +1,32 @@
+"""The addresses of the pages."""
+
+from __future__ import annotations
+
+from django.urls import path, register_converter
+
+from trinco.panel.web.converters import DomainConverter
+from trinco.panel.web.views import activity, bulk, domain, leaving, overview, playground, policy, preferences, setup
+
+register_converter(DomainConverter, "domain")
+
+urlpatterns = [
+    path("", overview.show, name="overview"),
+    path("domains/add/", overview.add, name="add"),
+    path("domains/mode/", bulk.change, name="bulk"),
+    path("domains/<domain:name>/", domain.show, name="domain"),
+    path("domains/<domain:name>/live/", domain.live, name="domain_live"),
+    path("domains/<domain:name>/check/", domain.check, name="check"),
+    path("domains/<domain:name>/tls-reporting/", domain.tlsrpt, name="tlsrpt"),
+    path("domains/<domain:name>/history/", domain.history, name="history"),
+    path("domains/<domain:name>/setup/", setup.show, name="setup"),
+    path("domains/<domain:name>/setup/live/", setup.live, name="setup_live"),
+    path("domains/<domain:name>/setup/mx/", setup.mx, name="setup_mx"),
+    path("domains/<domain:name>/policy/", policy.change, name="policy"),
+    path("domains/<domain:name>/mail-servers/", policy.mail_servers, name="mail_servers"),
+    path("domains/<domain:name>/undo/", policy.undo, name="undo"),
+    path("domains/<domain:name>/leave/", leaving.leave, name="leave"),
+    path("activity/", activity.show, name="activity"),
+    path("theme/", preferences.theme, name="theme"),
+    path("playground/", playground.show, name="playground"),
+    path("playground/change/", playground.change, name="playground_change"),
+]

@@ -1,0 +1,1 @@
+"""The views: each parses its request, makes one call, and presents."""

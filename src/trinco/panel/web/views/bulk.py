@@ -1,0 +1,61 @@
+"""One mode for many domains: the consequences first, then the deed."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBadRequest
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from trinco.core.mtasts.policy import Mode
+from trinco.panel.accounts import actors
+from trinco.panel.domains.models import HostedDomain
+from trinco.panel.policies import services
+from trinco.panel.web import overview
+from trinco.panel.web.access import MemberRequest, editor
+from trinco.panel.web.presenters.bulk import bulk_view
+
+MOST = 10_000
+"""Domains in one change."""
+
+
+@require_POST
+@editor
+def change(request: MemberRequest) -> HttpResponse:
+    """Show what a mode would do to the chosen domains; with `confirm` posted, do it."""
+    if request.POST.get("mode") not in tuple(Mode):
+        return HttpResponseBadRequest()
+    mode = Mode(request.POST["mode"])
+    domains = _chosen(request)
+    if not domains:
+        messages.warning(request, _("No domain was selected."))
+        return redirect("overview")
+    if "confirm" in request.POST:
+        return _publish(request, domains, mode)
+    consequences = services.preview_many(domains=domains, mode=mode)
+    return render(request, "web/bulk.html", {"nav": "overview", **bulk_view(consequences, mode)})
+
+
+def _chosen(request: MemberRequest) -> list[HostedDomain]:
+    """The domains that are named one by one, or all of a filter. None of another organisation is ever among them."""
+    posted = request.POST
+    if posted.get("scope") == "all" and "confirm" not in posted:
+        show = posted.get("show", "all")
+        wanted = overview.Filter(show if show in overview.CHIPS else "all", posted.get("q", "").strip()[:253])
+        return list(overview.matching(request.organisation, wanted)[:MOST])
+    names = [*posted.getlist("domain"), *posted.get("names", "").split()][:MOST]
+    mine = {domain.name: domain for domain in overview.hosted(request.organisation)}
+    return [mine[name] for name in dict.fromkeys(names) if name in mine]
+
+
+def _publish(request: MemberRequest, domains: list[HostedDomain], mode: Mode) -> HttpResponse:
+    organisation, actor = request.organisation, actors.of(request)
+    outcomes = services.publish_many(organisation=organisation, domains=domains, mode=mode, actor=actor)
+    done = sum(outcome.version is not None for outcome in outcomes)
+    text = ngettext("%(n)d policy changed.", "%(n)d policies changed.", done) % {"n": done}
+    if kept := len(outcomes) - done:
+        text += " " + ngettext("%(n)d stayed as it was.", "%(n)d stayed as they were.", kept) % {"n": kept}
+    messages.success(request, text)
+    return redirect("overview")

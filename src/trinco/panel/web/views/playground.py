@@ -1,0 +1,87 @@
+"""The playground's page: a made-up customer's zone, and the buttons that change it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.web import playground
+from trinco.panel.web.access import MemberRequest, View, editor, member
+from trinco.panel.web.instructions import instructions
+
+
+def in_playground(view: View) -> View:
+    """The page exists in playground mode alone."""
+
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not settings.CONFIG.playground:
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+@in_playground
+@require_GET
+@member
+def show(request: MemberRequest) -> HttpResponse:
+    """Every zone with its records; for a domain of this organisation the three that it needs."""
+    try:
+        zones = playground.zones()
+    except playground.PlaygroundAway:
+        return render(request, "web/playground.html", {"nav": "playground", "away": True})
+    hosted = HostedDomain.objects.of(request.organisation).exclude(state=State.GONE)
+    mine = {domain.name: domain for domain in hosted.filter(name__in=[zone.name for zone in zones])}
+    shown = [_shown(zone, mine.get(zone.name)) for zone in zones]
+    shown.sort(key=lambda zone: (zone["open"] == 0, zone["domain"] is None, zone["name"]))
+    return render(request, "web/playground.html", {"nav": "playground", "zones": shown, "at": request.GET.get("zone")})
+
+
+def _shown(zone: playground.Zone, domain: HostedDomain | None) -> dict[str, Any]:
+    wanted = [_wanted(zone, each.owner, f"{each.target}.") for each in instructions(domain)] if domain else []
+    return {
+        "name": zone.name,
+        "note": zone.note,
+        "domain": domain,
+        "wanted": wanted,
+        "open": sum(not each["there"] for each in wanted),
+        "records": zone.records,
+    }
+
+
+def _wanted(zone: playground.Zone, owner: str, target: str) -> dict[str, Any]:
+    there = zone.at(owner)
+    return {
+        "record": playground.Record(owner, "CNAME", target),
+        "there": any(each.type == "CNAME" and each.value == target for each in there),
+        "others": [each for each in there if each.value != target],
+    }
+
+
+@in_playground
+@require_POST
+@editor
+def change(request: MemberRequest) -> HttpResponse:
+    """Publish a record or remove it."""
+    posted = request.POST
+    record = playground.Record(posted.get("name", ""), posted.get("type", ""), posted.get("value", ""))
+    deed, done = {
+        "publish": (playground.publish, _("Published: %s")),
+        "remove": (playground.remove, _("Removed: %s")),
+    }.get(posted.get("do", ""), (None, ""))
+    if deed is None:
+        raise Http404
+    try:
+        deed(record)
+        messages.success(request, done % f"{record.name} {record.type}")
+    except (playground.PlaygroundAway, playground.PlaygroundRefused) as error:
+        messages.error(request, str(error))
+    return redirect(f"{request.path.removesuffix('change/')}?zone={posted.get('zone', '')}")

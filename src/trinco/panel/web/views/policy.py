@@ -1,0 +1,112 @@
+"""Changing a policy: the confirmation with the file's difference, then the deed; the mail servers; undo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from trinco.core.errors import PolicySyntaxError
+from trinco.core.mtasts.policy import Mode
+from trinco.core.names import Domain
+from trinco.panel.accounts import actors
+from trinco.panel.domains.models import HostedDomain
+from trinco.panel.policies import services
+from trinco.panel.policies.errors import Conflict, PolicyRefused
+from trinco.panel.policies.proposals import mx_hosts
+from trinco.panel.web import confirming
+from trinco.panel.web.access import MemberRequest, domain_of, editor, is_htmx
+from trinco.panel.web.forms import MxForm, PolicyForm
+from trinco.panel.web.refusals import refusal
+
+
+@require_http_methods(["GET", "POST"])
+@editor
+def change(request: MemberRequest, name: Domain) -> HttpResponse:
+    """Show what a change would do; with `confirm` posted, do it."""
+    domain = domain_of(request, name)
+    try:
+        form = PolicyForm(_completed(domain, request.POST or request.GET))
+    except PolicyRefused as error:
+        messages.error(request, refusal(error))
+        return _to(request, domain)
+    if not form.is_valid() or request.method == "GET" or "confirm" not in request.POST:
+        return _confirmation(request, domain, form)
+    return _publish(request, domain, form)
+
+
+def _completed(domain: HostedDomain, given: QueryDict) -> dict[str, Any]:
+    """The fields of a policy form: what is given, and for the rest what a change of the mode alone means."""
+    mode = given.get("mode", "")
+    proposed = services.proposed(domain, Mode(mode)) if mode in tuple(Mode) else None
+    defaults = {"mx": "\n".join(proposed.mx), "max_age": proposed.max_age} if proposed else {}
+    return {**defaults, "version": domain.standing.current.number, **given.dict()}
+
+
+def _publish(request: MemberRequest, domain: HostedDomain, form: PolicyForm) -> HttpResponse:
+    deed = {"override": form.cleaned_data["override"], "expected_number": form.cleaned_data["version"]}
+    try:
+        services.publish(domain=domain, policy=form.policy, actor=actors.of(request), **deed)
+    except PolicyRefused as error:
+        if isinstance(error, Conflict):
+            domain = domain_of(request, Domain.trusted(domain.name))
+        return _confirmation(request, domain, form, refusal(error))
+    messages.success(request, _("Saved. The file goes to every edge first, then DNS announces it."))
+    return _to(request, domain)
+
+
+def _confirmation(
+    request: MemberRequest, domain: HostedDomain, form: PolicyForm, problem: str | None = None
+) -> HttpResponse:
+    context = {"nav": "overview", **confirming.confirmation(domain, form), "problem": problem}
+    return render(request, "web/_confirm.html" if is_htmx(request) else "web/confirm.html", context)
+
+
+def _to(request: MemberRequest, domain: HostedDomain) -> HttpResponse:
+    """Back to the domain's page, as a whole: so much of it has changed."""
+    answer = redirect("domain", domain.name)
+    return HttpResponse(status=204, headers={"HX-Redirect": answer["Location"]}) if is_htmx(request) else answer
+
+
+@require_http_methods(["GET", "POST"])
+@editor
+def mail_servers(request: MemberRequest, name: Domain) -> HttpResponse:
+    """The `mx` list: confirmed for the first time here, later changed through the confirmation."""
+    domain = domain_of(request, name)
+    form = MxForm(request.POST or None, initial={"mx": confirming.offered(domain)})
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.start(domain=domain, mx=form.cleaned_data["mx"], actor=actors.of(request))
+        except (PolicyRefused, PolicySyntaxError) as error:
+            messages.error(request, refusal(error))
+        return redirect("setup", domain.name)
+    context = {
+        "nav": "overview",
+        "domain": domain,
+        "form": form,
+        "current": confirming.current(domain),
+        "hosts": mx_hosts(domain),
+    }
+    return render(request, "web/mail_servers.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@editor
+def undo(request: MemberRequest, name: Domain) -> HttpResponse:
+    """Show what setting the last change aside would do; posted, do it."""
+    domain = domain_of(request, name)
+    problem = None
+    if request.method == "POST":
+        try:
+            services.undo(domain=domain, actor=actors.of(request), override="override" in request.POST)
+        except PolicyRefused as error:
+            problem = refusal(error)
+        else:
+            messages.success(request, _("Undone. The file goes to every edge first, then DNS announces it."))
+            return redirect("domain", domain.name)
+    context = {"nav": "overview", **confirming.undoing(domain), "problem": problem}
+    return render(request, "web/undo.html", context)
