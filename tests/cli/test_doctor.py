@@ -230,6 +230,9 @@ class TestIssuers:
         assert examine_world.issuers(config.load({})).verdict is Verdict.WARNING
         assert examine_world.issuers(config.load({"TRINCO_CAA": "ca.example"})).verdict is Verdict.OK
 
+    def test_the_playground_has_a_ca_of_its_own(self) -> None:
+        assert examine_world.issuers(config.load({"TRINCO_PLAYGROUND": "on"})).verdict is Verdict.OK
+
 
 class TestCommand:
     """The whole command, in a process of its own and a directory where nothing runs."""
