@@ -9,6 +9,7 @@ import typer
 from trinco.cli import orm
 from trinco.cli.domain_show import described, listed, say, telling
 from trinco.cli.refusals import refused
+from trinco.core.errors import DnsFailure
 from trinco.core.mtasts.policy import Mode, Policy
 from trinco.core.names import Domain
 from trinco.panel.accounts.actors import CLI
@@ -56,7 +57,7 @@ def add(
     """
     with orm.tables(), refused():
         domain = _added(Domain.parse(name), _organisation(owner))
-        seen = read_mx(domain)
+        seen = _seen(domain, needed=accept_mx and not mx)
         patterns = tuple(mx or (seen if accept_mx else ()))
         if patterns:
             policies.start(domain=domain, mx=patterns, actor=CLI)
@@ -112,6 +113,20 @@ def _added(name: Domain, organisation: Organisation) -> HostedDomain:
         if row.state != State.SETUP or hasattr(row, "standing"):
             raise
         return row
+
+
+def _seen(domain: HostedDomain, *, needed: bool) -> tuple[str, ...]:
+    """The MX that DNS shows. Where they are not needed, a silent DNS is a remark."""
+    try:
+        seen = read_mx(domain)
+    except DnsFailure as error:
+        if needed:
+            raise
+        typer.echo(f"trinco: {error}", err=True)
+        return ()
+    if needed and not seen:
+        raise orm.ended(f"DNS shows no MX for {domain.name}; name them with --mx", orm.EXIT_FINDING)
+    return seen
 
 
 def _domain(name: str, owner: str) -> HostedDomain:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 
+import structlog
 import typer
 
 from trinco.cli import orm as _orm  # noqa: F401 - sets Django up
-from trinco.panel.worker import run
+from trinco.panel.worker import JOBS, run
+
+_log = structlog.get_logger("trinco.worker")
 
 
 def register(app: typer.Typer) -> None:
@@ -21,4 +24,5 @@ def worker() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
+    _log.info("worker ready", jobs=len(JOBS))
     run(stop)

@@ -59,8 +59,13 @@ def _keep_doing(job: Job, stop: threading.Event) -> None:
     failures = 0
     while not stop.is_set():
         failures = 0 if _done(job) else failures + 1
-        stop.wait(min(job.every * 2**failures, _LONGEST_WAIT))
+        stop.wait(pause(job.every, failures))
     connections.close_all()
+
+
+def pause(every: float, failures: int) -> float:
+    """Seconds until a job's next turn: twice as long after each failure in a row, half a minute at most."""
+    return min(every * (1 << min(failures, 16)), _LONGEST_WAIT)
 
 
 def _done(job: Job) -> bool:

@@ -1,0 +1,116 @@
+"""`trinco panel` and `trinco worker` as the processes that they are."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from trinco.cli import panel, worker
+
+STOP_SECONDS = 10
+
+
+def environment(data: Path, **settings: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "HOME": str(data / "home"),
+        "TRINCO_DATA": str(data / "data"),
+        **{f"TRINCO_{name}": value for name, value in settings.items()},
+    }
+
+
+def start(data: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+    (data / "home").mkdir(exist_ok=True)
+    command = [sys.executable, "-W", "error::ResourceWarning", "-m", "trinco", *arguments]
+    return subprocess.Popen(command, env=environment(data, **settings), stderr=subprocess.PIPE, text=True)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ask(url: str, seconds: float = 30) -> tuple[int, str]:
+    """Status and body, once somebody listens."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
+    """Exit status and standard error."""
+    process.send_signal(number)
+    _, err = process.communicate(timeout=STOP_SECONDS)
+    return process.returncode, err
+
+
+class TestPanel:
+    """A graceful stop takes ten seconds at most; the panel is ready exactly when it can work."""
+
+    def test_it_serves_and_ends(self, tmp_path):
+        port = free_port()
+        process = start(tmp_path, "panel", "--migrate", PANEL_LISTEN=f"127.0.0.1:{port}")
+        try:
+            assert ask(f"http://127.0.0.1:{port}/readyz") == (200, '{"status": "ready"}')
+            status, page = ask(f"http://127.0.0.1:{port}/account/login/")
+            assert (status, "password" in page) == (200, True)
+            assert list((tmp_path / "home").rglob("*")) == []  # no control socket
+        finally:
+            code, err = stop(process)
+        assert (code, err) == (0, "")
+
+    def test_it_does_not_touch_the_tables_unasked(self, tmp_path):
+        port = free_port()
+        process = start(tmp_path, "panel", PANEL_LISTEN=f"127.0.0.1:{port}")
+        try:
+            assert ask(f"http://127.0.0.1:{port}/healthz") == (200, '{"status": "live"}')
+            assert ask(f"http://127.0.0.1:{port}/readyz") == (503, '{"status": "migrations"}')
+        finally:
+            assert stop(process, signal.SIGINT)[0] == 0
+
+    def test_a_bad_setting_is_one_line(self, tmp_path):
+        process = start(tmp_path, "panel", PANEL_LISTEN="nowhere")
+        _, err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (
+            2,
+            "trinco: TRINCO_PANEL_LISTEN: wants ADDRESS:PORT, an IPv6 address in brackets\n",
+        )
+
+    def test_options(self):
+        assert (panel.STOP_SECONDS < STOP_SECONDS, panel.THREADS) == (True, 8)
+
+
+class TestWorker:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_it_ends_when_told(self, tmp_path, number):
+        subprocess.run(
+            [sys.executable, "-m", "django", "migrate", "--skip-checks", "-v0"],
+            env={**environment(tmp_path), "DJANGO_SETTINGS_MODULE": "trinco.panel.settings"},
+            check=True,
+            timeout=60,
+        )
+        process = start(tmp_path, "worker", RESOLVERS="127.0.0.1:9")
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        assert first.split(" ", 1)[1] == f"info trinco.worker worker ready jobs={len(worker.JOBS)}\n"
+        assert stop(process, number) == (0, "")
