@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,11 +130,9 @@ def get(name: str, *fields: str, method: str = "GET", path: str = PATH, version:
 
 def drained(connection: socket.socket) -> bytes:
     pieces = []
-    try:
+    with suppress(ConnectionResetError):
         while piece := connection.recv(65536):
             pieces.append(piece)
-    except ConnectionResetError:
-        pass
     return b"".join(pieces)
 
 
@@ -144,10 +142,8 @@ def client_hello(server_name: str | None, context: ssl.SSLContext | None = None)
     if server_name is None:
         context.check_hostname = False
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    try:
+    with suppress(ssl.SSLWantReadError):
         context.wrap_bio(incoming, outgoing, server_hostname=server_name).do_handshake()
-    except ssl.SSLWantReadError:
-        pass
     return outgoing.read()
 
 

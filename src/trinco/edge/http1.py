@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -19,13 +20,15 @@ import msgspec
 from trinco.core.errors import Refused
 from trinco.edge.limits import Limits
 
-Field = tuple[bytes, bytes]
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/([0-9])\.([0-9])\r\n")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _HOST = re.compile(rb"([A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _END = b"\r\n\r\n"
-_PCHAR = rb"[A-Za-z0-9._~!$&'()*+,;=:@-]|%(?!00)[0-9A-Fa-f]{2}"
-_PATH = re.compile(rb"(?:/(?:%b)*)+(?:\?(?:%b|[/?])*)?" % (_PCHAR, _PCHAR))
+_PATH = re.compile(
+    rb"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]+|%(?!00)[0-9A-Fa-f]{2})*"
+    rb"(?:\?(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]+|%(?!00)[0-9A-Fa-f]{2})*)?"
+)
+"""Path and query of RFC 3986 sections 3.3 and 3.4, without an encoded NUL."""
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?]+)(.*)")
 MAX_HOST = 255
 """Octets of a Host field."""
@@ -44,8 +47,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     keep_alive: bool
     """The client wants to go on after the response."""
     http10: bool
-    fields: tuple[Field, ...]
-    """Names in lower case."""
+    fields: Mapping[bytes, bytes]
+    """By name in lower case; lines of one name are joined by a comma and a space (RFC 9110 section 5.3)."""
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
@@ -116,14 +119,14 @@ class Reader:
             self._check_beginning()
             return None
         if end > self._limits.head:
-            raise _too_large(self._buffer)
+            raise _too_large(self._buffer[: self._limits.head])
         head, self._buffer = self._buffer[:end], self._buffer[end:]
         return _parsed(head, self._limits)
 
     def _check_beginning(self) -> None:
         """Refuse at once what no octet to come can mend."""
         if len(self._buffer) > self._limits.head:
-            raise _too_large(self._buffer)
+            raise _too_large(self._buffer[: self._limits.head])
         if _BARE_LF.search(self._buffer):
             raise _bad("a line feed alone")
 
@@ -144,10 +147,12 @@ class _Fields:
     __slots__ = ("fields",)
 
     def __init__(self) -> None:
-        self.fields: list[Field] = []
+        self.fields: dict[bytes, bytes] = {}
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.fields.append((name.lower(), value))
+        name = name.lower()
+        first = self.fields.get(name)
+        self.fields[name] = value if first is None else first + b", " + value
 
 
 def _parsed(head: bytes, limits: Limits) -> Request:
@@ -163,11 +168,11 @@ def _parsed(head: bytes, limits: Limits) -> Request:
     http10 = minor == b"0"
     fields = _fields(head, method)
     _check_content(fields)
-    host = _host(fields) if not http10 or _values(fields, b"host") else None
-    return Request(method, *_aimed(method, target, host), _keep_alive(fields, http10=http10), http10, tuple(fields))
+    target, host = _aimed(method, target, _host(fields, http10=http10))
+    return Request(method, target, host, _keep_alive(fields, http10=http10), http10, fields)
 
 
-def _fields(head: bytes, method: bytes) -> list[Field]:
+def _fields(head: bytes, method: bytes) -> dict[bytes, bytes]:
     """The field lines. A method that httptools does not know is for the resource to refuse."""
     sink = _Fields()
     try:
@@ -181,30 +186,28 @@ def _fields(head: bytes, method: bytes) -> list[Field]:
     return sink.fields
 
 
-def _values(fields: list[Field], name: bytes) -> list[bytes]:
-    return [value for key, value in fields if key == name]
-
-
-def _check_content(fields: list[Field]) -> None:
+def _check_content(fields: Mapping[bytes, bytes]) -> None:
     """No resource here takes content: what has some is refused, and its octets are never taken for a request."""
-    if _values(fields, b"transfer-encoding"):
+    if b"transfer-encoding" in fields:
         raise Refused("content of unsaid length", http_status=HTTPStatus.LENGTH_REQUIRED)
-    if any(value.strip(b"0 \t") for value in _values(fields, b"content-length")):
+    if fields.get(b"content-length", b"0").strip(b"0 \t"):
         raise Refused("content", http_status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
-def _host(fields: list[Field]) -> bytes:
-    """The one Host (RFC 9112 section 3.2)."""
-    hosts = _values(fields, b"host")
-    if len(hosts) != 1:
-        raise _bad("not exactly one Host")
-    return _authority(hosts[0])
+def _host(fields: Mapping[bytes, bytes], *, http10: bool) -> bytes | None:
+    """The one Host, which HTTP/1.0 may leave out (RFC 9112 section 3.2). Two, joined, are no host."""
+    host = fields.get(b"host")
+    if host is not None:
+        return _authority(host)
+    if http10:
+        return None
+    raise _bad("no Host")
 
 
 def _authority(text: bytes) -> bytes:
     match = _HOST.fullmatch(text)
     if match is None or len(text) > MAX_HOST:
-        raise _bad("not a host")
+        raise _bad("not one host")
     return match[1].lower().removesuffix(b".")
 
 
@@ -222,7 +225,10 @@ def _aimed(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, byt
     return absolute[3] or b"/", _authority(absolute[2])
 
 
-def _keep_alive(fields: list[Field], *, http10: bool) -> bool:
+def _keep_alive(fields: Mapping[bytes, bytes], *, http10: bool) -> bool:
     """RFC 9112 section 9.3."""
-    options = {option.strip().lower() for value in _values(fields, b"connection") for option in value.split(b",")}
-    return b"close" not in options and (not http10 or b"keep-alive" in options)
+    options = fields.get(b"connection")
+    if options is None:
+        return not http10
+    words = {word.strip().lower() for word in options.split(b",")}
+    return b"close" not in words and (not http10 or b"keep-alive" in words)

@@ -175,16 +175,19 @@ class Log:
         self._at = clock()
         self._withheld = 0
 
+    def line(self, event: str, **values: object) -> None:
+        """A line, unless there were too many."""
+        self._write(_log.info, event, values)
+
     def fault(self, error: BaseException) -> None:
         """A line about a fault of ours that a stranger brought to light: what, and where, without a traceback."""
         place = error.__traceback__
         while place is not None and place.tb_next is not None:
             place = place.tb_next
         where = "" if place is None else f"{place.tb_frame.f_code.co_name}:{place.tb_lineno}"
-        self.line("connection_fault", error=repr(error), where=where)
+        self._write(_log.error, "connection_fault", {"error": repr(error), "where": where})
 
-    def line(self, event: str, **values: object) -> None:
-        """Write a line, or count it as withheld."""
+    def _write(self, write: Callable[..., object], event: str, values: dict[str, object]) -> None:
         now = self._clock()
         self._left = min(self._burst, self._left + (now - self._at) * self._rate)
         self._at = now
@@ -194,14 +197,13 @@ class Log:
         self._left -= 1
         withheld, self._withheld = self._withheld, 0
         more = {"withheld": withheld} if withheld else {}
-        _log.info(event, **{key: _shown(value) for key, value in values.items()}, **more)
+        write(event, **{key: _shown(value) for key, value in values.items()}, **more)
 
 
 def _shown(value: object) -> object:
-    """A value as it may stand in a log: no control character, no more than 100 characters."""
-    if isinstance(value, bytes | bytearray):
-        value = bytes(value[:100]).decode("ascii", "backslashreplace")
-    return ascii(value)[1:-1][:100] if isinstance(value, str) else value
+    """A value as it may stand in a log: text in printable ASCII, and not much of it."""
+    text = bytes(value[:100]).decode("latin-1") if isinstance(value, bytes | bytearray) else value
+    return text[:100].encode("unicode_escape").decode("ascii") if isinstance(text, str) else value
 
 
 def origin(host: str) -> Hashable:

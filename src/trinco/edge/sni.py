@@ -67,15 +67,15 @@ def _message(data: bytes | bytearray, limit: int) -> bytes | bytearray | None:
     if end is None:
         return None
     message, records = data[5:end], 1
-    while (missing := _missing(message, limit)) > 0:
+    while _missing(message, limit):
         begin, end = end, _record_end(data, end)
         if end is None:
             return None
         records += 1
         if records > _MAX_RECORDS:
             raise BadHello("a hello in too many records")
-        message = message + data[begin + 5 : end]
-    return message[: len(message) + missing]
+        message += data[begin + 5 : end]
+    return message
 
 
 def _record_end(data: bytes | bytearray, begin: int) -> int | None:
@@ -95,7 +95,7 @@ def _record_end(data: bytes | bytearray, begin: int) -> int | None:
 
 
 def _missing(message: bytes | bytearray, limit: int) -> int:
-    """How many octets of the message are still to come; negative: so many that follow are not part of it."""
+    """How many octets of the message are still to come, as far as can be told."""
     if message[0] != _CLIENT_HELLO:
         raise BadHello("not a ClientHello", Alert.UNEXPECTED_MESSAGE)
     if len(message) < 4:
@@ -103,11 +103,13 @@ def _missing(message: bytes | bytearray, limit: int) -> int:
     length = 4 + (message[1] << 16 | message[2] << 8 | message[3])
     if length > limit:
         raise BadHello("a hello beyond the limit")
+    if length < len(message):
+        raise BadHello("more than a hello")
     return length - len(message)
 
 
 def _hello(message: bytes | bytearray) -> Hello:
-    """Walk through the message. Raises IndexError where it ends before it says it does."""
+    """Walk through the message until both are found; the rest is the engine's to check. IndexError: it ends too early."""
     at = _BEFORE_SESSION_ID
     at += 1 + message[at]
     at += 2 + (message[at] << 8 | message[at + 1])
@@ -119,16 +121,24 @@ def _hello(message: bytes | bytearray) -> Hello:
     if end != len(message):
         raise IndexError
     name, tls13 = b"", False
-    while at < end:
+    while at < end and not (name and tls13):
         kind, begin = message[at] << 8 | message[at + 1], at + 4
         at = begin + (message[at + 2] << 8 | message[at + 3])
         if kind == _SERVER_NAME:
             name = _server_name(message[begin:at])
         elif kind == _SUPPORTED_VERSIONS:
-            tls13 = b"\x03\x04" in (message[i : i + 2] for i in range(begin + 1, at, 2))
-    if at != end:
+            tls13 = _offers_tls13(message[begin + 1 : at])
+    if at > end:
         raise IndexError
     return Hello(name, tls13)
+
+
+def _offers_tls13(versions: bytes | bytearray) -> bool:
+    """Whether 0x0304 is one of these pairs of octets."""
+    at = versions.find(b"\x03\x04")
+    while at > 0 and at & 1:
+        at = versions.find(b"\x03\x04", at + 1)
+    return at >= 0
 
 
 def _server_name(extension: bytes | bytearray) -> bytes:
