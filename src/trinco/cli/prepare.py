@@ -26,14 +26,19 @@ ROOTS = "roots.pem"
 def prepare(settings: Config) -> Login:
     """Bring the data directory up to date. Gives the account to sign in with, its password if it is new or made up."""
     try:
-        call_command("migrate", interactive=False, verbosity=0)
-        root = development_root(settings.data)
-        if settings.playground:
-            _trust(settings.data, root)
-            return seed(settings)
-        return _first_account(settings)
+        return bring_up(settings)
     finally:
-        connections.close_all()
+        connections.close_all()  # the programs that are started next have their own
+
+
+def bring_up(settings: Config) -> Login:
+    """As `prepare`; connections stay open."""
+    call_command("migrate", interactive=False, verbosity=0)
+    root = development_root(settings.data)
+    if settings.playground:
+        _trust(settings.data, root)
+        return seed(settings)
+    return _first_account(settings)
 
 
 def _trust(data: Path, root: Path) -> None:

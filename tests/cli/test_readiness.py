@@ -1,0 +1,80 @@
+"""Whether a listener answers, asked of real ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import dns.message
+import pytest
+
+from trinco import config
+from trinco.cli import readiness
+from trinco.config import Endpoint
+from trinco.playground.nameserver import Responder, listen
+from trinco.playground.world import World, Zone
+
+CLOSED = ("127.0.0.1", 9)
+
+
+async def nobody(_name: str, _rtype: str) -> dns.message.Message:
+    raise OSError
+
+
+def against(said: bytes, talk: Callable[[Endpoint], Awaitable[Any]]) -> Any:
+    """Talk to a server that says this to whoever connects."""
+
+    async def run() -> Any:
+        async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(said)
+            writer.close()
+
+        async with asyncio.timeout(20), await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            return await talk(server.sockets[0].getsockname()[:2])
+
+    return asyncio.run(run())
+
+
+class TestPanel:
+    @pytest.mark.parametrize(
+        ("said", "ready"),
+        [
+            (b"HTTP/1.1 200 OK\r\n\r\n", True),
+            (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", False),
+            (b"", False),
+            (b"\xff\xfe", False),
+        ],
+    )
+    def test_is_ready_when_it_says_so(self, said: bytes, ready: bool) -> None:
+        assert against(said, readiness.panel_answers) is ready
+
+    def test_that_does_not_listen_is_not_ready(self) -> None:
+        assert asyncio.run(readiness.panel_answers(CLOSED)) is False
+
+
+class TestOthers:
+    def test_a_listener_takes_connections(self) -> None:
+        assert against(b"", readiness.accepts) is True
+        assert asyncio.run(readiness.accepts(CLOSED)) is False
+
+    def test_a_name_server_replies_to_anything(self) -> None:
+        async def run() -> tuple[bool, bool]:
+            async with listen(Responder(World([Zone("example")], []), nobody), "127.0.0.1", 0) as bound:
+                there = await readiness.name_server_answers(bound, "example")
+            return there, await readiness.name_server_answers(CLOSED, "example")
+
+        assert asyncio.run(run()) == (True, False)
+
+    def test_the_silent_ones_are_named(self) -> None:
+        settings = config.load({"TRINCO_PLAYGROUND": "on"})
+        closed = replace(
+            settings,
+            panel_listen=CLOSED,
+            policy_listen=(CLOSED,),
+            dns_listen=(CLOSED,),
+            playground_listen=CLOSED,
+        )
+        named = ["panel", "policy host", "name server", "playground"]
+        assert asyncio.run(readiness.silent(closed)) == named
