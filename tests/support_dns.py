@@ -32,7 +32,12 @@ Habit = Callable[[Reply, bool], "bytes | None"]
 
 
 def honest(reply: Reply, tcp: bool) -> bytes | None:
-    return reply.to_wire()
+    try:
+        return reply.to_wire(max_size=65535 if tcp else 1232)
+    except dns.exception.TooBig:
+        reply.answer, reply.authority = [], []
+        reply.flags |= dns.flags.TC
+        return reply.to_wire()
 
 
 def silent(reply: Reply, tcp: bool) -> bytes | None:

@@ -80,6 +80,12 @@ class TestAuthoritative:
         with lab.internet(zones) as world:
             assert ask(world, "www.a.example", "TXT").values("CNAME") == ("b.example",)
 
+    def test_a_cname_that_leads_nowhere_is_shown_all_the_same(self):
+        with lab.internet({"a.example": "www CNAME broken.elsewhere.net.\n"}) as world:
+            with pytest.raises(DnsFailure, match="REFUSED"):
+                asyncio.run(look_ups(world).resolve("www.a.example", "NS"))
+            assert ask(world, "www.a.example", "CNAME").values("CNAME") == ("broken.elsewhere.net",)
+
     def test_zones_are_found_once_for_many_questions(self):
         async def several(dns: Dns) -> None:
             await asyncio.gather(*(dns.authoritative(f"{n}.a.example", "A") for n in range(5)))

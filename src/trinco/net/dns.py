@@ -151,13 +151,18 @@ class Dns:
     async def _zone(self, name: str) -> Zone:
         """The zone that holds `name`, found by asking for NS at each name upwards; a reply that says which zone it
         comes from (its SOA) saves the steps between."""
-        candidate = name.rstrip(".").lower()
+        candidate, failure = name.rstrip(".").lower(), DnsFailure(f"no zone was found that holds {name}")
         while candidate:
-            reply = await self._recursive(candidate, "NS")
+            try:
+                reply = await self._recursive(candidate, "NS")
+            except DnsFailure as error:
+                # A CNAME here may lead to where nobody answers, while the zone that holds it is well.
+                candidate, failure = candidate.partition(".")[2], error
+                continue
             if servers := _answer(reply).values("NS", candidate):
                 return await self._known(candidate, servers)
             candidate = _enclosing(reply, candidate)
-        raise DnsFailure(f"no zone was found that holds {name}")
+        raise failure
 
     async def _known(self, apex: str, servers: tuple[str, ...]) -> Zone:
         if apex not in self._zones:

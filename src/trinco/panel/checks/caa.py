@@ -83,14 +83,15 @@ def _by_our_method(issue: Property) -> bool:
 async def objection(dns: Dns, domain: str, issuers: Issuers) -> str:
     """The record that forbids our certificate for `mta-sts.<domain>`, with its owner's name; "" when none does.
 
-    A server that does not answer the question forbids as well: an authority must not issue then (RFC 8659 section 3).
+    A server of the domain that does not answer the question forbids as well: an authority does not issue then (RFC 8659
+    section 3). Above the domain silence is somebody else's, most likely our resolver's, and says nothing.
     """
     name = f"mta-sts.{domain}"
     while name:
         try:
             answer = await (dns.authoritative if _within(name, domain) else dns.resolve)(name, "CAA")
         except DnsFailure as error:
-            return f"{name} CAA: {error}"
+            return f"{name} CAA: {error}" if _within(name, domain) else ""
         if issuers.ours_decides:
             return ""
         if values := answer.values("CAA", name):
