@@ -244,7 +244,8 @@ def _value(setting: Setting, environ: Mapping[str, str]) -> Any:
 
 def _completed(values: dict[str, Any]) -> Config:
     """Fill in the defaults that follow from other settings."""
-    base, host, port = values["base"], *values["panel_listen"]
+    base = values["base"]
+    host, port = values["panel_listen"]
     shown = f"[{host}]" if ":" in host else host
     later = {
         "nameservers": (NameServer(f"ns1.{base}", values["policy_addresses"]),),
