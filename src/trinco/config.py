@@ -80,7 +80,7 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One variable: how it is parsed, its default as text (None: required), whether `_FILE` is allowed, what it is for."""
+    """One variable: how it is parsed, its default as text (None: required), what it is for, whether it is a secret."""
 
     name: str
     parse: Callable[[str], Any]
@@ -192,13 +192,17 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("data", Path, "trinco-data", "Directory of the database, the keys, the snapshots and the development CA."),
-    Setting("database", _database, "sqlite:///", "Database; `sqlite:///` alone is `trinco.sqlite3` in the data directory."),
+    Setting(
+        "database", _database, "sqlite:///", "Database; `sqlite:///` alone: `trinco.sqlite3` in the data directory."
+    ),
     Setting("base", Domain.parse, "trinco.example", "The zone that Trinco is authoritative for."),
     Setting("nameservers", _nameservers, "", "Name servers of the zone, `host=address,address …`; default ns1.<base>."),
     Setting("policy_addresses", _addresses, "127.0.0.1 ::1", "IPv4 and IPv6 addresses of the policy hosts, as in DNS."),
     Setting("panel_addresses", _addresses, "", "Addresses of <base> itself in DNS; empty: none."),
     Setting("reports_host", _optional_host, "", "Host name of the report mailbox; default reports.<base>."),
-    Setting("reports_addresses", _addresses, "", "Addresses of the reports host in DNS; default: the policy addresses."),
+    Setting(
+        "reports_addresses", _addresses, "", "Addresses of the reports host in DNS; default: the policy addresses."
+    ),
     Setting("reports_mx", _mx, "", "MX of the reports host, `10 mx.example.net, …`; default: itself."),
     Setting("caa", _caa, "", "CAA issue values at every policy host, separated by commas; empty: nobody may issue."),
     Setting("hostmaster", _optional_host, "", "RNAME of the SOA as a host name; default hostmaster.<base>."),
@@ -212,8 +216,20 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("smtp_port", _port, "25", "Port at which mail servers of others are probed."),
     Setting("policy_port", _port, "443", "Port at which policy hosts are fetched from."),
     Setting("allow_networks", _networks, "", "Networks that may be dialled although they are private (tests, labs)."),
-    Setting("secret_key", str, "", "Secret of sessions and forms; default: made once, kept in the data directory.", secret=True),
-    Setting("seal_key", str, "", "Key that seals private keys, 32 bytes in hex; default: made once, kept as above.", secret=True),
+    Setting(
+        "secret_key",
+        str,
+        "",
+        "Secret of sessions and forms; default: made once, kept in the data directory.",
+        secret=True,
+    ),
+    Setting(
+        "seal_key",
+        str,
+        "",
+        "Key that seals private keys, 32 bytes in hex; default: made once, kept as above.",
+        secret=True,
+    ),
     Setting("mail_url", str, "", "How to send mail, smtp://USER:PASSWORD@HOST:PORT; empty: into a file.", secret=True),
     Setting("mail_from", str, "", "Sender of our mails; default trinco@<base>."),
     Setting("signup", _flag, "off", "Whether strangers may make an account."),
