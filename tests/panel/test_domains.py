@@ -29,7 +29,7 @@ class TestAdd:
 
     def test_a_new_domain_waits_for_dns(self, ours):
         domain = services.add(organisation=ours, name=Domain.parse("Correio.Example."), actor=ANA)
-        assert (domain.name, domain.state, domain.revision) == ("correio.example", State.SETUP, 0)
+        assert (domain.name, domain.state, domain.revision) == ("correio.example", State.SETUP, 1)
         assert lines(ours) == [("ana@example.com", "domain.added", "correio.example")]
 
     def test_a_label_is_128_random_bits_that_fit_a_report_token(self, ours):
@@ -65,7 +65,7 @@ class TestProof:
         domain = hosted(ours)
         sight(domain)
         assert services.mark_live(domain) is True
-        assert (domain.state, domain.verified_at is not None, domain.revision) == (State.LIVE, True, 1)
+        assert (domain.state, domain.verified_at is not None, domain.revision) == (State.LIVE, True, 2)
         assert lines(ours)[-1] == ("trinco", "domain.verified", "correio.example")
 
     def test_again_is_nothing(self, ours):

@@ -74,6 +74,7 @@ def add(*, organisation: Organisation, name: Domain, actor: Actor) -> HostedDoma
 @transaction.atomic
 def _added(organisation: Organisation, name: str, actor: Actor) -> HostedDomain:
     domain = HostedDomain.objects.everywhere().create(organisation=organisation, name=name, label=_label())
+    touch(domain)  # the names that the CNAMEs lead to exist before the owner points there
     record(organisation=organisation, actor=actor, action="domain.added", subject=name, after={"label": domain.label})
     return domain
 
@@ -89,6 +90,7 @@ def remove_unverified(*, domain: HostedDomain, actor: Actor) -> None:
     if row.state != State.SETUP:
         raise NotInSetup(row.name)
     _close(row)
+    touch(row)
     record(organisation=row.organisation, actor=actor, action="domain.removed", subject=row.name)
     domain.refresh_from_db()
 
