@@ -44,6 +44,9 @@ if [ ! -x .venv/bin/python ]; then
     echo "Making .venv with $python ($("$python" -V))"
     create "$python"
 fi
+if ! command -v uv >/dev/null 2>&1 && ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    .venv/bin/python -m ensurepip >/dev/null  # made by uv, or a making that was interrupted
+fi
 if ! locked; then
     lock=requirements.lock
     [ "$kind" = run ] || lock=requirements-dev.lock
