@@ -90,25 +90,61 @@ class TestDebian:
         done = script("debian.sh", "test", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
-    def test_somebody_else_is_told_what_to_type(self, tmp_path: Path) -> None:
-        """A user who is not root: the line, and no more."""
-        for name, text in {"id": "echo 1000", "apt-get": "exit 9"}.items():
-            shim(tmp_path / "bin", name, text)
-        for needed in ("dirname", "env", "sh", "ls"):
+    @pytest.fixture
+    def bare(self, tmp_path: Path) -> Path:
+        """A machine without any of the programs: a copy of the script that sees only this folder's `bin`."""
+        for needed in ("cat", "chmod", "dirname", "env", "ls", "mktemp", "rm", "sh", "tail"):
+            (tmp_path / "bin").mkdir(exist_ok=True)
             (tmp_path / "bin" / needed).symlink_to(f"/usr/bin/{needed}")
+        text = (TOOLS / "debian.sh").read_text().replace(":/usr/sbin:/sbin", "")
         copy = tmp_path / "tools" / "debian.sh"
         copy.parent.mkdir()
-        copy.write_text((TOOLS / "debian.sh").read_text().replace(":/usr/sbin:/sbin", ""))
-        done = subprocess.run(
-            ["/bin/sh", copy, "bench"],
-            env={"PATH": str(tmp_path / "bin")},
+        copy.write_text(text.replace("/usr/sbin/policy-rc.d", str(tmp_path / "policy-rc.d")))
+        return tmp_path
+
+    @staticmethod
+    def bench(bare: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["/bin/sh", bare / "tools" / "debian.sh", "bench"],
+            env={"PATH": str(bare / "bin")},
             capture_output=True,
             text=True,
             timeout=20,
             check=False,
         )
+
+    def test_somebody_else_is_told_what_to_type(self, bare: Path) -> None:
+        """A user who is not root: the line, and no more."""
+        shim(bare / "bin", "id", "echo 1000")
+        shim(bare / "bin", "apt-get", "exit 9")
+        done = self.bench(bare)
         assert (done.returncode, done.stderr) == (0, "")
         assert "sudo apt-get install --no-install-recommends dnsperf knot nginx-light nsd pdns-server" in done.stdout
+
+    def test_root_installs_while_no_service_may_start(self, bare: Path) -> None:
+        shim(bare / "bin", "id", "echo 0")
+        shim(bare / "bin", "apt-get", f'echo "$@" >> {bare}/asked; sh {bare}/policy-rc.d; echo $? >> {bare}/asked')
+        done = self.bench(bare)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (bare / "asked").read_text() == (
+            "install -y --no-install-recommends dnsperf knot nginx-light nsd pdns-server\n101\n"
+        )
+        assert not (bare / "policy-rc.d").exists()
+
+    def test_a_policy_that_is_there_stays(self, bare: Path) -> None:
+        shim(bare / "bin", "id", "echo 0")
+        shim(bare / "bin", "apt-get", "exit 0")
+        (bare / "policy-rc.d").write_text("theirs")
+        assert self.bench(bare).returncode == 0
+        assert (bare / "policy-rc.d").read_text() == "theirs"
+
+    def test_the_list_is_fetched_only_when_an_install_fails(self, bare: Path) -> None:
+        shim(bare / "bin", "id", "echo 0")
+        shim(bare / "bin", "apt-get", f'echo "$1" >> {bare}/asked; [ "$1" = update ] || ls {bare}/updated || exit 100')
+        done = self.bench(bare)
+        assert done.returncode == 1
+        assert (bare / "asked").read_text() == "install\nupdate\ninstall\n"
+        assert not (bare / "policy-rc.d").exists()
 
 
 class TestMakefile:
