@@ -110,3 +110,14 @@ class Refused(TrincoError):
         self.reason = reason
         self.http_status = http_status
         self.smtp_reply = smtp_reply
+
+
+class FeedUnavailable(TrincoError):
+    """The database behind an edge's feed is away. The edge goes on serving what it holds, and says since when."""
+
+
+class LeaseLost(TrincoError):
+    """The database is there, but this edge's lease is not: it ran out, or belongs to another process of this name.
+
+    The edge registers anew, takes the changes, and only then answers again.
+    """

@@ -8,19 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from trinco.core.errors import TrincoError
+from trinco.core.errors import FeedUnavailable, LeaseLost
 from trinco.core.hosting import Certificate, Change, HostedDomain, Publication
 
-
-class FeedUnavailable(TrincoError):
-    """The database behind the feed is away. The edge goes on serving what it holds, and says since when it is stale."""
-
-
-class LeaseLost(TrincoError):
-    """The database is there, but this edge's lease is not: it ran out, or belongs to another process of this name.
-
-    The edge registers anew, takes the changes, and only then answers again.
-    """
+__all__ = ["CertificateSource", "Feed", "FeedUnavailable", "LeaseLost", "PolicySource", "Unsealer"]
 
 
 class Feed(Protocol):

@@ -1,0 +1,166 @@
+"""The feed of an edge, out of the database: who is there, who serves what, and what is to be served.
+
+The lease of an edge is an agreement about time, so one clock alone measures it: the database's. A lease that ran out
+while nobody could reach the database says nothing about its edge. So the first to come back gives a lease's time to all
+who were there until then, and no announcement goes on without an edge that has merely not come back yet.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Final
+
+from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from trinco.core.errors import FeedUnavailable, LeaseLost
+from trinco.core.hosting import Change, Publication, Zone, empty
+from trinco.panel import recovery, rendering
+from trinco.panel.policies.gate import CONTACT, LEASE
+from trinco.panel.policies.models import EdgeNode
+from trinco.panel.policies.services import announce_due, reissue_due
+
+_IDENTITY: Final = 16
+_REISSUED_AT_ONCE: Final = 200
+"""Policies that come under new ids before the edge goes on; more are left to the worker."""
+
+
+def publication(zone: Zone) -> Publication:
+    """All that the edges must serve now. Raises FeedUnavailable."""
+    with _database(_Watch()):
+        return empty(zone).apply(rendering.whole(zone))
+
+
+class DatabaseFeed:
+    """An `edge.ports.Feed`. It belongs to one thread, whose database connection it uses.
+
+    `identity` is 16 hex digits that stay the same for an edge over its restarts, and that no two processes have at a
+    time (`edge.snapshot.sole_user`): it tells a restart from a second edge of the same name.
+    """
+
+    def __init__(self, edge_name: str, zone: Zone, identity: str = "") -> None:
+        self._name = edge_name
+        self._zone = zone
+        self._session = (identity or secrets.token_hex(8)) + secrets.token_hex(8)
+        self._whole = False
+        self._watch = _Watch()
+
+    def register(self, held: Publication | None) -> None:
+        """See `edge.ports.Feed`."""
+        with _database(self._watch):
+            floors = self._register(held)
+            if 0 < floors <= _REISSUED_AT_ONCE:
+                reissue_due(timezone.now())
+
+    def renew(self) -> None:
+        """See `edge.ports.Feed`."""
+        with _database(self._watch), transaction.atomic():
+            now = _now()
+            self._give_time(now)
+            mine = EdgeNode.objects.filter(name=self._name, session=self._session, lease_until__gt=now)
+            self._require(mine.update(lease_until=now + LEASE))
+
+    def revision(self) -> int:
+        """See `edge.ports.Feed`."""
+        with _database(self._watch):
+            return rendering.revision()
+
+    def changes(self, since: int | None) -> Change:
+        """See `edge.ports.Feed`."""
+        with _database(self._watch):
+            if since is None or self._whole or since > rendering.revision():
+                change = rendering.whole(self._zone)
+                self._whole = False
+                return change
+            return rendering.since(self._zone, since)
+
+    def acknowledge(self, revision: int, failing: Sequence[str]) -> None:
+        """See `edge.ports.Feed`. What was waiting for this edge alone is announced at once."""
+        with _database(self._watch):
+            mine = EdgeNode.objects.filter(name=self._name, session=self._session)
+            self._require(mine.update(acknowledged=revision, failing=list(failing)))
+            announce_due(_now())
+
+    def leave(self) -> None:
+        """See `edge.ports.Feed`."""
+        with _database(self._watch):
+            EdgeNode.objects.filter(name=self._name, session=self._session).delete()
+
+    @transaction.atomic
+    def _register(self, held: Publication | None) -> int:
+        """Gives how many policies must come under a new id."""
+        now = _now()
+        self._refuse_twin(now)
+        self._give_time(now)
+        loss = recovery.learn(held, rendering.revision(), now) if held is not None else None
+        self._whole = self._whole or loss is not None
+        facts = {"session": self._session, "registered_at": now, "lease_until": now + LEASE}
+        EdgeNode.objects.update_or_create(name=self._name, defaults={**facts, "acknowledged": None, "failing": []})
+        return len(loss.floors) if loss else 0
+
+    def _refuse_twin(self, now: datetime) -> None:
+        """Raise LeaseLost while another process has the name, unless it was an earlier one in our place."""
+        running = EdgeNode.objects.select_for_update().filter(name=self._name, lease_until__gt=now).first()
+        if running is not None and running.session[:_IDENTITY] != self._session[:_IDENTITY]:
+            raise LeaseLost(f"another edge named {self._name} is running")
+
+    def _give_time(self, now: datetime) -> None:
+        """Nobody was heard of for a while: let the others come back who were there until then. And no lease runs longer
+        than a lease: a clock that was set back would make everybody wait for an edge that is gone."""
+        others = EdgeNode.objects.exclude(name=self._name)
+        newest = EdgeNode.objects.aggregate(newest=Max("lease_until"))["newest"]
+        if newest is not None and newest - LEASE < now - CONTACT:
+            others.filter(lease_until__gt=newest - LEASE).update(lease_until=now + LEASE)
+        others.filter(lease_until__gt=now + LEASE).update(lease_until=now + LEASE)
+
+    def _require(self, rows: int) -> None:
+        if not rows:
+            raise LeaseLost(f"no lease of {self._name} runs")
+
+
+def _now() -> datetime:
+    """The database's clock: several machines never agree on the time."""
+    if connection.vendor != "postgresql":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
+
+
+class _Watch:
+    """Notices that an SQLite database is another file now, or none: an open connection would go on with the old one."""
+
+    def __init__(self) -> None:
+        self._file: tuple[int, int] | None = None
+
+    def look(self) -> None:
+        """Raises FeedUnavailable when there is no file. SQLite would make one, and find no tables in it."""
+        name = str(connection.settings_dict["NAME"])
+        if connection.vendor != "sqlite" or name.startswith(("file:", ":memory:")):
+            return
+        try:
+            status = os.stat(name)  # noqa: PTH116 - a path as the settings have it
+        except OSError as error:
+            connection.close()
+            raise FeedUnavailable(f"no database: {error.strerror}") from error
+        file = (status.st_dev, status.st_ino)
+        if self._file not in (None, file):
+            connection.close()
+        self._file = file
+
+
+@contextmanager
+def _database(watch: _Watch) -> Iterator[None]:
+    """A usable connection; what goes wrong with it is FeedUnavailable."""
+    watch.look()
+    try:
+        yield
+    except (DatabaseError, InterfaceError) as error:
+        connection.close()
+        raise FeedUnavailable(f"{type(error).__name__}: {str(error).strip()}") from error

@@ -1,0 +1,120 @@
+"""From the tables to what an edge serves: three queries, however many domains there are.
+
+A domain that waits for its CNAMEs has its label and nothing else; a live or leaving one has its current body, the id
+that is announced (never ahead of the body: RFC 8461 section 8.1), its certificate and its TLSRPT record; one that is
+gone is removed.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from django.db.models import QuerySet
+
+from trinco.core.hosting import Certificate, Change, HostedDomain, Zone
+from trinco.core.names import Domain
+from trinco.core.tlsrpt import record as tlsrpt
+from trinco.panel.certificates.models import Certificate as CertificateRow
+from trinco.panel.certificates.models import Chain
+from trinco.panel.domains.models import HostedDomain as DomainRow
+from trinco.panel.domains.models import Revision, State
+from trinco.panel.domains.services import SERVED
+
+_CHUNK: Final = 2000
+_STANDING: Final = ("current__body", "current__policy_id", "announced__policy_id", "id_floor")
+_COLUMNS: Final = ("pk", "name", "label", "state", "tlsrpt", "revision", *(f"standing__{name}" for name in _STANDING))
+_CERTIFICATE: Final = ("domain", "leaf", "chain__digest", "sealed_key", "not_after")
+
+
+class _Row(NamedTuple):
+    """A domain and its standing, as they come out of the database."""
+
+    pk: int
+    name: str
+    label: str
+    state: str
+    tlsrpt: bool
+    revision: int
+    body: bytes | None
+    current_id: str | None
+    announced_id: str | None
+    floor: str | None
+
+
+def revision() -> int:
+    """The newest revision."""
+    return Revision.objects.order_by("pk").values_list("number", flat=True).first() or 0
+
+
+def whole(zone: Zone) -> Change:
+    """Everything that is to be served."""
+    newest = revision()  # before the rows, which may be newer: such a row comes once more with the next revision
+    rows = DomainRow.objects.everywhere().exclude(state=State.GONE)
+    certificates = _certificates(CertificateRow.objects.everywhere().filter(domain__state__in=SERVED))
+    changed = tuple(_hosted(rows, certificates, zone))
+    return Change(newest, zone, changed, (), _chains(changed), whole=True)
+
+
+def since(zone: Zone, held: int) -> Change:
+    """What became different after the revision `held`."""
+    newest = revision()
+    rows = DomainRow.objects.everywhere().filter(revision__gt=held)
+    served = CertificateRow.objects.everywhere().filter(domain__state__in=SERVED, domain__revision__gt=held)
+    changed = tuple(_hosted(rows.exclude(state=State.GONE), _certificates(served), zone))
+    removed = tuple(rows.filter(state=State.GONE).order_by("pk").values_list("label", flat=True))
+    return Change(newest, zone, changed, removed, _chains(changed))
+
+
+def _hosted(rows: QuerySet[DomainRow], certificates: dict[int, Certificate], zone: Zone) -> Iterator[HostedDomain]:
+    reports = _reports(zone)
+    for values in rows.order_by("pk").values_list(*_COLUMNS).iterator(_CHUNK):
+        row = _Row._make(values)
+        if row.state not in SERVED:
+            yield HostedDomain(Domain.trusted(row.name), row.label, row.revision)
+            continue
+        yield HostedDomain(
+            domain=Domain.trusted(row.name),
+            label=row.label,
+            revision=row.revision,
+            policy=None if row.body is None else bytes(row.body),
+            policy_id=_announced(row),
+            tlsrpt=reports(row.label) if row.tlsrpt else None,
+            certificate=certificates.get(row.pk),
+        )
+
+
+def _announced(row: _Row) -> str | None:
+    """What DNS says. After a restore the world knows a later id than the database announced: it stays until the policy
+    comes under one that is later still, and is not said of a body that is older than it."""
+    if not row.floor or (row.announced_id or "") >= row.floor:
+        return row.announced_id
+    return row.floor if (row.current_id or "") >= row.floor else None
+
+
+def _reports(zone: Zone) -> Callable[[str], str | None]:
+    """The TLSRPT record of a label (RFC 8460 section 3). Labels are letters and digits: one rendering serves all."""
+    if not zone.reports_host:
+        return lambda _label: None
+    before, after = tlsrpt.render(tlsrpt.Record((f"mailto:0@{zone.reports_host}",))).split("mailto:0@", 1)
+    return lambda label: f"{before}mailto:{label}@{after}"
+
+
+def _certificates(rows: QuerySet[CertificateRow]) -> dict[int, Certificate]:
+    """By key of the domain: the one that lives longest."""
+    found: dict[int, Certificate] = {}
+    for domain, leaf, chain, sealed_key, not_after in rows.order_by().values_list(*_CERTIFICATE).iterator(_CHUNK):
+        ends = int(not_after.timestamp())
+        if domain not in found or found[domain].not_after < ends:
+            found[domain] = Certificate(bytes(leaf), chain, bytes(sealed_key), ends)
+    return found
+
+
+def _chains(changed: tuple[HostedDomain, ...]) -> dict[str, tuple[bytes, ...]]:
+    """The issuers that the certificates of these domains need."""
+    digests = {hosted.certificate.chain for hosted in changed if hosted.certificate}
+    if not digests:
+        return {}
+    rows = Chain.objects.order_by("pk").values_list("digest", "certificates")
+    return {digest: tuple(map(base64.b64decode, texts)) for digest, texts in rows if digest in digests}
