@@ -14,7 +14,7 @@ from trinco.panel.checks import status as statuses
 from trinco.panel.checks.status import Status
 from trinco.panel.domains.models import Finding, HostedDomain, Level, MxSighting, RecordSighting, Starttls, State
 from trinco.panel.policies import services as policies
-from trinco.panel.policies.models import PolicyVersion
+from trinco.panel.policies.models import EdgeNode, PolicyVersion
 
 pytestmark = pytest.mark.django_db
 HOST = f"mx1.{NAME}"
@@ -216,6 +216,17 @@ class TestLevels:
         policies.publish(domain=domain, policy=Policy(Mode.ENFORCE, (HOST,), 604_800), actor=ANA)
         statuses.refresh_changed(timezone.now())
         assert self.levels() == {NAME: (Level.OK, True)}
+
+    def test_what_the_edges_report_is_followed(self):
+        domain = ready_domain()
+        other = ready_domain(domain.organisation, "outro.example")
+        statuses.refresh_changed(timezone.now())
+        edge(failing=(domain.label,))
+        assert statuses.refresh_changed(timezone.now()) == 1
+        assert self.levels() == {NAME: (Level.ATTENTION, True), other.name: (Level.READY, True)}
+        EdgeNode.objects.all().delete()
+        assert statuses.refresh_changed(timezone.now()) == 2
+        assert self.levels() == {NAME: (Level.OK, True), other.name: (Level.OK, True)}
 
     def test_a_domain_that_changes_meanwhile_is_left_for_the_next_time(self):
         domain = ready_domain()

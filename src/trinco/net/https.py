@@ -9,6 +9,7 @@ where a stranger chose the name, held against `net.guard`), so that no name is r
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import ssl
 from collections.abc import AsyncIterator
@@ -74,9 +75,8 @@ async def fetch_policy(
     except TimeoutError:
         raise NoPolicy(f"{host} did not answer in {limits.seconds:g} s") from None
     except OSError as error:
-        raise NoPolicy(
-            f"{host} cannot be reached at {address} port {port}: {error.strerror or type(error).__name__}"
-        ) from error
+        reason = os.strerror(error.errno) if error.errno else type(error).__name__
+        raise NoPolicy(f"{host} cannot be reached at {address} port {port}: {reason}") from error
 
 
 async def _fetch(host: str, endpoint: tuple[str, int], context: ssl.SSLContext, limits: Limits) -> bytes:

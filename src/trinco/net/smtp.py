@@ -10,6 +10,7 @@ attacker's commands or replies would otherwise count as protected).
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import ssl
 from collections.abc import AsyncIterator
@@ -251,7 +252,9 @@ def _words(error: ssl.SSLCertVerificationError, peer: Peer, host: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__
 
 
 def _shown(octets: bytes) -> str:

@@ -12,16 +12,23 @@ from trinco.core.mtasts import mx as mx_patterns
 from trinco.core.mtasts.policy import Mode
 from trinco.panel.certificates.models import Certificate
 from trinco.panel.domains.models import HostedDomain, MxSighting, RecordSighting, State
-from trinco.panel.policies.gate import Gate as Edges
-from trinco.panel.policies.gate import gate as edges_at
-from trinco.panel.policies.models import Standing
+from trinco.panel.policies.models import EdgeNode, Standing
 
 _WITHIN = ("standing__current", "standing__announced", "records", "mx_hosts")
 
 
 @dataclass(frozen=True, slots=True)
+class Edges:
+    """The edges whose lease runs. `serving`: one of them at least has shown that it serves what it took; `failing`: the
+    labels whose policy one of them could not fetch from itself."""
+
+    serving: bool
+    failing: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """One domain as the tables tell it. `certificate` is the one served; `edges` what the live edges acknowledge."""
+    """One domain as the tables tell it. `certificate` is the one served."""
 
     domain: HostedDomain
     standing: Standing | None
@@ -60,6 +67,13 @@ class Facts:
         patterns = self.standing.current.mx if self.standing else []
         hosts = (sighting.host for sighting in self.mx)
         return tuple(host for host in hosts if not any(mx_patterns.matches(each, host) for each in patterns))
+
+
+def edges_at(now: datetime) -> Edges:
+    """The live edges, in one query."""
+    rows = list(EdgeNode.objects.filter(lease_until__gt=now).values_list("acknowledged", "failing"))
+    failing = frozenset(label for _, labels in rows for label in labels)
+    return Edges(any(acknowledged is not None for acknowledged, _ in rows), failing)
 
 
 def facts_of(domains: Iterable[HostedDomain], now: datetime) -> list[Facts]:

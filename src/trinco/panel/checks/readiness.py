@@ -102,7 +102,7 @@ def _unserved(facts: Facts, now: datetime) -> str:
         return "failing"
     if not facts.announced:
         return "not-announced"
-    return "no-edge" if facts.edges.acknowledged < 0 else ""
+    return "" if facts.edges.serving else "no-edge"
 
 
 def _mx_covered(facts: Facts, now: datetime) -> Gate:

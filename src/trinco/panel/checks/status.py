@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from django.db.models import F
 
 from trinco.core.mtasts.policy import Mode
-from trinco.panel.checks.facts import Facts, facts_of
+from trinco.panel.checks.facts import Edges, Facts, edges_at, facts_of
 from trinco.panel.checks.readiness import gates
 from trinco.panel.domains.models import Finding, HostedDomain, Level, RecordName, RecordSighting, Starttls, State
 
@@ -24,6 +24,8 @@ PATIENCE = timedelta(minutes=5)
 MX_CERTIFICATE_SOON = timedelta(days=14)
 _RENEWAL_LATE = timedelta(days=1)
 _AT_ONCE = 200
+_UNKNOWN_REVISION = 0
+"""Below that of any live domain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,31 @@ def refresh_by_key(keys: Sequence[int], now: datetime) -> int:
 
 
 def refresh_changed(now: datetime) -> int:
-    """`refresh` for the domains whose policy, certificate or state changed since their level was worked out."""
+    """`refresh` for the domains whose policy, certificate or state changed since their level was worked out, or of
+    whose edges something else is known than at the last call in this process. At most 200 at a time."""
+    _edges.mark(edges_at(now))
     rows = HostedDomain.objects.everywhere().exclude(level_revision=F("revision")).exclude(state=State.GONE)
     changed = list(rows.order_by("pk")[:_AT_ONCE])
     return refresh(changed, now) if changed else 0
+
+
+class _LastEdges:
+    """What this process last knew of the edges: they change without any domain's revision changing."""
+
+    known: Edges | None = None
+
+    def mark(self, edges: Edges) -> None:
+        """Mark the levels that may be others now as to be worked out."""
+        before, self.known = self.known, edges
+        if edges == before:
+            return
+        rows = HostedDomain.objects.everywhere().filter(state=State.LIVE)
+        if before is not None and edges.serving == before.serving:
+            rows = rows.filter(label__in=edges.failing ^ before.failing)
+        rows.update(level_revision=_UNKNOWN_REVISION)
+
+
+_edges = _LastEdges()
 
 
 def status_of(facts: Facts, now: datetime) -> Status:
