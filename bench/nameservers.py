@@ -51,14 +51,15 @@ def answers(port: int, origin: str) -> bool:
     return reply[3] & 0xF == 0 and reply[7] > 0
 
 
-def nsd(directory: Path, origin: str, zone: Path) -> NameServer:
-    """NSD. Raises Missing."""
+def nsd(directory: Path, origin: str, zone: Path, processes: int = 1) -> NameServer:
+    """NSD, with so many server processes on its port. Raises Missing."""
     port, path = free_port(), program("nsd")
     config = directory / "nsd.conf"
     config.write_text(f"""
 server:
     ip-address: 127.0.0.1@{port}
-    server-count: 1
+    server-count: {processes}
+    reuseport: yes
     username: ""
     chroot: ""
     database: ""

@@ -239,6 +239,8 @@ class TestFormatErrors:
             ((1, 0, 0, 1), b"\xc0\x0c" + OPT[1:]),
             ((1, 0, 0, 1), b"\x40" + OPT),
             ((1, 0, 0, 1), b"\x3fa"),
+            ((1, 0, 0, 1), b"\xc0\x0b" + RECORD[-14:]),
+            ((1, 0, 0, 1), b"\xc0\x20" + RECORD[-14:]),
             ((1, 0, 0, 0), b"x"),
             ((1, 0, 0, 1), OPT + b"\0"),
         ],
@@ -248,6 +250,10 @@ class TestFormatErrors:
     ) -> None:
         reply = answers.answer(message(question(), counts, more=more))
         assert reply == b"\xbe\xef\x80\x01\0\1" + bytes(6) + question()
+
+    def test_a_name_that_points_back_can_be_read(self, answers: Answers) -> None:
+        asked = message(question(), (1, 0, 0, 1), more=b"\xc0\x0c" + RECORD[-14:])
+        assert said(ask(answers, asked)) == Said("NOERROR", "QR AA", [SOA])
 
     def test_ixfr_brings_its_soa(self, answers: Answers) -> None:
         """RFC 1995 3: the client's SOA stands in the authority section."""

@@ -142,11 +142,12 @@ def _records(message: bytes, question: bytes, at: int, count: int) -> Iterator[_
 
 
 def _skip_name(message: bytes, at: int) -> int:
-    """The offset behind the name at `at`; a pointer ends a name and is not followed. Past the end: cut off."""
+    """The offset behind the name at `at`; past the end: unreadable. A pointer is not followed, but must lead back."""
     while at < len(message):
         length = message[at]
         if length >= 0xC0:
-            return at + 2
+            target = int.from_bytes(message[at : at + 2], "big") & 0x3FFF
+            return at + 2 if HEADER <= target < at else len(message)
         at += 1 + length
         if length == 0:
             return at
