@@ -21,6 +21,8 @@ for _name in [name for name in os.environ if name.startswith("TRINCO_")]:
 _DATA = Path(tempfile.mkdtemp(prefix="trinco-tests-"))
 os.environ["TRINCO_DATA"] = str(_DATA)
 os.environ["TRINCO_LOG"] = "warning"
+if "TESTS_DATABASE" in os.environ:  # set by tests/panel/test_postgresql.py, for tests that run again there
+    os.environ["TRINCO_DATABASE"] = os.environ["TESTS_DATABASE"]
 os.environ["DJANGO_SETTINGS_MODULE"] = (
     "trinco.panel.settings"  # here and not in pyproject, where it would be read too early
 )
@@ -28,7 +30,8 @@ os.environ["DJANGO_SETTINGS_MODULE"] = (
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # A file, since connections of several threads to a shared database in memory fail instead of waiting.
-settings.DATABASES["default"]["TEST"] = {"NAME": str(_DATA / "tests.sqlite3")}
+if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    settings.DATABASES["default"]["TEST"] = {"NAME": str(_DATA / "tests.sqlite3")}
 django.setup()  # a conftest below this one may import models
 logging.getLogger().handlers.clear()  # pytest shows what is logged; the stream of now is closed later
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +23,8 @@ PACKAGES = {
 }
 """Debian package of each program that a test may drive."""
 
-SYSTEM_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+_VERSIONED = map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))
+SYSTEM_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin", *_VERSIONED))
 """Where Debian puts daemons, which is not on everybody's PATH."""
 
 

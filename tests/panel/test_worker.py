@@ -7,10 +7,11 @@ import time
 
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
 from structlog.testing import capture_logs
 from tests.support_panel import edge, live, organisation, standing
 
-from trinco.panel import worker
+from trinco.panel import clock, worker
 from trinco.panel.worker import JOBS, Job, run
 
 
@@ -44,6 +45,10 @@ def during(jobs, wait):
 
 class TestRun:
     """A crash of one job loses nothing: its rows are still due, and the others go on."""
+
+    @pytest.fixture(autouse=True)
+    def _no_database(self, monkeypatch):
+        monkeypatch.setattr(clock, "now", timezone.now)
 
     def test_each_job_is_done_again_and_again(self):
         first, second = Work(), Work()

@@ -14,8 +14,8 @@ from datetime import datetime
 
 import structlog
 from django.db import close_old_connections, connections
-from django.utils import timezone
 
+from trinco.panel import clock
 from trinco.panel.certificates.services import issue_due
 from trinco.panel.checks.services import look_due, probe_due
 from trinco.panel.policies.services import announce_due, reissue_due, retire_due
@@ -72,7 +72,7 @@ def _done(job: Job) -> bool:
     """Whether the job could do its work. A crash is one line in the log, and the rows are still due."""
     close_old_connections()
     try:
-        job.work(timezone.now())
+        job.work(clock.now())
     except Exception as error:  # noqa: BLE001 - the outermost loop of a job
         _log.error("job failed", job=job.name, error=f"{type(error).__name__}: {error}")
         return False

@@ -1,0 +1,36 @@
+"""The panel on PostgreSQL: its tests again, on a server of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support_postgres import server
+
+HERE = Path(__file__).parent
+AGAIN = [
+    "test_concurrency.py",
+    "test_domains.py",
+    "test_policies_gate.py",
+    "test_policies_ids.py",
+    "test_policies_ledger.py",
+    "test_policies_many.py",
+    "test_worker.py",
+]
+
+
+def test_everything_holds_on_postgresql_as_well():
+    """Locks, isolation and sorting of text are other ones there."""
+    with server() as url:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", *[str(HERE / name) for name in AGAIN]]
+        ours = ("TRINCO_", "DJANGO_", "PYTEST_")  # set for this process, and not for the one below
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        environment["TESTS_DATABASE"] = url
+        done = subprocess.run(
+            command, cwd=HERE.parent.parent, env=environment, capture_output=True, text=True, check=False, timeout=110
+        )
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
