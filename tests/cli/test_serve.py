@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,9 +184,9 @@ class TestRoad:
 
     def test_the_panel_asks_who_is_there(self, server: Server) -> None:
         address = server.told["panel"].removeprefix("http://")
-        connection = http.client.HTTPConnection(address, timeout=10)
-        connection.request("GET", "/")
-        assert connection.getresponse().status == 302
+        with closing(http.client.HTTPConnection(address, timeout=10)) as connection:
+            connection.request("GET", "/")
+            assert connection.getresponse().status == 302
 
 
 class TestDoctor:
