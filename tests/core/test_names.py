@@ -155,6 +155,22 @@ class TestLabels:
         error = refused(text)
         assert (error.source, error.span) == (text, span)
 
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("-a.example", "has a label that begins or ends with a hyphen"),
+            ("a-.example", "has a label that begins or ends with a hyphen"),
+            ("ab--c.example", "has hyphens in the third and fourth place of a label, which IDNA reserves"),
+            ("a" * 64 + ".example", "has a label of 64 characters; 63 are allowed"),
+        ],
+    )
+    def test_plain_words_for_plain_faults(self, text, reason):
+        assert refused(text).reason == reason
+
+    @pytest.mark.parametrize("text", ["a--b.example", "a-b--c.example", "abc--d.example"])
+    def test_hyphens_elsewhere(self, text):
+        assert str(Domain.parse(text)) == text
+
     @pytest.mark.parametrize("text", ["", "."])
     def test_nothing(self, text):
         assert refused(text).reason == "a domain name is missing"

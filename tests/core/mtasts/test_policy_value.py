@@ -59,6 +59,12 @@ class TestPolicy:
         with pytest.raises(PolicySyntaxError):
             Policy(Mode.TESTING, mx, 1)
 
+    def test_the_pattern_at_fault_is_named(self):
+        with pytest.raises(PolicySyntaxError) as caught:
+            Policy(Mode.TESTING, ("a.example", "b_c.example"), 1)
+        assert (caught.value.source, caught.value.span) == ("b_c.example", (0, 11))
+        assert caught.value.reason == "mx b_c.example: a host name has no underscore"
+
     @pytest.mark.parametrize("mx", [None, 5])
     def test_mx_that_is_no_sequence(self, mx):
         with pytest.raises(PolicySyntaxError):

@@ -144,6 +144,12 @@ class TestRender:
         with pytest.raises(RecordSyntaxError):
             Record(rua)
 
+    def test_the_address_at_fault_is_named(self):
+        with pytest.raises(RecordSyntaxError) as caught:
+            Record(("mailto:a@b.example", "c@d.example"))
+        assert (caught.value.source, caught.value.span) == ("c@d.example", (0, 11))
+        assert caught.value.reason == "c@d.example is no URI of a rua"
+
 
 class TestLint:
     """A remark has severity, record number, column and reason; two schemes are supported: mailto and https."""
