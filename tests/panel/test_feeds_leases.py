@@ -73,6 +73,16 @@ class TestLease:
         with pytest.raises(LeaseLost):
             feed.renew()
 
+    def test_leaving_clears_up_after_an_earlier_life(self, zone):
+        feed_of("edge1", zone, "0123456789abcdef")
+        DatabaseFeed("edge1", zone, "0123456789abcdef").leave()
+        assert not EdgeNode.objects.exists()
+
+    def test_leaving_leaves_a_twin_alone(self, zone):
+        feed_of("edge1", zone, "0123456789abcdef")
+        DatabaseFeed("edge1", zone, "fedcba9876543210").leave()
+        assert EdgeNode.objects.exists()
+
     def test_a_restart_in_its_own_place_takes_over_at_once(self, zone):
         before = feed_of("edge1", zone, "0123456789abcdef")
         after = feed_of("edge1", zone, "0123456789abcdef")

@@ -1,0 +1,173 @@
+"""`trinco edge`: the name server and the policy host, which go on whatever happens to the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import importlib.util
+import re
+import resource
+import signal
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+import typer
+from django.conf import settings
+from django.db import connections
+
+from trinco.cli import orm
+from trinco.cli.place import shown
+from trinco.config import Config, ConfigError, Endpoint
+from trinco.core.names import Domain
+from trinco.edge import dnsd, peers, policy_host
+from trinco.edge.answers import Answers
+from trinco.edge.node import Doors, Node, World, run
+from trinco.edge.ports import Feed, Unsealer
+from trinco.edge.snapshot import Store, sole_user
+from trinco.edge.sni import Table
+from trinco.net import https
+from trinco.panel.feeds import DatabaseFeed
+from trinco.panel.seal import Seal
+
+log = structlog.get_logger("trinco.edge")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_FILES = 65_536
+_OWN_FETCH = https.Limits(seconds=5.0)
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a listener on all addresses is reached
+_DATABASE_SECONDS = 3
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("edge")(edge)
+
+
+def edge() -> None:
+    """The name server of the zone and the policy host. Goes on, and starts, without the database once it knew it.
+
+    There may be several, on several machines, each with a TRINCO_EDGE_NAME of its own and with the same seal key.
+    """
+    config: Config = settings.CONFIG
+    directory = _directory(settings.DATA, config.edge_name)
+    _take_files()
+    _do_not_wait_long_for_the_database()
+    try:
+        with sole_user(directory) as identity, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            feed = DatabaseFeed(config.edge_name, config.zone, identity)
+            runner.run(_serve(feed, Store(directory), _world(config, Seal.of(settings.SEAL_KEY))))
+    except OSError as error:
+        raise orm.ended(f"the edge cannot listen: {error}", orm.EXIT_UNTESTED) from error
+
+
+def _directory(data: Path, name: str) -> Path:
+    """Where this edge keeps its snapshots. Raises ConfigError."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError("TRINCO_EDGE_NAME: wants up to 64 letters, digits, dots, hyphens and underscores")
+    return data / "edge" / name
+
+
+async def _serve(feed: Feed, store: Store, world: World) -> None:
+    """Be an edge until SIGTERM or SIGINT."""
+    work = asyncio.ensure_future(_work(feed, store, world))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _once(work.cancel))
+    try:
+        await work
+    except asyncio.CancelledError:
+        log.info("edge.ended")
+
+
+def _once(end: Callable[[], Any]) -> Callable[[], None]:
+    """A second signal does not disturb the end that is under way."""
+    ends = [end]
+    return lambda: ends.pop()() if ends else None
+
+
+async def _work(feed: Feed, store: Store, world: World) -> None:
+    async with run(feed, store, world) as node:
+        gc.collect()
+        gc.freeze()  # what was loaded stays: never look through it again
+        _tell(node)
+        await asyncio.Event().wait()
+
+
+def _tell(node: Node) -> None:
+    """The line that says that this edge answers, and where."""
+    policy, dns = (", ".join(map(shown, endpoints)) for endpoints in (node.doors.policy, node.doors.dns))
+    stale = "" if node.stale_since is None else "; the database is away, this is from the snapshot"
+    typer.echo(f"Ready: policies at {policy}, DNS at {dns}, revision {node.held.revision}{stale}")
+
+
+def _world(config: Config, unseal: Unsealer) -> World:
+    own_fetch = OwnFetch(settings.DATA / "ca.pem")
+
+    @asynccontextmanager
+    async def open_doors(answers: Answers, table: Table, admit: Callable[[], bool]) -> AsyncIterator[Doors]:
+        async with (  # the policy host opens first and closes last: no id without its body (RFC 8461 section 8.1)
+            policy_host.listen(table, config.policy_listen, unseal=unseal, admit=admit) as policy,
+            dnsd.listen(answers, config.dns_listen) as dns,
+        ):
+            yield Doors(dns, policy)
+
+    async def outrun(revision: int) -> bool:
+        return await peers.newer(config.zone, revision, config.authority_port)
+
+    return World(config.zone, open_doors, own_fetch, outrun)
+
+
+class OwnFetch:
+    """Fetches a policy from our own listener as a sender would. Trusts the system's roots and the development CA's."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._made_at = 0
+        self._context = https.context()
+
+    async def __call__(self, domain: Domain, endpoint: Endpoint) -> bytes:
+        host, port = endpoint
+        return await https.fetch_policy(domain, _WILDCARDS.get(host, host), port, self._trusting(), _OWN_FETCH)
+
+    def _trusting(self) -> ssl.SSLContext:
+        """The context, with the development root as it is now: the first certificate may make it."""
+        try:
+            changed_at = self._root.stat().st_mtime_ns
+            if changed_at != self._made_at:
+                self._context = https.context()
+                self._context.load_verify_locations(self._root)
+                self._made_at = changed_at
+        except OSError:  # none yet, or not readable: then the fetch says that the certificate is not trusted
+            return self._context
+        return self._context
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where it is installed (the extra `fast`)."""
+    if importlib.util.find_spec("uvloop") is None:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
+    return factory
+
+
+def _take_files() -> None:
+    """As many open files as the system lets us have: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _do_not_wait_long_for_the_database() -> None:
+    """A lease is ten seconds: a database that does not answer by then is as good as away."""
+    mine = connections.settings["default"]
+    options: dict[str, Any] = dict(mine.get("OPTIONS", {}))
+    if mine["ENGINE"].endswith("sqlite3"):
+        options["timeout"] = _DATABASE_SECONDS
+    else:
+        options |= {"connect_timeout": _DATABASE_SECONDS, "tcp_user_timeout": _DATABASE_SECONDS * 1000}
+    mine["OPTIONS"] = options
