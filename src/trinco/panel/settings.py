@@ -134,7 +134,7 @@ LOGGING = {"level": CONFIG.log}
 # --- languages and time ---------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("pt", _("Portuguese"))]
+LANGUAGES = [("en", _("English")), ("pt-pt", _("Portuguese"))]  # `pt` alone would miss allauth's words
 LOCALE_PATHS = [_HERE / "web" / "locale"]
 LANGUAGE_COOKIE_NAME = "trinco_language"
 LANGUAGE_COOKIE_AGE = 365 * 86400

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop, pgettext_lazy
+from django.utils.translation import ngettext, pgettext_lazy
 
 from trinco.core.mtasts.policy import Mode
 
@@ -35,10 +36,11 @@ MODES: dict[str, ModeWords] = {
 }
 
 DAY = 86_400
-SPANS = (
-    (7 * DAY, gettext_noop("%(n)d week"), gettext_noop("%(n)d weeks")),
-    (DAY, gettext_noop("%(n)d day"), gettext_noop("%(n)d days")),
-    (3600, gettext_noop("%(n)d hour"), gettext_noop("%(n)d hours")),
+SPANS: tuple[tuple[int, Callable[[int], str]], ...] = (
+    (7 * DAY, lambda n: ngettext("%(n)d week", "%(n)d weeks", n) % {"n": n}),
+    (DAY, lambda n: ngettext("%(n)d day", "%(n)d days", n) % {"n": n}),
+    (3600, lambda n: ngettext("%(n)d hour", "%(n)d hours", n) % {"n": n}),
+    (1, lambda n: ngettext("%(n)d second", "%(n)d seconds", n) % {"n": n}),
 )
 """Seconds of a span that a max_age may be a multiple of, with its words, longest first."""
 

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -18,6 +17,7 @@ from trinco.panel.checks.status import status_of
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.services import horizon_of
+from trinco.panel.web.dates import day
 from trinco.panel.web.enforced import enforced_until
 from trinco.panel.web.presenters import records, servers
 from trinco.panel.web.presenters.certificates import CertificateView
@@ -131,18 +131,16 @@ class DomainView:
         """The sentence on what senders may still hold; nothing when no older policy binds them."""
         if self.enforced is None:
             return ""
-        return _("Until %s some senders may still hold the old policy.") % date_format(self.enforced, "j F Y")
+        return _("Until %s some senders may still hold the old policy.") % day(self.enforced)
 
     @property
     def leaving_note(self) -> str:
         """When a leaving domain ends, and which records are still there."""
-        still = ngettext(
-            "%(n)d of its three records is still there.", "%(n)d of its three records are still there.", self.found
-        )
+        still = ngettext("%(n)d of 3 records still points here.", "%(n)d of 3 records still point here.", self.found)
         if self.horizon is None:
             return _("It ends by itself within minutes.") + " " + still % {"n": self.found}
         until = _("Served until %s, then it ends by itself. Leave the three records in place until then.")
-        return until % date_format(self.horizon, "j F Y") + " " + still % {"n": self.found}
+        return until % day(self.horizon) + " " + still % {"n": self.found}
 
 
 def domain_view(domain: HostedDomain, current: PolicyVersion) -> DomainView:

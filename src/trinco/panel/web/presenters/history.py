@@ -17,6 +17,11 @@ class VersionRow:
     diff: tuple[Line, ...]
     first: bool
 
+    @property
+    def skipped(self) -> bool:
+        """Whether a newer version came before DNS said this one's id."""
+        return self.version.announced_at is None and self.version.served_until is not None
+
 
 def version_rows(versions: Sequence[PolicyVersion], count: int) -> list[VersionRow]:
     """The first `count` of the versions, newest first; one more is needed to say what the last one changed."""

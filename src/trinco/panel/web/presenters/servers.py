@@ -41,7 +41,7 @@ class ServerRow:
     def tls(self) -> Tls:
         state = Starttls(self.starttls)
         works = state is Starttls.OK and bool(self.tls_version)
-        return Tls(TLS_LOOKS.get(state, "bad"), self.tls_version if works else state.label)
+        return Tls(TLS_LOOKS.get(state, "bad"), self.tls_version.replace("TLSv", "TLS ") if works else state.label)
 
     @property
     def failing(self) -> bool:
@@ -65,7 +65,7 @@ def _row(sighting: MxSighting, patterns: tuple[str, ...]) -> ServerRow:
         covers(patterns, sighting.host),
         sighting.starttls,
         sighting.tls_version,
-        sighting.problem,
+        "" if sighting.starttls == Starttls.NOT_OFFERED else sighting.problem,
         sighting.not_after,
         sighting.probed_at,
     )

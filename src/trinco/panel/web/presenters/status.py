@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from trinco.panel.checks.status import Status
 from trinco.panel.domains.models import Finding, HostedDomain, Level, Starttls
@@ -194,7 +194,7 @@ def _announcement_waits(_domain: HostedDomain, _status: Status) -> Saying:
 
 
 def _ready(_domain: HostedDomain, _status: Status) -> Saying:
-    text = _("Ready to enforce")
+    text = pgettext("one domain", "Ready to enforce")
     return Saying(text, text, _("Every check has passed. In testing, a sender that is deceived still delivers."))
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from heroicons.templatetags.heroicons import heroicon_micro, heroicon_mini, heroicon_outline, heroicon_solid
 
+from trinco.panel.web import dates
 from trinco.panel.web.words import MODES, SPANS
 
 register = template.Library()
@@ -58,6 +59,10 @@ ICONS = {
 }
 
 NOTICES = {"success": "ok", "warning": "warn", "error": "bad", "info": "info", "debug": "mute"}
+
+
+for _filter in (dates.day, dates.short_day, dates.minute, dates.second):
+    register.filter(_filter)
 
 
 @register.simple_tag
@@ -114,7 +119,5 @@ def in_days(days: int) -> str:
 @register.filter
 def span(seconds: int) -> str:
     """A max_age as people say it: whole weeks and days where it is that, else hours or seconds."""
-    for size, one, many in SPANS:
-        if seconds >= size and seconds % size == 0:
-            return ngettext(one, many, seconds // size) % {"n": seconds // size}
-    return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
+    size, said = next((size, said) for size, said in SPANS if (seconds >= size and seconds % size == 0) or size == 1)
+    return said(seconds // size)

@@ -15,6 +15,7 @@ from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies import services
 from trinco.panel.web import overview
 from trinco.panel.web.access import MemberRequest, editor
+from trinco.panel.web.levels import work_out
 from trinco.panel.web.presenters.bulk import bulk_view
 
 MOST = 10_000
@@ -53,6 +54,7 @@ def _chosen(request: MemberRequest) -> list[HostedDomain]:
 def _publish(request: MemberRequest, domains: list[HostedDomain], mode: Mode) -> HttpResponse:
     organisation, actor = request.organisation, actors.of(request)
     outcomes = services.publish_many(organisation=organisation, domains=domains, mode=mode, actor=actor)
+    work_out(outcome.domain for outcome in outcomes)
     done = sum(outcome.version is not None for outcome in outcomes)
     text = ngettext("%(n)d policy changed.", "%(n)d policies changed.", done) % {"n": done}
     if kept := len(outcomes) - done:

@@ -19,6 +19,7 @@ from trinco.panel.domains.services import remove_unverified
 from trinco.panel.policies import services
 from trinco.panel.policies.errors import PolicyRefused
 from trinco.panel.web.access import MemberRequest, domain_of, editor
+from trinco.panel.web.levels import work_out
 from trinco.panel.web.presenters.records import record_rows
 from trinco.panel.web.refusals import refusal
 
@@ -36,6 +37,7 @@ def leave(request: MemberRequest, name: Domain) -> HttpResponse:
         except (PolicyRefused, DomainError) as error:
             problem = error
         else:
+            work_out([domain])
             text = _("%s is removed.") if removed else _("%s is leaving.")
             messages.success(request, text % domain.unicode)
             return redirect("overview") if removed else redirect("domain", domain.name)

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from trinco.core.names import Domain
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.web import playground
 from trinco.panel.web.access import MemberRequest, View, editor, member
@@ -41,18 +42,23 @@ def show(request: MemberRequest) -> HttpResponse:
     hosted = HostedDomain.objects.of(request.organisation).exclude(state=State.GONE)
     mine = {domain.name: domain for domain in hosted.filter(name__in=[zone.name for zone in zones])}
     shown = [_shown(zone, mine.get(zone.name)) for zone in zones]
-    shown.sort(key=lambda zone: (zone["open"] == 0, zone["domain"] is None, zone["name"]))
-    return render(request, "web/playground.html", {"nav": "playground", "zones": shown, "at": request.GET.get("zone")})
+    at = request.GET.get("zone", "")
+    shown.sort(key=lambda zone: (zone["name"] != at, zone["rank"], zone["name"]))
+    return render(request, "web/playground.html", {"nav": "playground", "zones": shown, "at": at})
 
 
 def _shown(zone: playground.Zone, domain: HostedDomain | None) -> dict[str, Any]:
     wanted = [_wanted(zone, each.owner, f"{each.target}.") for each in instructions(domain)] if domain else []
+    takes_mail = any(each.type == "MX" for each in zone.records)
+    missing = any(not each["there"] for each in wanted)
     return {
         "name": zone.name,
+        "unicode": Domain.trusted(zone.name).unicode,
+        "rank": 0 if domain is None and takes_mail else 1 if missing else 2 if domain else 3,
+        "takes_mail": takes_mail,
         "note": zone.note,
         "domain": domain,
         "wanted": wanted,
-        "open": sum(not each["there"] for each in wanted),
         "records": zone.records,
     }
 

@@ -21,6 +21,7 @@ from trinco.panel.policies.proposals import mx_hosts
 from trinco.panel.web import confirming
 from trinco.panel.web.access import MemberRequest, domain_of, editor, is_htmx
 from trinco.panel.web.forms import MxForm, PolicyForm
+from trinco.panel.web.levels import work_out
 from trinco.panel.web.refusals import refusal
 
 
@@ -55,6 +56,7 @@ def _publish(request: MemberRequest, domain: HostedDomain, form: PolicyForm) -> 
         if isinstance(error, Conflict):
             domain = domain_of(request, Domain.trusted(domain.name))
         return _confirmation(request, domain, form, refusal(error))
+    work_out([domain])
     messages.success(request, _("Saved. The file goes to every edge first, then DNS announces it."))
     return _to(request, domain)
 
@@ -106,6 +108,7 @@ def undo(request: MemberRequest, name: Domain) -> HttpResponse:
         except PolicyRefused as error:
             problem = refusal(error)
         else:
+            work_out([domain])
             messages.success(request, _("Undone. The file goes to every edge first, then DNS announces it."))
             return redirect("domain", domain.name)
     context = {"nav": "overview", **confirming.undoing(domain), "problem": problem}
