@@ -143,6 +143,8 @@ def _ascii_label(label: str, text: str, at: int) -> str:
         raise DomainSyntaxError("has two dots in a row or begins with a dot", source=text, span=span)
     if label.isascii() and (fault := _hyphens(label)):
         raise DomainSyntaxError(fault, source=text, span=span)
+    if label.isascii() and label[:4].lower() != "xn--":
+        return label.lower()  # letters, digits and inner hyphens by now: nothing for IDNA to say
     try:
         encoded = idna.alabel(idna.uts46_remap(label, std3_rules=True)).decode("ascii")
     except idna.IDNAError as error:
@@ -164,7 +166,7 @@ def _hyphens(label: str) -> str | None:
 def _refuse_mixed_direction(labels: list[str], text: str) -> None:
     """RFC 5893 section 2: one right-to-left label puts every label of the name under the Bidi rule."""
     readable = [_readable(label) for label in labels]
-    if not any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for label in readable for character in label):
+    if not any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in "".join(readable)):
         return
     for label in readable:
         try:
