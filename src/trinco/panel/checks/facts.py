@@ -28,7 +28,8 @@ class Edges:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One domain as the tables tell it. `certificate` is the one served."""
+    """One domain as the tables tell it. `certificate` is the one served; `uncovered` the MX hosts in DNS that match no
+    pattern of the policy (RFC 8461 section 4.1)."""
 
     domain: HostedDomain
     standing: Standing | None
@@ -36,6 +37,7 @@ class Facts:
     mx: tuple[MxSighting, ...]
     certificate: Certificate | None
     edges: Edges
+    uncovered: tuple[str, ...]
 
     @property
     def mode(self) -> Mode:
@@ -61,13 +63,6 @@ class Facts:
         """Whether some live edge could not fetch this policy from itself."""
         return self.domain.label in self.edges.failing
 
-    @property
-    def uncovered(self) -> tuple[str, ...]:
-        """MX hosts in DNS that match no pattern of the policy (RFC 8461 section 4.1)."""
-        patterns = self.standing.current.mx if self.standing else []
-        hosts = (sighting.host for sighting in self.mx)
-        return tuple(host for host in hosts if not any(mx_patterns.matches(each, host) for each in patterns))
-
 
 def edges_at(now: datetime) -> Edges:
     """The live edges, in one query."""
@@ -79,6 +74,8 @@ def edges_at(now: datetime) -> Edges:
 def facts_of(domains: Iterable[HostedDomain], now: datetime) -> list[Facts]:
     """The facts of each, in their order: at most seven queries. What was prefetched with the rows is not read again."""
     rows = list(domains)
+    if not rows:
+        return []
     newest = Certificate.objects.everywhere().defer("leaf", "sealed_key").order_by("-not_after")
     prefetch_related_objects(rows, *_WITHIN, Prefetch("certificates", newest))
     edges = edges_at(now)
@@ -86,12 +83,19 @@ def facts_of(domains: Iterable[HostedDomain], now: datetime) -> list[Facts]:
 
 
 def _facts(row: HostedDomain, edges: Edges) -> Facts:
-    certificates = list(row.certificates.all())
+    standing: Standing | None = getattr(row, "standing", None)
+    certificates, mx = list(row.certificates.all()), tuple(row.mx_hosts.all())
     return Facts(
         domain=row,
-        standing=getattr(row, "standing", None),
+        standing=standing,
         records=tuple(row.records.all()),
-        mx=tuple(row.mx_hosts.all()),
+        mx=mx,
         certificate=certificates[0] if certificates else None,
         edges=edges,
+        uncovered=_uncovered(mx, standing.current.mx if standing else []),
     )
+
+
+def _uncovered(mx: Iterable[MxSighting], patterns: Iterable[str]) -> tuple[str, ...]:
+    hosts = (sighting.host for sighting in mx)
+    return tuple(host for host in hosts if not any(mx_patterns.matches(each, host) for each in patterns))

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db import transaction
+from django.db.models import F, QuerySet
 
 from trinco.core.mtasts.policy import Mode
 from trinco.panel.checks.facts import Edges, Facts, edges_at, facts_of
@@ -66,19 +67,24 @@ def statuses(domains: Iterable[HostedDomain], now: datetime) -> dict[int, Status
 
 
 def refresh(domains: Iterable[HostedDomain], now: datetime) -> int:
-    """Work out the levels of these rows and write down those that changed. How many were written."""
-    written = 0
-    for pk, revision, level in [
-        (f.domain.pk, f.domain.revision, status_of(f, now).level) for f in facts_of(domains, now)
-    ]:
-        rows = HostedDomain.objects.everywhere().filter(pk=pk, revision=revision)
-        written += rows.exclude(level=level, level_revision=revision).update(level=level, level_revision=revision)
-    return written
+    """Work out the levels of these rows and write down those that changed, at once. Gives how many."""
+    worked_out = [(facts.domain, status_of(facts, now).level) for facts in facts_of(domains, now)]
+    changed = [(row, level) for row, level in worked_out if (row.level, row.level_revision) != (level, row.revision)]
+    if not changed:
+        return 0
+    with transaction.atomic():
+        return sum(_write(row, level) for row, level in changed)
+
+
+def _write(row: HostedDomain, level: Level) -> int:
+    """A row that changed since it was read is left for the next time."""
+    rows = HostedDomain.objects.everywhere().filter(pk=row.pk, revision=row.revision)
+    return rows.update(level=level, level_revision=row.revision)
 
 
 def refresh_by_key(keys: Sequence[int], now: datetime) -> int:
     """`refresh` for these primary keys, however many."""
-    rows = HostedDomain.objects.everywhere().exclude(state=State.GONE)
+    rows = _hosted()
     portions = (keys[start : start + _AT_ONCE] for start in range(0, len(keys), _AT_ONCE))
     return sum(refresh(rows.filter(pk__in=portion), now) for portion in portions)
 
@@ -87,9 +93,12 @@ def refresh_changed(now: datetime) -> int:
     """`refresh` for the domains whose policy, certificate or state changed since their level was worked out, or of
     whose edges something else is known than at the last call in this process. At most 200 at a time."""
     _edges.mark(edges_at(now))
-    rows = HostedDomain.objects.everywhere().exclude(level_revision=F("revision")).exclude(state=State.GONE)
-    changed = list(rows.order_by("pk")[:_AT_ONCE])
-    return refresh(changed, now) if changed else 0
+    return refresh(_hosted().exclude(level_revision=F("revision")).order_by("pk")[:_AT_ONCE], now)
+
+
+def _hosted() -> QuerySet[HostedDomain]:
+    rows = HostedDomain.objects.everywhere().exclude(state=State.GONE)
+    return rows.select_related("standing__current", "standing__announced")
 
 
 class _LastEdges:
