@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("TRINCO_", "PYTHON", "DJANGO_"))}
 UV = shutil.which("uv")
 
+pytestmark = pytest.mark.timeout(300)  # two environments are made from nothing
+
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -136,7 +138,7 @@ def panel(scratch: Path, wheel: Path) -> Iterator[str]:
 
 
 def wait(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 90
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -203,5 +205,5 @@ class TestServerInstall:
     def test_speaks_portuguese(self, panel: str) -> None:
         assert '<html lang="en"' in self.get(f"{panel}/account/login/")
         page = self.get(f"{panel}/account/login/", "pt-PT,pt;q=0.9")
-        assert '<html lang="pt"' in page
+        assert '<html lang="pt' in page
         assert "Palavra-passe" in page

@@ -28,6 +28,8 @@ from trinco.cli import ports
 COMMAND = [sys.executable, "-m", "trinco", "serve", "--playground"]
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("TRINCO_", "DJANGO_"))}
 
+pytestmark = pytest.mark.timeout(200)
+
 
 @dataclass
 class Server:
@@ -63,7 +65,7 @@ def start(folder: Path, *arguments: str) -> Server:
             start_new_session=True,
         )
     server = Server(process, folder / ".run", log)
-    wait(lambda: (server.data / "endpoints.json").exists() or process.poll() is not None, 60)
+    wait(lambda: (server.data / "endpoints.json").exists() or process.poll() is not None, 90)
     assert process.poll() is None, server.say()
     return server
 
