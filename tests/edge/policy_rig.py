@@ -60,6 +60,8 @@ class Rig:
     admit: Callable[[], bool] = lambda: True
     loop_name: str = "asyncio"
     port: int = 0
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    """What reached the loop's exception handler."""
 
     def do(self, function: Callable[..., Any], *arguments: Any) -> Any:
         async def call() -> Any:
@@ -86,6 +88,7 @@ class Rig:
 
     async def _serve(self, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(lambda _, context: self.faults.append(context))
         self._stop = asyncio.Event()
         options: dict[str, Any] = {"unseal": self.unseal, "limits": self.limits, "admit": self.admit}
         async with policy_host.listen(self.table, [("127.0.0.1", 0)], **options) as bound:
@@ -96,7 +99,9 @@ class Rig:
     # Clients.
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), TIMEOUT)
+        connection = socket.create_connection(("127.0.0.1", self.port), TIMEOUT)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
 
     def secure(self, name: str, context: ssl.SSLContext | None = None) -> ssl.SSLSocket:
         """A TLS connection for the policy host of this domain."""
@@ -118,9 +123,10 @@ class Rig:
 
     def say(self, octets: bytes) -> bytes:
         """All that is answered to these octets without TLS, until the host closes or resets."""
-        with self.connect() as connection:
+        with suppress(ConnectionError), self.connect() as connection:
             connection.sendall(octets)
             return drained(connection)
+        return b""
 
 
 def get(name: str, *fields: str, method: str = "GET", path: str = PATH, version: str = "1.1") -> bytes:
@@ -138,7 +144,7 @@ def drained(connection: socket.socket) -> bytes:
 
 def client_hello(server_name: str | None, context: ssl.SSLContext | None = None) -> bytes:
     """The octets of a real client's first flight."""
-    context = context or ssl.create_default_context()
+    context = context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if server_name is None:
         context.check_hostname = False
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

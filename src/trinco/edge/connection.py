@@ -8,6 +8,8 @@ Memory for one connection is bounded: one hello, one head and one read beside TL
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ from trinco.edge.tls import Alert, Context, Engine, TlsFailure, fatal
 
 DRAINED = 256 * 1024
 """Octets thrown away after a refusal, so that the peer can read it before it finds the connection closed."""
+
+_AT_ONCE = struct.pack("ii", 1, 0)
 
 Answer = Callable[[http1.Request, bytes], http1.Response]
 """The response to a request that came over a connection for this server name. Pure."""
@@ -118,6 +122,8 @@ class Connection(asyncio.BufferedProtocol):
     def evict(self) -> None:
         self._closing = True
         self._listener.roster.leave(self)
+        with suppress(OSError, ValueError):  # closed already; else what the peer has not read is not kept for it
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self._transport.abort()
 
     def dismiss(self) -> None:

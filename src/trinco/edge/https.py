@@ -62,14 +62,21 @@ async def _sweep(roster: Roster[Connection], limits: Limits) -> None:
 
 async def _see_off(roster: Roster[Connection]) -> None:
     """Let conversations end, then end them."""
-    for connection in roster:
-        connection.dismiss()
+    await _settle()
     for _ in range(100):
+        for connection in roster:
+            connection.dismiss()
         if roster:
             await asyncio.sleep(GRACE / 100)
     for connection in roster:
         connection.evict()
-    await asyncio.sleep(0)
+    await _settle()
+
+
+async def _settle() -> None:
+    """Let the loop make connections that it has accepted and lose those that were aborted: it takes a few turns."""
+    for _ in range(4):
+        await asyncio.sleep(0)
 
 
 def _affordable(connections: int) -> int:
