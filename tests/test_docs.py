@@ -14,9 +14,25 @@ from trinco.config import SETTINGS
 ROOT = docs.ROOT
 ROWS = docs.requirements()
 INFRASTRUCTURE = {
-    "core": {"errors", "records", "remarks", "txt"},
-    "edge": {"ports", "limits", "peers"},
-    "net": {"wire"},
+    "core": {"errors", "faults", "hosting", "reasons", "remarks"},
+    "edge": {
+        "connection",
+        "generation",
+        "keeper",
+        "limits",
+        "line",
+        "mmsg",
+        "peers",
+        "ports",
+        "ratelimit",
+        "sections",
+        "serving",
+        "shortcut",
+        "snapshot",
+        "texts",
+        "zonefile",
+    },
+    "net": {"guard"},
 }
 """Modules that no requirement of a standard is about: they carry those that are."""
 
