@@ -9,7 +9,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # program:package; tests/test_make.py holds the first list against what the tests ask for.
-test_programs="chromium:chromium curl:curl dig:dnsutils knotd:knot nsd:nsd postgres:postgresql"
+test_programs="chromium:chromium curl:curl dig:dnsutils knotd:knot nsd:nsd openssl:openssl postgres:postgresql"
 bench_programs="dnsperf:dnsperf knotd:knot nginx:nginx-light nsd:nsd pdns_server:pdns-server"
 
 case ${1:-test} in
