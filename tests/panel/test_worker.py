@@ -85,7 +85,7 @@ class TestRun:
         assert time.monotonic() - began < 5
 
     def test_what_it_does(self):
-        assert [job.name for job in JOBS] == ["announce", "reissue", "certificates", "look", "probe", "retire"]
+        assert [job.name for job in JOBS] == ["announce", "reissue", "certificates", "look", "probe", "levels", "retire"]
 
 
 @pytest.mark.django_db(transaction=True)

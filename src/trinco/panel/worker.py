@@ -18,6 +18,7 @@ from django.db import close_old_connections, connections
 from trinco.panel import clock
 from trinco.panel.certificates.services import issue_due
 from trinco.panel.checks.services import look_due, probe_due
+from trinco.panel.checks.status import refresh_changed
 from trinco.panel.policies.services import announce_due, reissue_due, retire_due
 
 _LONGEST_WAIT = 30.0
@@ -40,6 +41,7 @@ JOBS: tuple[Job, ...] = (
     Job("certificates", issue_due, 0.5),
     Job("look", look_due, 0.25),
     Job("probe", probe_due, 1.0),
+    Job("levels", refresh_changed, 0.5),
     Job("retire", retire_due, 5.0),
 )
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import structlog
 from django.conf import settings
-from django.utils import timezone
 
 from trinco.core.errors import DnsFailure
 from trinco.net import dns as look_ups
 from trinco.net import https, smtp
 from trinco.net.dns import Dns
 from trinco.net.smtp import Caller, Probe
+from trinco.panel import clock
 from trinco.panel.checks import schedule, status
 from trinco.panel.domains.models import MxSighting, Starttls, State
 
@@ -37,7 +37,7 @@ def probe_due(now: datetime) -> int:
     hosts = schedule.take_hosts(now, AT_ONCE)
     for host, probe in _probes(hosts) if hosts else ():
         try:
-            _note(host, probe, timezone.now())
+            _note(host, probe, clock.now())
         except Exception as error:  # noqa: BLE001 - the outermost loop of one host's probe
             _log.error("probe lost", host=host, error=f"{type(error).__name__}: {error}")
     return len(hosts)

@@ -10,16 +10,17 @@ For the worker: `look_due`, `probe_due`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from trinco.core.errors import DnsFailure, TrincoError
 from trinco.core.mtasts import mx as mx_patterns
+from trinco.panel import clock
 from trinco.panel.checks import looks, schedule, status
 from trinco.panel.checks.probes import probe_due
 from trinco.panel.checks.sights import View
@@ -39,7 +40,7 @@ _log = structlog.get_logger("trinco.checks")
 
 def look(domain: HostedDomain) -> None:
     """Look at one domain now: three records, CAA, MX. Takes as long as its name servers do, at most 20 s."""
-    note(domain, looks.one(domain), timezone.now())
+    note(domain, looks.one(domain), clock.now())
     domain.refresh_from_db()
 
 
@@ -49,7 +50,7 @@ def read_mx(domain: HostedDomain) -> tuple[str, ...]:
     Raises DnsFailure when DNS did not answer.
     """
     seen = looks.one(domain)
-    note(domain, seen, timezone.now())
+    note(domain, seen, clock.now())
     domain.refresh_from_db()
     if seen.mx is None:
         raise DnsFailure(f"no name server of {domain.name} answered for its MX records")
@@ -59,15 +60,17 @@ def read_mx(domain: HostedDomain) -> tuple[str, ...]:
 def look_due(now: datetime) -> int:
     """Look at the domains that are due and write down what is seen, each as soon as it is complete. Gives how many.
 
-    Goes on taking what becomes due for ten seconds, so that a domain with dead name servers delays no other. Brings the
-    levels of the overview up to date first.
+    Goes on taking what becomes due for ten seconds, so that a domain with dead name servers delays no other.
     """
-    status.refresh_changed(now)
-    count = 0
-    for domain, seen in looks.views(lambda most: schedule.take(timezone.now(), most)):
+    count, began = 0, time.monotonic()
+
+    def later() -> datetime:
+        return now + timedelta(seconds=time.monotonic() - began)
+
+    for domain, seen in looks.views(lambda most: schedule.take(later(), most)):
         count += 1
         try:
-            note(domain, seen, timezone.now())
+            note(domain, seen, later())
         except Exception as error:  # noqa: BLE001 - the outermost loop of one domain's look
             _log.error("look lost", domain=domain.name, error=f"{type(error).__name__}: {error}")
     return count
@@ -75,7 +78,7 @@ def look_due(now: datetime) -> int:
 
 def check_now(domain: HostedDomain) -> bool:
     """Have the worker look at the domain and its mail servers at once. False: that was done less than 10 s ago."""
-    now = timezone.now()
+    now = clock.now()
     rested = Q(checked_at=None) | Q(checked_at__lte=now - REST)
     mine = HostedDomain.objects.of(domain.organisation).filter(rested, pk=domain.pk).exclude(state=State.GONE)
     if not mine.update(check_due_at=now):
@@ -87,7 +90,7 @@ def check_now(domain: HostedDomain) -> bool:
 
 def watch(domain: HostedDomain) -> None:
     """Somebody looks at the set-up page of a domain: look every five seconds, however old it is."""
-    now = timezone.now()
+    now = clock.now()
     mine = HostedDomain.objects.of(domain.organisation).filter(pk=domain.pk, state=State.SETUP)
     mine.filter(check_due_at__gt=now, checked_at__lt=now - WATCHED).update(check_due_at=now)
 
@@ -165,4 +168,4 @@ def _go_live(domain: HostedDomain) -> None:
         return
     if went:
         _log.info("live", domain=domain.name)
-        MxSighting.objects.everywhere().filter(domain=domain).update(probe_due_at=timezone.now())
+        MxSighting.objects.everywhere().filter(domain=domain).update(probe_due_at=clock.now())
