@@ -66,9 +66,13 @@ class TestRun:
         ]
 
     def test_a_job_that_keeps_failing_waits_longer_each_time(self):
-        waits = [worker.pause(0.25, failures) for failures in range(10)]
+        waits = [worker.pause(0.25, failures, 0.0) for failures in range(10)]
         assert waits == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
-        assert worker.pause(0.25, 5_000) == 30.0
+        assert worker.pause(0.25, 5_000, 0.0) == 30.0
+
+    def test_a_job_with_much_to_do_leaves_most_of_a_core_to_the_others(self):
+        assert worker.pause(0.25, 0, 0.01) == 0.25
+        assert worker.pause(0.25, 0, 0.5) == 2.0
 
     def test_a_job_that_hangs_delays_neither_the_others_nor_the_end(self):
         hangs, other = threading.Event(), Work()
@@ -85,7 +89,15 @@ class TestRun:
         assert time.monotonic() - began < 5
 
     def test_what_it_does(self):
-        assert [job.name for job in JOBS] == ["announce", "reissue", "certificates", "look", "probe", "levels", "retire"]
+        assert [job.name for job in JOBS] == [
+            "announce",
+            "reissue",
+            "certificates",
+            "look",
+            "probe",
+            "levels",
+            "retire",
+        ]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -23,6 +23,8 @@ from trinco.panel.policies.services import announce_due, reissue_due, retire_due
 
 _LONGEST_WAIT = 30.0
 """Seconds between two attempts of a job that keeps failing."""
+_REST = 4
+"""How much longer than its work a job's pause is, at least."""
 _log = structlog.get_logger("trinco.worker")
 
 
@@ -36,8 +38,8 @@ class Job:
 
 
 JOBS: tuple[Job, ...] = (
-    Job("announce", announce_due, 0.1),
-    Job("reissue", reissue_due, 1.0),
+    Job("announce", announce_due, 0.25),
+    Job("reissue", reissue_due, 2.0),
     Job("certificates", issue_due, 0.5),
     Job("look", look_due, 0.25),
     Job("probe", probe_due, 1.0),
@@ -60,14 +62,19 @@ def run(stop: threading.Event, jobs: Sequence[Job] = JOBS, patience: float = 3.0
 def _keep_doing(job: Job, stop: threading.Event) -> None:
     failures = 0
     while not stop.is_set():
+        began = time.thread_time()
         failures = 0 if _done(job) else failures + 1
-        stop.wait(pause(job.every, failures))
+        stop.wait(pause(job.every, failures, time.thread_time() - began))
     connections.close_all()
 
 
-def pause(every: float, failures: int) -> float:
-    """Seconds until a job's next turn: twice as long after each failure in a row, half a minute at most."""
-    return min(every * (1 << min(failures, 16)), _LONGEST_WAIT)
+def pause(every: float, failures: int, busy: float) -> float:
+    """Seconds until a job's next turn: twice as long after each failure in a row, half a minute at most.
+
+    `busy` is the processor time of the last turn, in seconds: no job takes more than a fifth of a core for itself,
+    however many domains there are.
+    """
+    return max(min(every * (1 << min(failures, 16)), _LONGEST_WAIT), _REST * busy)
 
 
 def _done(job: Job) -> bool:

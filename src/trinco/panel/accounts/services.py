@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypedDict, Unpack
 
 from allauth.account.models import EmailAddress
@@ -26,9 +27,22 @@ def record(
     *, organisation: Organisation, actor: Actor, action: str, subject: str, **details: Unpack[Details]
 ) -> AuditEntry:
     """Write an audit line, in the transaction of the deed that it tells of."""
-    return AuditEntry.objects.everywhere().create(
+    line = entry(organisation=organisation, actor=actor, action=action, subject=subject, **details)
+    return record_all([line])[0]
+
+
+def entry(
+    *, organisation: Organisation, actor: Actor, action: str, subject: str, **details: Unpack[Details]
+) -> AuditEntry:
+    """An audit line for `record_all`."""
+    return AuditEntry(
         organisation=organisation, actor=actor.name, source=actor.source, action=action, subject=subject, **details
     )
+
+
+def record_all(lines: Sequence[AuditEntry]) -> list[AuditEntry]:
+    """Write many audit lines, in the transaction of the deeds that they tell of."""
+    return AuditEntry.objects.everywhere().bulk_create(lines)
 
 
 @transaction.atomic

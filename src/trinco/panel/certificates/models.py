@@ -38,6 +38,7 @@ class Certificate(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-not_after"]
+        indexes: ClassVar = [models.Index(fields=["domain", "renew_due_at"], name="certificates_that_are_due")]
 
 
 class Attempt(models.Model):

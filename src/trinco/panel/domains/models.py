@@ -81,7 +81,10 @@ class HostedDomain(models.Model):
 
     class Meta:
         ordering: ClassVar = ["name"]
-        indexes: ClassVar = [models.Index(fields=["organisation", "level", "name"], name="overview_worst_first")]
+        indexes: ClassVar = [
+            models.Index(fields=["organisation", "level", "name"], name="overview_worst_first"),
+            models.Index(fields=["name"], name="domains_by_name"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["name"], condition=Q(state__in=["live", "leaving"]), name="one_owner_per_name"

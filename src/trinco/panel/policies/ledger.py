@@ -32,8 +32,7 @@ def open_ledgers() -> None:
     standings = Standing.objects.everywhere().filter(
         domain__verified_at__isnull=False, current__served_from__isnull=True
     )
-    for standing in standings.select_related("current", "domain"):
-        begin(standing.current, standing.domain)
+    begin((standing.domain, standing.current) for standing in standings.select_related("current", "domain"))
 
 
 def close_superseded(domains: list[HostedDomain], now: datetime) -> None:

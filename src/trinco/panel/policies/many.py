@@ -16,8 +16,8 @@ from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain, MxSighting, State
 from trinco.panel.policies.errors import NothingChanged, NotHosted, NotStarted, PolicyRefused
 from trinco.panel.policies.models import PolicyVersion, Standing
-from trinco.panel.policies.proposals import proposed_after, require_covered
-from trinco.panel.policies.versions import Deed, policy_of, write
+from trinco.panel.policies.proposals import last_mx, proposed_after, require_covered
+from trinco.panel.policies.versions import Deed, Draft, policy_of, write_all
 
 _AT_ONCE = 200
 """Domains per transaction: others publish in between, and a crash loses nothing that was reported."""
@@ -44,7 +44,7 @@ class Outcome:
 
 def preview_many(*, domains: Sequence[HostedDomain], mode: Mode) -> list[Consequence]:
     """What `publish_many` would do now, domain by domain, in the order given."""
-    return list(_consequences(domains, mode, timezone.now()))
+    return list(_consequences(domains, _standings(domains), mode, timezone.now()))
 
 
 def publish_many(
@@ -52,7 +52,8 @@ def publish_many(
 ) -> list[Outcome]:
     """Set the mode of those domains of the organisation to which nothing speaks against it; the others are reported.
 
-    There is no override here: an enforcing policy that would cut off mail is published one by one.
+    In the order in which the domains were added. There is no override here: an enforcing policy that would cut off mail
+    is published one by one.
     """
     keys = sorted(domain.pk for domain in domains)
     outcomes: list[Outcome] = []
@@ -64,26 +65,26 @@ def publish_many(
 @transaction.atomic
 def _publish_some(organisation: Organisation, keys: Sequence[int], mode: Mode, actor: Actor) -> list[Outcome]:
     # By key, so that two who change many domains lock them in the same order.
-    rows = HostedDomain.objects.of(organisation).select_for_update().filter(pk__in=keys).order_by("pk")
+    locked = HostedDomain.objects.of(organisation).select_for_update(of=("self",)).select_related("organisation")
+    rows = list(locked.filter(pk__in=keys).order_by("pk"))
     now = timezone.now()
-    deed = Deed(actor, "policy.published")
-    return [_published(consequence, deed, now) for consequence in _consequences(list(rows), mode, now)]
+    standings = _standings(rows)
+    consequences = list(_consequences(rows, standings, mode, now))
+    drafts = [Draft(each.domain, standings[each.domain.pk], each.policy) for each in consequences if each.policy]
+    versions = iter(write_all(drafts, Deed(actor, "policy.published"), now) if drafts else ())
+    return [Outcome(each.domain, next(versions) if each.policy else None, each.problem) for each in consequences]
 
 
-def _published(consequence: Consequence, deed: Deed, now: datetime) -> Outcome:
-    if consequence.policy is None:
-        return Outcome(consequence.domain, None, consequence.problem)
-    return Outcome(consequence.domain, write(consequence.domain, consequence.policy, deed, now), None)
-
-
-def _consequences(domains: Sequence[HostedDomain], mode: Mode, now: datetime) -> Iterator[Consequence]:
-    standings = _standings(domains)
+def _consequences(
+    domains: Sequence[HostedDomain], standings: Mapping[int, Standing], mode: Mode, now: datetime
+) -> Iterator[Consequence]:
     hosts = _hosts(domains) if mode is Mode.ENFORCE else {}
+    mx = last_mx(standings.values())
     for domain in domains:
         standing = standings.get(domain.pk)
         before = Mode(standing.current.mode) if standing else None
         try:
-            policy = _policy(domain, standing, mode)
+            policy = _policy(domain, standing, mode, mx)
             if mode is Mode.ENFORCE:
                 require_covered(domain, policy, hosts.get(domain.pk, []), now)
         except PolicyRefused as problem:
@@ -92,12 +93,12 @@ def _consequences(domains: Sequence[HostedDomain], mode: Mode, now: datetime) ->
             yield Consequence(domain, before, policy, None)
 
 
-def _policy(domain: HostedDomain, standing: Standing | None, mode: Mode) -> Policy:
+def _policy(domain: HostedDomain, standing: Standing | None, mode: Mode, mx: Mapping[int, Sequence[str]]) -> Policy:
     if domain.state not in (State.SETUP, State.LIVE):
         raise NotHosted(domain.state)
     if standing is None:
         raise NotStarted
-    policy = proposed_after(standing, mode)
+    policy = proposed_after(standing, mode, mx)
     if policy == policy_of(standing.current):
         raise NothingChanged
     return policy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,25 +29,32 @@ def proposed(domain: HostedDomain, mode: Mode) -> Policy:
     standing = standing_of(domain)
     if standing is None:
         raise NotStarted
-    return proposed_after(standing, mode)
+    return proposed_after(standing, mode, last_mx([standing]))
 
 
-def proposed_after(standing: Standing, mode: Mode) -> Policy:
-    """As `proposed`, for a standing that was read with its current version."""
+def proposed_after(standing: Standing, mode: Mode, known: Mapping[int, Sequence[str]]) -> Policy:
+    """As `proposed`, for a standing that was read with its current version, and its `last_mx`."""
     if standing.current.mode == mode:
         return policy_of(standing.current)
-    mx = () if mode is Mode.NONE else _last_mx(standing.current)
-    return Policy(mode, mx, DEFAULT_MAX_AGE[mode])
-
-
-def _last_mx(current: PolicyVersion) -> tuple[str, ...]:
-    if current.mx:
-        return tuple(current.mx)
-    versions = PolicyVersion.objects.everywhere().filter(domain=current.domain_id, number__lt=current.number)
-    mx = versions.exclude(mx=[]).order_by("-number").values_list("mx", flat=True).first()
-    if not mx:
+    if mode is Mode.NONE:
+        return Policy(mode, (), DEFAULT_MAX_AGE[mode])
+    if standing.domain_id not in known:
         raise NoMxYet
-    return tuple(mx)
+    return Policy(mode, tuple(known[standing.domain_id]), DEFAULT_MAX_AGE[mode])
+
+
+def last_mx(standings: Iterable[Standing]) -> dict[int, Sequence[str]]:
+    """By key of the domain, the newest `mx` list that is not empty. One query, for those whose current one is."""
+    known: dict[int, Sequence[str]] = {}
+    empty = []
+    for standing in standings:
+        if standing.current.mx:
+            known[standing.domain_id] = standing.current.mx
+        else:
+            empty.append(standing.domain_id)
+    older = PolicyVersion.objects.everywhere().filter(domain__in=empty).exclude(mx=[]).order_by("number")
+    known.update(older.values_list("domain", "mx") if empty else ())
+    return known
 
 
 def judged(domain: HostedDomain, policy: Policy, *, override: bool) -> tuple[str, ...] | None:

@@ -16,7 +16,7 @@ from trinco.panel.domains.services import SERVED, locked, next_revision, touch
 from trinco.panel.policies import ledger
 from trinco.panel.policies.gate import Gate, gate
 from trinco.panel.policies.models import PolicyVersion, Standing
-from trinco.panel.policies.versions import Deed, begin, policy_of, standing_of, write
+from trinco.panel.policies.versions import Deed, Draft, begin, policy_of, standing_of, write
 
 _AT_ONCE = 200
 _log = structlog.get_logger("trinco.policies")
@@ -50,8 +50,8 @@ def _announce_some(keys: Sequence[int], now: datetime) -> int:
 
 def _announce(ready: Sequence[HostedDomain], now: datetime) -> None:
     standings = Standing.objects.everywhere().filter(domain__in=ready)
-    for standing in standings.select_related("current", "domain").filter(current__served_from=None):
-        begin(standing.current, standing.domain)
+    fresh = standings.select_related("current", "domain").filter(current__served_from=None)
+    begin((standing.domain, standing.current) for standing in fresh)
     versions = PolicyVersion.objects.everywhere().filter(pk__in=standings.values("current"), announced_at=None)
     versions.update(announced_at=now)
     standings.update(announced=F("current"))
@@ -70,7 +70,7 @@ def _reissue(domain: HostedDomain, now: datetime) -> int:
     standing = standing_of(row)
     if standing is None or standing.id_floor <= standing.current.policy_id:
         return 0
-    write(row, policy_of(standing.current), Deed(TRINCO, "policy.reissued"), now)
+    write(Draft(row, standing, policy_of(standing.current)), Deed(TRINCO, "policy.reissued"), now)
     return 1
 
 

@@ -22,7 +22,7 @@ from trinco.panel.policies.many import Consequence, Outcome, preview_many, publi
 from trinco.panel.policies.models import PolicyVersion, Standing
 from trinco.panel.policies.proposals import DEFAULT_MAX_AGE, judged, proposed
 from trinco.panel.policies.rounds import announce_due, reissue_due, retire_due
-from trinco.panel.policies.versions import Deed, policy_of, standing_of, write
+from trinco.panel.policies.versions import Deed, Draft, policy_of, standing_of, write
 
 __all__ = [
     "DEFAULT_MAX_AGE",
@@ -52,7 +52,7 @@ def start(*, domain: HostedDomain, mx: tuple[str, ...], actor: Actor) -> PolicyV
     if standing_of(row) is not None:
         raise AlreadyStarted
     policy = Policy(Mode.TESTING, mx, DEFAULT_MAX_AGE[Mode.TESTING])
-    return _written(domain, row, policy, Deed(actor, "policy.started"))
+    return _written(domain, Draft(row, None, policy), Deed(actor, "policy.started"))
 
 
 @transaction.atomic
@@ -76,7 +76,7 @@ def publish(
     if policy == policy_of(standing.current):
         raise NothingChanged
     overridden = judged(row, policy, override=override)
-    return _written(domain, row, policy, Deed(actor, "policy.published", overridden=overridden))
+    return _written(domain, Draft(row, standing, policy), Deed(actor, "policy.published", overridden=overridden))
 
 
 @transaction.atomic
@@ -95,7 +95,7 @@ def undo(*, domain: HostedDomain, actor: Actor, override: bool = False) -> Polic
     overridden = judged(row, policy_of(before), override=override)
     _stay(row)
     deed = Deed(actor, "policy.undone", undoes=standing.current, overridden=overridden)
-    return _written(domain, row, policy_of(before), deed)
+    return _written(domain, Draft(row, standing, policy_of(before)), deed)
 
 
 @transaction.atomic
@@ -107,11 +107,11 @@ def leave(*, domain: HostedDomain, actor: Actor) -> PolicyVersion:
     row = locked(domain)
     if row.state != State.LIVE:
         raise NotHosted(row.state)
-    _standing(row)
+    standing = _standing(row)
     row.state, row.leaving_at = State.LEAVING, timezone.now()
     row.save(update_fields=["state", "leaving_at"])
     policy = Policy(Mode.NONE, (), DEFAULT_MAX_AGE[Mode.NONE])
-    return _written(domain, row, policy, Deed(actor, "domain.left"))
+    return _written(domain, Draft(row, standing, policy), Deed(actor, "domain.left"))
 
 
 def _changeable(domain: HostedDomain) -> tuple[HostedDomain, Standing]:
@@ -134,7 +134,7 @@ def _stay(row: HostedDomain) -> None:
         row.save(update_fields=["state", "leaving_at"])
 
 
-def _written(domain: HostedDomain, row: HostedDomain, policy: Policy, deed: Deed) -> PolicyVersion:
-    version = write(row, policy, deed, timezone.now())
+def _written(domain: HostedDomain, draft: Draft, deed: Deed) -> PolicyVersion:
+    version = write(draft, deed, timezone.now())
     domain.refresh_from_db()
     return version

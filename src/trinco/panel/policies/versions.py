@@ -1,16 +1,20 @@
-"""Writing a version: the one place where a policy comes into being. In a transaction, with the domain's row locked."""
+"""Writing versions: the one place where a policy comes into being. In a transaction, with the domains' rows locked."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from django.db.models import Max
 
 from trinco.core.mtasts import policy as policies
 from trinco.core.mtasts.ids import policy_id
 from trinco.core.mtasts.policy import Mode, Policy
 from trinco.panel.accounts.actors import Actor
-from trinco.panel.accounts.services import record
+from trinco.panel.accounts.models import AuditEntry
+from trinco.panel.accounts.services import entry, record_all
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.domains.services import SERVED, next_revision
 from trinco.panel.policies.models import PolicyVersion, Standing
@@ -38,75 +42,110 @@ def standing_of(domain: HostedDomain) -> Standing | None:
     return standings.filter(domain=domain).first()
 
 
-def write(domain: HostedDomain, policy: Policy, deed: Deed, now: datetime) -> PolicyVersion:
-    """Make `policy` the current one: a version with an id above all before it, a revision, an audit line."""
-    standing = standing_of(domain)
-    before = standing.current if standing else None
-    body = policies.render(policy)
-    domain.revision = next_revision()
-    version = PolicyVersion.objects.everywhere().create(
-        domain=domain,
-        number=before.number + 1 if before else 1,
-        policy_id=policy_id(body, now, highest_id(domain.name)),
-        mode=policy.mode.value,
-        mx=list(policy.mx),
-        max_age=policy.max_age,
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A policy that is about to become a domain's current one. `standing` is None before the first."""
+
+    domain: HostedDomain
+    standing: Standing | None
+    policy: Policy
+
+    @property
+    def before(self) -> PolicyVersion | None:
+        """The version that is current until now."""
+        return self.standing.current if self.standing else None
+
+
+def write(draft: Draft, deed: Deed, now: datetime) -> PolicyVersion:
+    """Make one draft a version: see `write_all`."""
+    return write_all([draft], deed, now)[0]
+
+
+def write_all(drafts: Sequence[Draft], deed: Deed, now: datetime) -> list[PolicyVersion]:
+    """Make each draft its domain's current version, with an id above all before it, an audit line, and one revision for
+    all. However many they are, the number of queries stays the same.
+    """
+    revision, highest = next_revision(), highest_ids([draft.domain.name for draft in drafts])
+    versions = [_version(draft, deed, highest.get(draft.domain.name, ""), now) for draft in drafts]
+    for draft, version in zip(drafts, versions, strict=True):
+        draft.domain.revision = version.revision = revision
+    PolicyVersion.objects.everywhere().bulk_create(versions)
+    _stand(drafts, versions)
+    _open_ledger(drafts, versions)
+    keys = [draft.domain.pk for draft in drafts]
+    HostedDomain.objects.everywhere().filter(pk__in=keys).update(revision=revision)
+    record_all([_audit(draft, version, deed) for draft, version in zip(drafts, versions, strict=True)])
+    return versions
+
+
+def highest_ids(names: Sequence[str]) -> dict[str, str]:
+    """By name, the highest id that the world has seen, or may see, whoever published it here."""
+    ids = PolicyVersion.objects.everywhere().filter(domain__name__in=names).order_by()
+    floors = Standing.objects.everywhere().filter(domain__name__in=names).order_by()
+    highest: dict[str, str] = {}
+    for rows in (
+        ids.values_list("domain__name").annotate(Max("policy_id")),
+        floors.values_list("domain__name").annotate(Max("id_floor")),
+    ):
+        for name, identifier in rows:
+            highest[name] = max(identifier, highest.get(name, ""))
+    return highest
+
+
+def begin(pairs: Iterable[tuple[HostedDomain, PolicyVersion]]) -> None:
+    """Note of each version the first moment at which an edge may have served it, unless that is known."""
+    opened = []
+    for domain, version in pairs:
+        if version.served_from is None:
+            version.served_from = max(version.created_at, domain.verified_at or version.created_at)
+            opened.append(version)
+    PolicyVersion.objects.everywhere().bulk_update(opened, ["served_from"])
+
+
+def _version(draft: Draft, deed: Deed, above: str, now: datetime) -> PolicyVersion:
+    body = policies.render(draft.policy)
+    return PolicyVersion(
+        domain=draft.domain,
+        number=draft.before.number + 1 if draft.before else 1,
+        policy_id=policy_id(body, now, above),
+        mode=draft.policy.mode.value,
+        mx=list(draft.policy.mx),
+        max_age=draft.policy.max_age,
         body=body,
-        revision=domain.revision,
         created_at=now,
         created_by=deed.actor.name,
         undoes=deed.undoes,
         override=deed.overridden is not None,
     )
-    domain.save(update_fields=["revision"])
-    _stand(domain, standing, version)
-    _open_ledger(domain, before, version)
-    _audit(domain, before, version, deed)
-    return version
 
 
-def highest_id(name: str) -> str:
-    """The highest id that the world has seen, or may see, for a name, whoever published it here; "" for none."""
-    ids = PolicyVersion.objects.everywhere().filter(domain__name=name).order_by("-policy_id")
-    floors = Standing.objects.everywhere().filter(domain__name=name).order_by("-id_floor")
-    highest = ids.values_list("policy_id", flat=True).first() or ""
-    return max(highest, floors.values_list("id_floor", flat=True).first() or "")
+def _stand(drafts: Sequence[Draft], versions: Sequence[PolicyVersion]) -> None:
+    first, later = [], []
+    for draft, version in zip(drafts, versions, strict=True):
+        if draft.standing is None:
+            first.append(Standing(domain=draft.domain, current=version))
+        else:
+            later.append(Standing(pk=draft.standing.pk, current=version))
+    Standing.objects.everywhere().bulk_create(first)
+    Standing.objects.everywhere().bulk_update(later, ["current"])
 
 
-def _stand(domain: HostedDomain, standing: Standing | None, version: PolicyVersion) -> None:
-    if standing is None:
-        Standing.objects.everywhere().create(domain=domain, current=version)
-    else:
-        standing.current = version
-        standing.save(update_fields=["current"])
+def _open_ledger(drafts: Sequence[Draft], versions: Sequence[PolicyVersion]) -> None:
+    """From now on an edge may serve each version, and may have served the one before it."""
+    both = [(draft.domain, each) for draft, new in zip(drafts, versions, strict=True) for each in (draft.before, new)]
+    begin((domain, version) for domain, version in both if version is not None and domain.state in SERVED)
 
 
-def _open_ledger(domain: HostedDomain, before: PolicyVersion | None, version: PolicyVersion) -> None:
-    """From now on an edge may serve the version, and may have served the one before it."""
-    if domain.state not in SERVED:
-        return
-    if before is not None:
-        begin(before, domain)
-    begin(version, domain)
-
-
-def begin(version: PolicyVersion, domain: HostedDomain) -> None:
-    """Note the first moment at which an edge may have served the version, unless that is known."""
-    if version.served_from is None:
-        version.served_from = max(version.created_at, domain.verified_at or version.created_at)
-        version.save(update_fields=["served_from"])
-
-
-def _audit(domain: HostedDomain, before: PolicyVersion | None, version: PolicyVersion, deed: Deed) -> None:
+def _audit(draft: Draft, version: PolicyVersion, deed: Deed) -> AuditEntry:
     after = _summary(version)
     if deed.overridden is not None:
         after["uncovered"] = list(deed.overridden)
-    record(
-        organisation=domain.organisation,
+    return entry(
+        organisation=draft.domain.organisation,
         actor=deed.actor,
         action=deed.action,
-        subject=domain.name,
-        before=_summary(before) if before else {},
+        subject=draft.domain.name,
+        before=_summary(draft.before) if draft.before else {},
         after=after,
         override=deed.overridden is not None,
     )

@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-not_after'],
+                'indexes': [models.Index(fields=['domain', 'renew_due_at'], name='certificates_that_are_due')],
             },
         ),
     ]

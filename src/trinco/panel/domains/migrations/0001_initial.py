@@ -83,6 +83,10 @@ class Migration(migrations.Migration):
             model_name='hosteddomain',
             index=models.Index(fields=['organisation', 'level', 'name'], name='overview_worst_first'),
         ),
+        migrations.AddIndex(
+            model_name='hosteddomain',
+            index=models.Index(fields=['name'], name='domains_by_name'),
+        ),
         migrations.AddConstraint(
             model_name='hosteddomain',
             constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['live', 'leaving'])), fields=('name',), name='one_owner_per_name'),
