@@ -248,6 +248,15 @@ class TestListening:
 
         run(test())
 
+    def test_a_port_that_is_taken_for_tcp_alone(self) -> None:
+        async def test(server: tuple[str, int]) -> None:
+            with pytest.raises(OSError, match="in use"):
+                async with listen(Answers(PUBLICATION), [server], limits=OPEN):
+                    pass
+
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            run(test(taken.getsockname()))
+
     def test_a_free_port_is_free_for_both(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The port that UDP got may be taken for TCP: another is looked for."""
         with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -141,6 +141,14 @@ class TestBatch:
             [plain[a] == plain[b] for a in hosts] for b in hosts
         ]
 
+    def test_other_systems_have_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(mmsg.sys, "platform", "darwin")
+        assert mmsg._calls.__wrapped__() is None
+
+    def test_libraries_without_the_calls_have_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(mmsg.ctypes, "CDLL", lambda name: object())
+        assert mmsg._calls.__wrapped__() is None
+
     def test_only_where_the_calls_are_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(mmsg, "_calls", lambda: None)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, pytest.raises(OSError, match="recvmmsg"):

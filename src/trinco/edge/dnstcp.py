@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter, OrderedDict
+from itertools import takewhile
 from typing import Protocol, cast
 
 import structlog
@@ -42,9 +43,6 @@ class Connections:
         self._waiting: OrderedDict[Connection, float] = OrderedDict()
         self._clients: Counter[bytes] = Counter()
         self._sweeper = loop.call_later(limits.idle / 4, self._sweep)
-
-    def __len__(self) -> int:
-        return len(self._waiting)
 
     def admit(self, connection: Connection) -> bool:
         """Take `connection` in. At the cap of its client it is refused; at that of all the longest idle one goes."""
@@ -122,11 +120,9 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """Close now; replies that the client has not read are lost."""
         self._connections.forget(self)
-        if self._transport is None:
-            return
-        if self._transport.get_write_buffer_size():
+        if self._transport is not None and self._transport.get_write_buffer_size():
             self._transport.abort()
-        else:
+        elif self._transport is not None:
             self._transport.close()
 
     def _turn(self) -> None:
@@ -136,14 +132,14 @@ class Connection(asyncio.Protocol):
         messages = self._messages()
         if messages:
             self._connections.heard(self)
-        replies = [self._reply(message) for message in messages]
+        replies = list(takewhile(bool, map(self._reply, messages)))
         self._transport.write(b"".join(len(reply).to_bytes(2, "big") + reply for reply in replies if reply))
-        if None in replies:
-            self.end()
+        if len(replies) < len(messages):
+            self._transport.close()
         elif len(messages) == TURN:
             self._pause()
             asyncio.get_running_loop().call_soon(self._turn)
-        elif self._waiting:
+        elif self._waiting and not self._unread:
             self._waiting = False
             self._transport.resume_reading()
 
@@ -165,7 +161,7 @@ class Connection(asyncio.Protocol):
         return messages
 
     def _reply(self, message: bytes) -> bytes | None:
-        """None: nothing to say to this, and so to this client."""
+        """None: there is nothing to say to this, and so nothing more to this client."""
         try:
             return self._connections.answers.answer(message, tcp=True)
         except Exception:  # noqa: BLE001 - the outermost loop of a connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -95,7 +96,5 @@ class PlainReader:
         reply = self._responder.reply(query, network(self._socket.family, peer[0]))
         if reply is None:
             return
-        try:
+        with suppress(OSError):
             self._socket.sendto(reply, peer)
-        except OSError as error:
-            _log.debug("dns.reply_not_sent", peer=peer[0], reason=str(error))
