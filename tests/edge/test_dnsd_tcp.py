@@ -99,7 +99,9 @@ class TestPipelining:
 class TestNothingToSay:
     """What gets silence by UDP ends the connection by TCP, after the replies to what came before."""
 
-    @pytest.mark.parametrize("message", [b"", b"short", ASKED[:2] + b"\x80" + ASKED[3:]])
+    @pytest.mark.parametrize(
+        "message", [b"", b"short", ASKED[:2] + b"\x80" + ASKED[3:]], ids=["empty", "short", "reply"]
+    )
     def test_closed(self, message: bytes, loop: str) -> None:
         async def test() -> None:
             async with serving() as server:
