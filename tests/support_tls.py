@@ -60,13 +60,12 @@ class Authority:
     @cached_property
     def root(self) -> x509.Certificate:
         key = self._keys[0]
-        return self._builder("Root", "Root", key).add_extension(_ca(), critical=True).sign(key, hashes.SHA256())
+        return self._issuer("Root", key).sign(key, hashes.SHA256())
 
     @cached_property
     def intermediate(self) -> x509.Certificate:
         root, key = self._keys
-        builder = self._builder("Intermediate", "Root", key).add_extension(_ca(), critical=True)
-        return builder.sign(root, hashes.SHA256())
+        return self._issuer("Intermediate", key).sign(root, hashes.SHA256())
 
     @property
     def issuers(self) -> tuple[bytes, ...]:
@@ -80,7 +79,7 @@ class Authority:
     def leaf(self, host: str, key: Key | None = None) -> tuple[bytes, bytes]:
         """Certificate and key in DER."""
         key = key or new_key()
-        builder = self._builder(host, "Intermediate", key)
+        builder = self._builder(host, "Intermediate", key, self._keys[1])
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         return der(builder.sign(self._keys[1], hashes.SHA256())), der_key(key)
@@ -97,7 +96,19 @@ class Authority:
         context.set_alpn_protocols(["http/1.1"])
         return context
 
-    def _builder(self, subject: str, issuer: str, key: Key) -> x509.CertificateBuilder:
+    def _issuer(self, subject: str, key: Key) -> x509.CertificateBuilder:
+        usage = dict.fromkeys(
+            ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"), False
+        )
+        signing = {"key_agreement": False, "key_cert_sign": True, "crl_sign": True}
+        builder = self._builder(subject, "Root", key, self._keys[0])
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        return builder.add_extension(
+            x509.KeyUsage(**usage, **signing, encipher_only=False, decipher_only=False), critical=True
+        )
+
+    def _builder(self, subject: str, issuer: str, key: Key, signer: Key) -> x509.CertificateBuilder:
+        known_by = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
         return (
             x509.CertificateBuilder()
             .subject_name(_name(subject))
@@ -106,8 +117,6 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(self.now - timedelta(days=1))
             .not_valid_after(self.now + timedelta(days=30))
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(known_by, critical=False)
         )
-
-
-def _ca() -> x509.BasicConstraints:
-    return x509.BasicConstraints(ca=True, path_length=None)
