@@ -7,12 +7,14 @@ an empty translation, what is no longer used goes out. `make test` fails while a
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
+from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
@@ -93,6 +95,17 @@ def _translated(message: Message) -> bool:
 def untranslated() -> list[Key]:
     """The entries of the catalogue without a translation, or with a doubtful one."""
     return [key for key, message in in_catalogue().items() if message.fuzzy or not _translated(message)]
+
+
+def compile_if_stale() -> None:
+    """Bring the compiled catalogue up to date, as the build does. Several test processes may do so at once."""
+    target = CATALOGUE.with_suffix(".mo")
+    if target.exists() and target.stat().st_mtime > CATALOGUE.stat().st_mtime:
+        return
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    with draft.open("wb") as binary:
+        write_mo(binary, read_po(io.BytesIO(CATALOGUE.read_bytes()), locale="pt"))
+    draft.replace(target)
 
 
 if __name__ == "__main__":

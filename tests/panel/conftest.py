@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests import support_panel
+from tests import support_messages, support_panel
 
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
+
+support_messages.compile_if_stale()  # before Django reads it
 
 
 @pytest.fixture

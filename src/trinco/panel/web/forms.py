@@ -107,6 +107,15 @@ class MxForm(forms.Form):
     )
 
 
+class SecondsField(forms.IntegerField):
+    """A number of seconds in the digits 0-9: `int` would take those of any script, and underscores."""
+
+    def to_python(self, value: Any) -> int | None:
+        if value not in self.empty_values and not re.fullmatch(r"[0-9]{1,10}", str(value)):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
 class PolicyForm(forms.Form):
     """A whole policy, as the confirmation carries it."""
 
@@ -114,7 +123,7 @@ class PolicyForm(forms.Form):
 
     mode = forms.ChoiceField(choices=[(mode.value, mode.value) for mode in Mode])
     mx = MxField(required=False)
-    max_age = forms.IntegerField(min_value=MIN_MAX_AGE, max_value=MAX_AGE_LIMIT)
+    max_age = SecondsField(min_value=MIN_MAX_AGE, max_value=MAX_AGE_LIMIT)
     version = forms.IntegerField(required=False)
     """The number of the version that the person looked at."""
     override = forms.BooleanField(required=False)

@@ -1,0 +1,199 @@
+"""Every text in both languages, and a word for everything that the rooms below can say."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone, translation
+from tests import support_messages, support_panel
+
+from trinco.core.errors import DomainSyntaxError
+from trinco.core.names import Domain
+from trinco.panel.accounts.models import Organisation
+from trinco.panel.checks import status
+from trinco.panel.checks.readiness import TITLES, Gate
+from trinco.panel.checks.status import Status
+from trinco.panel.domains.models import Finding, Level
+from trinco.panel.policies import errors
+from trinco.panel.web import dates, instructions, reasons
+from trinco.panel.web.presenters.records import ADVICE
+from trinco.panel.web.presenters.status import SAYINGS, status_view
+from trinco.panel.web.refusals import refusal
+from trinco.panel.web.templatetags import trinco as tags
+
+PLACE = re.compile(r"%\([a-z_]+\)[sd]|%[sd]|\{\}|</?[a-z]+>")
+
+
+class TestCatalogue:
+    """Issue 2: English and Portuguese complete, held against the sources."""
+
+    def test_nothing_is_missing_and_nothing_is_left_over(self) -> None:
+        assert set(support_messages.in_catalogue()) == set(support_messages.in_sources())
+
+    def test_nothing_is_untranslated_or_doubtful(self) -> None:
+        assert support_messages.untranslated() == []
+
+    def test_a_translation_says_the_same_things(self) -> None:
+        """The same placeholders and the same marks, in each form."""
+        wrong = []
+        for (_, text, plural), message in support_messages.in_catalogue().items():
+            forms = message.string if isinstance(message.string, tuple) else (message.string,)
+            wanted = [text, plural or text]
+            pairs = zip(wanted, forms, strict=False)
+            wrong += [(a, b) for a, b in pairs if sorted(PLACE.findall(a)) != sorted(PLACE.findall(b))]
+        assert wrong == []
+
+    @pytest.mark.parametrize(
+        "brazilian", ["registro", "senha", "arquivo", "usuário", "você", "e-mails", "deletar", "salvar", "tela"]
+    )
+    def test_it_is_european(self, brazilian: str) -> None:
+        """UX: Portuguese is European."""
+        texts = [str(message.string).lower() for message in support_messages.in_catalogue().values()]
+        allowed = {"você": "é mesmo você?"}
+        found = [text for text in texts if re.search(rf"\b{brazilian}\b", text) and text != allowed.get(brazilian)]
+        assert found == []
+
+
+class TestStatuses:
+    """UX: the problem in words."""
+
+    KEYS = frozenset(re.findall(r"\b([a-z]+(?:-[a-z]+)*)\b", status.Status.__doc__ or ""))
+
+    def test_every_problem_that_checks_find_has_its_words(self) -> None:
+        with open(status.__file__, encoding="utf-8") as source:  # noqa: PTH123 - one line
+            written = set(re.findall(r'Status\([^)]*?"([a-z-]+)"', source.read()))
+        assert written - set(SAYINGS) == set()
+        assert set(SAYINGS) <= self.KEYS | written
+
+    @pytest.mark.parametrize("problem", SAYINGS)
+    def test_each_is_a_sentence(self, ours: Organisation, problem: str) -> None:
+        domain = support_panel.hosted(ours)
+        found = Status(
+            Level.ATTENTION,
+            problem,
+            hosts=("mx1.correio.example",),
+            record="mta-sts",
+            finding=Finding.ELSEWHERE,
+            seen="x.example",
+            until=timezone.now() + timedelta(days=6, hours=1),
+        )
+        view = status_view(domain, found)
+        assert (bool(view.short), bool(view.sentence), "%(" in view.short + view.sentence + view.advice) == (
+            True,
+            True,
+            False,
+        )
+
+    def test_what_is_seen_of_a_record_has_its_advice(self) -> None:
+        assert set(ADVICE) == set(Finding) - {Finding.FOUND}
+
+    def test_what_a_gate_asks_is_translated(self) -> None:
+        with translation.override("pt-pt"):
+            said = {key: str(Gate(key, passed=False).title) for key in TITLES}
+        assert [key for key, text in said.items() if text == str(TITLES[key])] == []
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        "error",
+        [
+            errors.UncoveredMx(("mx9.example",)),
+            errors.MxUnknown(),
+            errors.NothingChanged(),
+            errors.NothingToUndo(),
+            errors.NoMxYet(),
+            errors.AlreadyStarted(),
+            errors.NotStarted(),
+            errors.NotHosted("leaving"),
+            errors.NotHosted("gone"),
+            errors.NotHosted("setup"),
+            errors.Conflict(3),
+        ],
+    )
+    def test_each_has_words_of_its_own(self, error: errors.PolicyRefused) -> None:
+        assert refusal(error) != "This is not possible now."
+
+
+class TestReasons:
+    """Core says its reasons in English; the page says them in the reader's language."""
+
+    @pytest.mark.parametrize(
+        "typed",
+        [
+            "",
+            ".",
+            "a..example",
+            "ana@x.example",
+            "http://x",
+            "[::1]",
+            "a_b.example",
+            "*.x.example",
+            "a b.example",
+            "x\u2028.example",
+            "x\u2029.example",
+            "x\x00.example",
+            "x\u202e.example",
+            "x\ud800.example",
+            "a．example",
+            "x!.example",
+            "-a.example",
+            "ab--c.example",
+            f"{'a' * 64}.example",
+            ".".join(["a" * 60] * 5),
+            "x.local",
+            "x.1",
+            "example",
+            "co.uk",
+            "א1.example\u0661",
+            "a" * 2000,
+            "xn--a.example",
+            "אa.example",
+        ],
+    )
+    def test_every_reason_is_known(self, typed: str) -> None:
+        with pytest.raises(DomainSyntaxError) as caught:
+            Domain.parse(typed)
+        with translation.override("pt-pt"):
+            assert reasons.reason(caught.value) != caught.value.reason
+
+
+class TestNumbersAndDates:
+    def test_dates_of_both_languages(self) -> None:
+        moment = timezone.make_aware(timezone.datetime(2026, 11, 3, 4, 5, 6))
+        with translation.override("en"):
+            english = [dates.day(moment), dates.short_day(moment), dates.minute(moment), dates.second(moment)]
+        with translation.override("pt-pt"):
+            portuguese = [dates.day(moment), dates.minute(moment)]
+        assert english == ["3 November 2026", "3 Nov 2026", "3 Nov 2026 04:05", "3 Nov 2026 04:05:06"]
+        assert portuguese == ["3 de novembro de 2026", "3 nov 2026 04:05"]
+
+    @pytest.mark.parametrize(
+        ("seconds", "said"),
+        [
+            (604_800, "1 week"),
+            (1_209_600, "2 weeks"),
+            (86_400, "1 day"),
+            (7200, "2 hours"),
+            (86_401, "86,401 seconds"),
+            (0, "0 seconds"),
+        ],
+    )
+    def test_spans(self, seconds: int, said: str) -> None:
+        assert tags.span(seconds).replace("86401", "86,401") == said
+
+    @pytest.mark.parametrize(
+        ("seconds", "said"),
+        [(3, "3 s ago"), (240, "4 min ago"), (7200, "2 h ago"), (90_000, "25 h ago"), (259_200, "3 days ago")],
+    )
+    def test_how_long_ago(self, seconds: int, said: str) -> None:
+        assert tags.ago(timezone.now() - timedelta(seconds=seconds)) == said
+
+    def test_initials(self) -> None:
+        assert [tags.initials(name) for name in ("Atlântico MSP", "ana@trinco.example", "")] == ["AM", "AT", ""]
+
+    def test_the_longest_name_fits_its_records(self, ours: Organisation) -> None:
+        name = ".".join(["a" * 57] * 4) + ".example"
+        domain = support_panel.hosted(ours, name + "")
+        assert max(len(each.owner) for each in instructions.instructions(domain)) <= 253
