@@ -42,16 +42,22 @@ class Edge:
     environment: dict[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
+    offset: int = 0
 
     def start(self, *, wait: bool = True) -> None:
-        offset = self.log.stat().st_size if self.log.exists() else 0
+        self.offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(COMMAND, env=self.environment, stdout=output, stderr=output)
         if wait:
-            until(lambda: "Ready: " in self.say(offset), self.say)
+            until(lambda: self.ready, self.say)
 
     def say(self, offset: int = 0) -> str:
         return self.log.read_bytes()[offset:].decode(errors="replace")
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has said so in this life."""
+        return "Ready: " in self.say(self.offset)
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None
@@ -72,11 +78,17 @@ class Edge:
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was stopped by a signal."""
+        assert self.process is not None
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].startswith("T")
+
     def txt(self, label: str) -> str | None:
         """What the TXT record says; "" for none; None when nobody answers."""
         query = dns.message.make_query(f"{label}.mta-sts.{BASE}", "TXT")
         try:
-            reply = dns.query.udp(query, self.address, timeout=1.0, port=self.dns_port)
+            reply = dns.query.udp(query, self.address, timeout=0.3, port=self.dns_port)
         except (OSError, dns.exception.DNSException):
             return None
         assert reply.rcode() == dns.rcode.NOERROR, reply
@@ -89,24 +101,37 @@ class Edge:
 
     def fetch(self, domain: str, context: ssl.SSLContext) -> bytes | None:
         """The whole response to a GET of the policy; None when there is none."""
-        host = f"mta-sts.{domain}"
-        request = f"GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         try:
-            with (
-                socket.create_connection((self.address, self.policy_port), 1.0) as raw,
-                context.wrap_socket(raw, server_hostname=host) as connection,
-            ):
-                connection.sendall(request.encode())
-                pieces = []
-                while piece := connection.recv(65536):
-                    pieces.append(piece)
+            with self.connected(domain, context) as connection:
+                connection.sendall(request(domain))
+                return drained(connection)
         except OSError:
             return None
-        return b"".join(pieces)
+
+    @contextmanager
+    def connected(self, domain: str, context: ssl.SSLContext) -> Iterator[ssl.SSLSocket]:
+        """A TLS connection to the policy host of this domain."""
+        with (
+            socket.create_connection((self.address, self.policy_port), 1.0) as raw,
+            context.wrap_socket(raw, server_hostname=f"mta-sts.{domain}") as connection,
+        ):
+            yield connection
 
     def body(self, domain: str, context: ssl.SSLContext) -> bytes | None:
         response = self.fetch(domain, context)
         return response.partition(b"\r\n\r\n")[2] if response and response.startswith(b"HTTP/1.1 200 ") else None
+
+
+def request(domain: str) -> bytes:
+    return f"GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: mta-sts.{domain}\r\nConnection: close\r\n\r\n".encode()
+
+
+def drained(connection: ssl.SSLSocket) -> bytes:
+    """All that comes until the other side closes."""
+    pieces = []
+    while piece := connection.recv(65536):
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 @dataclass
