@@ -227,8 +227,21 @@ class TestPersistence:
 
     def test_a_client_that_closes_its_side_at_once_is_answered(self, rig: Rig) -> None:
         """RFC 8446 section 6.1: close_notify ends one direction alone."""
+        assert content_of(self._said_and_closed(rig, NAME, get(NAME))) == body_of(NAME)
+
+    def test_so_is_one_who_closes_its_side_and_reads_slowly(self, rig: Rig) -> None:
+        large = replace(hosted(rig.authority, OTHER, revision=2), policy=b"x" * 60_000)
+        rig.do(rig.table.apply, Change(2, ZONE, (large,)))
+        try:
+            assert self._said_and_closed(rig, OTHER, get(OTHER) * 90).count(b"x" * 60_000) == 90
+        finally:
+            rig.do(rig.table.apply, Change(3, ZONE, (hosted(rig.authority, OTHER, revision=3),)))
+
+    @staticmethod
+    def _said_and_closed(rig: Rig, name: str, octets: bytes) -> bytes:
+        """What is answered to these octets when close_notify and the end of the stream come right after them."""
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        client = rig.authority.client().wrap_bio(incoming, outgoing, server_hostname=f"mta-sts.{NAME}")
+        client = rig.authority.client().wrap_bio(incoming, outgoing, server_hostname=f"mta-sts.{name}")
         with rig.connect() as connection:
             for _ in range(2):
                 with suppress(ssl.SSLWantReadError):
@@ -236,13 +249,18 @@ class TestPersistence:
                     break
                 connection.sendall(outgoing.read())
                 incoming.write(connection.recv(65536))
-            client.write(get(NAME))
+            client.write(octets)
             with suppress(ssl.SSLWantReadError):
                 client.unwrap()
             connection.sendall(outgoing.read())
             connection.shutdown(socket.SHUT_WR)
+            time.sleep(0.1)
             incoming.write(drained(connection))
-        assert content_of(client.read(65536)) == body_of(NAME)
+        pieces = []
+        with suppress(ssl.SSLZeroReturnError):
+            while piece := client.read(65536):
+                pieces.append(piece)
+        return b"".join(pieces)
 
 
 class TestSlowOctets:

@@ -237,7 +237,7 @@ class Connection(asyncio.BufferedProtocol):
             self._reject(engine, refusal)
         if self._closing:
             return
-        if engine.ended:
+        if engine.ended and not self._stuffed:
             self._part()
         else:
             self._turn(left - self._left)

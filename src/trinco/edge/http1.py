@@ -112,8 +112,7 @@ class Reader:
 
     def next(self) -> Request | None:
         """Take out the next request; None when it is not whole. Raises Refused."""
-        while self._buffer.startswith(b"\r\n"):  # RFC 9112 section 2.2
-            self._buffer = self._buffer[2:]
+        self._pass_over_empty_lines()
         end = self._buffer.find(_END) + len(_END)
         if end < len(_END):
             self._check_beginning()
@@ -122,6 +121,13 @@ class Reader:
             raise _too_large(self._buffer[: self._limits.head])
         head, self._buffer = self._buffer[:end], self._buffer[end:]
         return _parsed(head, self._limits)
+
+    def _pass_over_empty_lines(self) -> None:
+        """RFC 9112 section 2.2."""
+        at = 0
+        while self._buffer.startswith(b"\r\n", at):
+            at += 2
+        self._buffer = self._buffer[at:]
 
     def _check_beginning(self) -> None:
         """Refuse at once what no octet to come can mend."""
