@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,11 +112,28 @@ Load = Callable[[float], tuple[int, float]]
 
 def measure(pid: int, load: Load, *, seconds: float = SECONDS, repeats: int = REPEATS) -> Measured:
     """The medians over `repeats` runs of `load` against the server `pid`, after a shorter one to warm it up."""
-    load(seconds / 2)
-    rates, costs = [], []
+    return compare({"": (pid, load)}, seconds=seconds, repeats=repeats)[""]
+
+
+def compare(
+    servers: Mapping[str, tuple[int, Load]], *, seconds: float = SECONDS, repeats: int = REPEATS
+) -> dict[str, Measured]:
+    """Like `measure` for several servers that are up together, in turns: a busy moment of the machine hits them all."""
+    for _, load in servers.values():
+        load(seconds / 2)
+    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in servers}
     for _ in range(repeats):
-        used = cpu(pid)
-        done, took = load(seconds)
-        rates.append(done / took)
-        costs.append((cpu(pid) - used) / max(1, done) * 1e6)
+        for name, (pid, load) in servers.items():
+            runs[name].append(_run(pid, load, seconds))
+    return {name: _medians(runs[name], pid) for name, (pid, _) in servers.items()}
+
+
+def _run(pid: int, load: Load, seconds: float) -> tuple[float, float]:
+    used = cpu(pid)
+    done, took = load(seconds)
+    return done / took, (cpu(pid) - used) / max(1, done) * 1e6
+
+
+def _medians(runs: Sequence[tuple[float, float]], pid: int) -> Measured:
+    rates, costs = zip(*runs, strict=True)
     return Measured(median(rates), median(costs), memory(pid))

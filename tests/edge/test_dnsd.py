@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import dns.message
@@ -270,6 +271,12 @@ class TestListening:
                     assert read(reply).answer == [TXT]
 
             run(test())
+
+    def test_a_burst_may_wait_in_the_kernel(self) -> None:
+        """As much as the system lets anybody have, at the least."""
+        allowed = int(Path("/proc/sys/net/core/rmem_max").read_text())
+        with dnsd._socket(socket.SOCK_DGRAM, "127.0.0.1", 0, OPEN) as sock:
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) >= min(allowed, dnsd.RECEIVE_BUFFER)
 
     def test_processes_may_share_a_port(self) -> None:
         async def test() -> None:

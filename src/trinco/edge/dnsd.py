@@ -29,8 +29,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -42,6 +43,8 @@ from trinco.edge.ratelimit import RateLimiter, Rates
 
 RECEIVE_BUFFER = 4 << 20
 """Octets of datagrams that may wait in the kernel: a burst of 20,000 queries."""
+SO_RCVBUFFORCE = 33
+"""socket(7): beyond net.core.rmem_max, for those with CAP_NET_ADMIN. The socket module does not have it."""
 ATTEMPTS = 20
 """How often a free port is looked for that is free for both UDP and TCP."""
 
@@ -108,6 +111,8 @@ def _socket(kind: socket.SocketKind, host: str, port: int, limits: Limits) -> so
         sock.setblocking(False)
         for level, option, value in _options(sock, limits):
             sock.setsockopt(level, option, value)
+        if kind == socket.SOCK_DGRAM:
+            _widen(sock)
         sock.bind((host, port))
     except OSError:
         sock.close()
@@ -118,12 +123,19 @@ def _socket(kind: socket.SocketKind, host: str, port: int, limits: Limits) -> so
 def _options(sock: socket.socket, limits: Limits) -> Iterator[tuple[int, int, int]]:
     if sock.family == socket.AF_INET6:
         yield socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1
-    if sock.type == socket.SOCK_DGRAM:
-        yield socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER
-    else:
+    if sock.type == socket.SOCK_STREAM:
         yield socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
     if limits.share_port:
         yield socket.SOL_SOCKET, socket.SO_REUSEPORT, 1
+
+
+def _widen(sock: socket.socket) -> None:
+    """Room for a burst of datagrams: as much as wanted where we may, else as much as the system lets anybody have."""
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    if sys.platform == "linux":
+        with suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
 
 
 def _name(sock: socket.socket) -> tuple[str, int]:

@@ -15,6 +15,8 @@ from trinco.edge.ratelimit import RateLimiter, Verdict, network
 ROUNDS = 4
 """Batches in one turn of the event loop, so that others who live on it get theirs (256 datagrams, about 2 ms)."""
 
+_SEND = Verdict.SEND  # looked up for every datagram
+
 _log = structlog.get_logger("trinco.edge")
 
 
@@ -28,10 +30,7 @@ class Responder:
         """The reply to `query` from the network that `source` stands for, or None: say nothing."""
         try:
             reply = self._answer(query)
-            if self._limiter is None or reply is None:
-                return reply
-            verdict = self._limiter.check(source, reply)
-            if verdict is Verdict.SEND:
+            if self._limiter is None or reply is None or (verdict := self._limiter.check(source, reply)) is _SEND:
                 return reply
             return self._truncated(query) if verdict is Verdict.TRUNCATE else None
         except Exception:  # noqa: BLE001 - the outermost loop of all datagrams
