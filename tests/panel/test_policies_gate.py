@@ -9,9 +9,10 @@ from django.utils import timezone
 from tests.support_panel import ANA, announced, edge, live, standing
 
 from trinco.core.mtasts.policy import Mode, Policy
-from trinco.panel.domains.models import Revision, State
+from trinco.panel.domains.models import HostedDomain, Revision, State
 from trinco.panel.domains.services import set_tlsrpt
 from trinco.panel.policies import services
+from trinco.panel.policies.gate import CONTACT, LEASE, Gate, gate
 from trinco.panel.policies.models import EdgeNode
 
 NONE = Policy(Mode.NONE, (), 86_400)
@@ -133,3 +134,35 @@ class TestGate:
         assert announce() == 1
         assert standing(second).announced is not None
         assert standing(first).announced == standing(first).current
+
+
+@pytest.mark.django_db
+class TestWhatTheEdgesSay:
+    """An edge counts as long as its lease runs; silence of all of them is the database's fault rather than theirs."""
+
+    def test_the_slowest_and_every_failure_count(self):
+        edge("edge1", acknowledged=7, failing=("a",))
+        edge("edge2", acknowledged=5, failing=("b", "a"))
+        edge("edge3", acknowledged=1, failing=("c",), lease=timedelta(seconds=-1))
+        assert gate(timezone.now()) == Gate(5, frozenset({"a", "b"}))
+
+    def test_one_that_acknowledged_nothing_shuts_it(self):
+        edge("edge1", acknowledged=7)
+        EdgeNode.objects.create(name="edge2", lease_until=timezone.now() + LEASE, session="s")
+        assert gate(timezone.now()) == Gate(-1, frozenset())
+
+    def test_nobody_shuts_it(self):
+        assert gate(timezone.now()) == Gate(-1, frozenset())
+
+    @pytest.mark.parametrize(("ago", "acknowledged"), [(timedelta(), 7), (CONTACT, 7), (CONTACT * 1.01, -1)])
+    def test_when_none_was_heard_of_lately_nothing_is_known(self, ago, acknowledged):
+        row, now = edge("edge1", acknowledged=7), timezone.now()
+        row.lease_until = now - ago + LEASE
+        row.save()
+        assert gate(now) == Gate(acknowledged, frozenset())
+
+    @pytest.mark.parametrize(
+        ("revision", "label", "opens"), [(5, "x", True), (4, "x", True), (6, "x", False), (5, "a", False)]
+    )
+    def test_open_for_what_all_serve(self, revision, label, opens):
+        assert Gate(5, frozenset({"a"})).open_for(HostedDomain(revision=revision, label=label)) is opens

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import runpy
 import stat
@@ -15,6 +16,7 @@ from django.db import connection
 
 import trinco.panel.settings
 from trinco.config import ConfigError
+from trinco.panel.wsgi import application
 
 SECRET, SEAL = "s" * 50, "ab" * 32
 
@@ -163,3 +165,18 @@ class TestMail:
 
 def test_django_finds_nothing_wrong(db):
     assert run_checks() == []
+
+
+def test_the_panel_is_a_wsgi_application(db):
+    answered = []
+    body = application(
+        {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": "/healthz",
+            "wsgi.input": io.BytesIO(),
+            "SERVER_NAME": "x",
+            "SERVER_PORT": "80",
+        },
+        lambda status, headers: answered.append(status),
+    )
+    assert (answered, b"".join(body)) == (["200 OK"], b'{"status": "live"}')
