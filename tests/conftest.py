@@ -33,6 +33,7 @@ settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     settings.DATABASES["default"]["TEST"] = {"NAME": str(_DATA / "tests.sqlite3")}
 django.setup()  # a conftest below this one may import models
+del os.environ["DJANGO_SETTINGS_MODULE"]  # or xdist's workers would read the settings before they come here
 logging.getLogger().handlers.clear()  # pytest shows what is logged; the stream of now is closed later
 
 
