@@ -158,8 +158,11 @@ class TestProgress:
         support_panel.domains.mark_live(domain)
         certified(domain)
         support_web.settled(domain)
+        assert "Your policy is live in testing mode DNS announces it as id" in support_web.text_of(
+            person.get(f"{SETUP}live/")
+        )
         text = support_web.text_of(person.get(SETUP))
-        assert "Your policy is live in testing mode DNS announces it as id" in text
+        assert "DNS records of correio.example Three CNAME records that never need to change." in text
 
     def test_whoever_watches_makes_the_worker_look(self, domain: HostedDomain, person: Client) -> None:
         long_ago, later = timezone.now() - timedelta(minutes=1), timezone.now() + timedelta(hours=1)

@@ -1,0 +1,94 @@
+"""Every page in every dress: no fault that axe finds, nothing clipped, no small target, no error in the console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests import support_panel, support_web
+from tests.support_browser import Visitor
+
+from trinco.core.mtasts.policy import Mode
+from trinco.panel.accounts.models import Organisation
+from trinco.panel.domains.models import Finding, Starttls
+from trinco.panel.policies import services
+
+SIGNED_OUT = {
+    "login": "/account/login/",
+    "reset": "/account/password/reset/",
+    "reset-done": "/account/password/reset/done/",
+    "sign-up": "/account/signup/",
+}
+SIGNED_IN = {
+    "overview": "/",
+    "overview-empty": "/?q=zulu",
+    "add": "/domains/add/?name=novo.example",
+    "domain": "/domains/correio.example/",
+    "domain-ready": "/domains/pronto.example/",
+    "domain-leaving": "/domains/antigo.example/",
+    "history": "/domains/correio.example/history/",
+    "confirm": "/domains/pronto.example/policy/?mode=enforce",
+    "undo": "/domains/correio.example/undo/",
+    "mail-servers": "/domains/correio.example/mail-servers/",
+    "leave": "/domains/correio.example/leave/",
+    "setup": "/domains/novo.example/setup/",
+    "setup-zone": "/domains/novo.example/setup/?as=zone",
+    "setup-done": "/domains/correio.example/setup/",
+    "activity": "/activity/",
+    "security": "/account/2fa/",
+    "password": "/account/password/change/",
+    "email": "/account/email/",
+    "sessions": "/account/sessions/",
+}
+
+
+@pytest.fixture
+def world(ours: Organisation) -> Organisation:
+    """A domain in each state."""
+    for name in ("correio.example", "antigo.example"):
+        domain = support_web.ready(ours, name)
+        services.publish(domain=domain, policy=services.proposed(domain, Mode.ENFORCE), actor=support_panel.ANA)
+        support_web.settled(domain)
+    services.leave(domain=domain, actor=support_panel.ANA)
+    support_web.settled(domain)
+    support_web.ready(ours, "pronto.example")
+    troubled = support_web.ready(ours, "hospital.example")
+    support_panel.sight_mx(troubled, "mx1.hospital.example", "mx9.hospital.example")
+    support_web.probed(troubled, "mx9.hospital.example", Starttls.NOT_OFFERED)
+    support_web.settled(troubled)
+    fresh = support_panel.hosted(ours, "novo.example")
+    support_panel.sight(fresh, Finding.TXT_IN_THE_WAY)
+    fresh.records.update(seen="v=STSv1; id=20240229T101500")
+    support_panel.sight_mx(fresh, "mx1.novo.example")
+    return ours
+
+
+def walk(visitor: Visitor, pages: dict[str, str], dress: str) -> dict[str, list[str]]:
+    """The faults of each page that has some."""
+    found = {}
+    for name, path in pages.items():
+        visitor.go(path)
+        visitor.picture(f"{name}-{dress}")
+        found[name] = visitor.faults()
+    return {name: faults for name, faults in found.items() if faults}
+
+
+@pytest.mark.parametrize(
+    ("dress", "wishes"),
+    [
+        ("1360", {}),
+        ("390-dark-pt", {"width": 390, "dark": True, "language": "pt"}),
+    ],
+)
+class TestEveryPage:
+    """Issue 2: axe finds no WCAG 2.2 AA violation, no console error, at 390 and 1360 px, light and dark, in both languages."""
+
+    def test_signed_in(
+        self, world: Organisation, visit: Callable[..., Visitor], dress: str, wishes: dict[str, object]
+    ) -> None:
+        assert walk(visit(**wishes).sign_in(), SIGNED_IN, dress) == {}
+
+    def test_signed_out(
+        self, transactional_db: None, visit: Callable[..., Visitor], dress: str, wishes: dict[str, object]
+    ) -> None:
+        assert walk(visit(**wishes), SIGNED_OUT, dress) == {}
