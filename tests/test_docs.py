@@ -17,6 +17,7 @@ INFRASTRUCTURE = {
     "core": {"errors", "faults", "hosting", "reasons", "remarks"},
     "edge": {
         "connection",
+        "https",
         "generation",
         "keeper",
         "limits",
