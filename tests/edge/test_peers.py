@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 
+import dns.message
 import pytest
 from msgspec.structs import replace
 from tests.edge.publications import ZONE, publication
@@ -49,6 +52,47 @@ class TestNewer:
     def test_who_serves_another_zone_is_not_ahead(self):
         foreign = Publication(8, replace(ZONE, base=Domain.trusted("other.example")))
         assert not asked(foreign, 7, "127.0.0.1")
+
+
+class TestStrangers:
+    """A datagram that answers something else, or nothing, is not an answer, and does not end the waiting for one."""
+
+    def answered(self, *datagrams: Callable[[dns.message.Message], bytes]) -> bool:
+        class Server(asyncio.DatagramProtocol):
+            def connection_made(self, transport):
+                self.transport = transport
+
+            def datagram_received(self, data, addr):
+                for datagram in datagrams:
+                    self.transport.sendto(datagram(dns.message.from_wire(data)), addr)
+
+        async def ask() -> bool:
+            loop = asyncio.get_running_loop()
+            transport, _ = await loop.create_datagram_endpoint(Server, local_addr=("127.0.0.1", 0))
+            port = transport.get_extra_info("sockname")[1]
+            try:
+                return await peers.newer(zone("127.0.0.1"), 7, port)
+            finally:
+                transport.close()
+
+        return asyncio.run(ask())
+
+    def reply(self, query: dns.message.Message, *, other_id: bool = False) -> bytes:
+        answers = Answers(publication(1, 8))
+        made = bytearray(answers.answer(query.to_wire(), tcp=False) or b"")
+        made[0] ^= other_id
+        return bytes(made)
+
+    def test_a_sound_answer_behind_noise_counts(self):
+        assert self.answered(lambda _: b"noise", lambda query: self.reply(query, other_id=True), self.reply)
+
+    def test_noise_alone_does_not(self):
+        assert not self.answered(lambda _: b"noise", lambda query: self.reply(query, other_id=True))
+
+    def test_who_refuses_is_not_asked_for_long(self):
+        started = time.monotonic()
+        assert not asyncio.run(peers.newer(zone("127.0.0.1"), 7, 9))
+        assert time.monotonic() - started < peers.PATIENCE
 
 
 class TestSerialArithmetic:

@@ -62,20 +62,30 @@ class TestBegin:
     def test_every_domain_that_waits_for_its_id_is_fetched(self):
         waiting = {label_of(number): hosted(number, 1) for number in range(100)}
         host = Host(Publication(1, ZONE, waiting))
-        host.proofs.begin(host.held)
+        asyncio.run(host.proofs.begin(host.held))
         host.finish()
         assert sorted(host.fetched) == sorted(f"d{number}.example" for number in range(100))
         assert (host.proofs.proven(1), host.proofs.failing) == (1, [])
 
     def test_of_the_announced_a_sample(self):
         host = Host(Publication(1, ZONE, {label_of(number): announced(number) for number in range(100)}))
-        host.proofs.begin(host.held)
+        asyncio.run(host.proofs.begin(host.held))
         host.finish()
         assert len(set(host.fetched)) == len(host.fetched) == SAMPLE
 
+    def test_what_changed_meanwhile_is_not_taken_for_what_was(self):
+        host = Host(publication(3))
+        before = host.held
+        host.take(change(2, 1))
+        host.take(change(3, removed=(label_of(2),)))
+        asyncio.run(host.proofs.begin(before))
+        assert host.proofs.proven(3) == 0
+        host.finish()
+        assert (sorted(host.fetched), host.proofs.proven(3)) == (["d0.example", "d1.example"], 3)
+
     def test_what_is_not_served_is_not_fetched(self):
         host = Host(Publication(1, ZONE, {label_of(0): hosted(0, 1, policy=None, policy_id=None, certificate=None)}))
-        host.proofs.begin(host.held)
+        asyncio.run(host.proofs.begin(host.held))
         assert not host.proofs.unfinished
 
 

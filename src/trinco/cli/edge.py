@@ -11,7 +11,7 @@ import resource
 import signal
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +91,9 @@ def _once(end: Callable[[], Any]) -> Callable[[], None]:
 
 async def _work(feed: Feed, store: Store, world: World) -> None:
     async with run(feed, store, world) as node:
+        _tell(node)
         gc.collect()
         gc.freeze()  # what was loaded stays: never look through it again
-        _tell(node)
         await asyncio.Event().wait()
 
 
@@ -126,8 +126,8 @@ class OwnFetch:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._made_at = 0
-        self._context = https.context()
+        self._made_of = 0
+        self._context: ssl.SSLContext | None = None
 
     async def __call__(self, domain: Domain, endpoint: Endpoint) -> bytes:
         host, port = endpoint
@@ -135,15 +135,18 @@ class OwnFetch:
 
     def _trusting(self) -> ssl.SSLContext:
         """The context, with the development root as it is now: the first certificate may make it."""
-        try:
-            changed_at = self._root.stat().st_mtime_ns
-            if changed_at != self._made_at:
-                self._context = https.context()
-                self._context.load_verify_locations(self._root)
-                self._made_at = changed_at
-        except OSError:  # none yet, or not readable: then the fetch says that the certificate is not trusted
-            return self._context
+        with suppress(OSError):  # no root, or none that can be read: the fetch then says that nothing is trusted
+            root = self._root.stat().st_mtime_ns
+            if root != self._made_of:
+                self._context, self._made_of = _trusting(self._root), root
+        self._context = self._context or https.context()
         return self._context
+
+
+def _trusting(root: Path) -> ssl.SSLContext:
+    context = https.context()
+    context.load_verify_locations(root)
+    return context
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -101,9 +101,10 @@ def read_base(path: Path) -> tuple[Publication, bytes]:
         file.seek(_BASE_HEAD.size)
         try:
             preamble = _preamble.decode(_next_frame(file))
+            chains = {chain: chain for chain in preamble.chains}
             domains: dict[str, HostedDomain] = {}
             while frame := _next_frame(file):
-                domains.update((row.label, _domain(row)) for row in _rows.decode(frame))
+                domains.update((row.label, _domain(row, chains)) for row in _rows.decode(frame))
         except (msgspec.MsgspecError, TrincoError) as error:
             raise Damaged(f"of another make: {error}") from error
     return Publication(preamble.revision, preamble.zone, domains, preamble.chains), digest
@@ -165,9 +166,13 @@ def _row(d: HostedDomain) -> _Row:
     return _Row(d.domain.ascii, d.label, d.revision, d.policy, d.policy_id, d.tlsrpt, d.certificate)
 
 
-def _domain(row: _Row) -> HostedDomain:
-    domain = Domain.trusted(row.domain)
-    return HostedDomain(domain, row.label, row.revision, row.policy, row.policy_id, row.tlsrpt, row.certificate)
+def _domain(row: _Row, chains: dict[str, str]) -> HostedDomain:
+    """`chains` holds each key once: a hundred thousand certificates share a handful."""
+    found, domain = row.certificate, Domain.trusted(row.domain)
+    if found is not None:
+        chain = chains.setdefault(found.chain, found.chain)
+        found = Certificate(found.leaf, chain, found.sealed_key, found.not_after)
+    return HostedDomain(domain, row.label, row.revision, row.policy, row.policy_id, row.tlsrpt, found)
 
 
 def _verified(file: IO[bytes]) -> bytes:

@@ -37,6 +37,7 @@ class Keeper:
         self._unwritten: list[Change] = []
         self._written = -1
         self._told: tuple[int, Sequence[str]] | None = None
+        self._start: Publication | None = None
         self._disk_fails = False
 
     def begin(self, news: Change | None) -> None:
@@ -45,7 +46,7 @@ class Keeper:
             self._written = self._serving.held.revision
         else:
             self._unwritten.append(news)
-        self._proofs.begin(self._serving.held)
+        self._start = self._serving.held
         self._work.set()
 
     def change(self, before: Publication, change: Change, narrow: Change) -> None:
@@ -101,6 +102,9 @@ class Keeper:
         self._disk_fails = False
 
     async def _prove(self) -> None:
+        if self._start is not None:
+            await self._proofs.begin(self._start)
+            self._start = None
         if self._proofs.unfinished:
             await self._proofs.step()
 

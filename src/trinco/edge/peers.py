@@ -8,9 +8,8 @@ edge that it can reach, and may serve what it holds for any time. Ours is among 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
-import dns.asyncquery
 import dns.exception
 import dns.flags
 import dns.message
@@ -45,10 +44,43 @@ async def _serial(zone: Zone, address: str, port: int) -> int | None:
     query = dns.message.make_query(str(zone.base), dns.rdatatype.SOA)
     query.flags &= ~dns.flags.RD
     try:
-        reply = await dns.asyncquery.udp(query, address, timeout=PATIENCE, port=port)
-    except (OSError, dns.exception.DNSException):
+        async with asyncio.timeout(PATIENCE):
+            reply = await _answer(query, address, port)
+    except (OSError, TimeoutError):
         return None
     if reply.rcode() != dns.rcode.NOERROR or not reply.flags & dns.flags.AA:
         return None
     found = [rdata for rrset in reply.answer if rrset.rdtype == dns.rdatatype.SOA for rdata in rrset]
     return int(found[0].serial) if found else None
+
+
+async def _answer(query: dns.message.Message, address: str, port: int) -> dns.message.Message:
+    """The answer by UDP. Raises OSError at once where nobody listens: the socket is bound to that one peer."""
+    loop = asyncio.get_running_loop()
+    exchange = _Exchange(query, loop.create_future())
+    transport, _ = await loop.create_datagram_endpoint(lambda: exchange, remote_addr=(address, port))
+    try:
+        transport.sendto(query.to_wire())
+        return await exchange.answer
+    finally:
+        transport.close()
+
+
+class _Exchange(asyncio.DatagramProtocol):
+    """One query, and the first datagram that answers it."""
+
+    def __init__(self, query: dns.message.Message, answer: asyncio.Future[dns.message.Message]) -> None:
+        self._query = query
+        self.answer = answer
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:  # noqa: ARG002 - asyncio's interface
+        try:
+            reply = dns.message.from_wire(data)
+        except dns.exception.DNSException:
+            return
+        if not self.answer.done() and self._query.is_response(reply):
+            self.answer.set_result(reply)
+
+    def error_received(self, exc: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(exc)

@@ -73,12 +73,11 @@ class Proofs:
         """Of the revisions up to this one, the newest that is proven together with all before it."""
         return min(revision, *(turn.revision - 1 for turn in self._pending.values()), revision)
 
-    def begin(self, publication: Publication) -> None:
-        """Take in what is served from the start."""
-        served = [hosted for hosted in publication.domains.values() if hosted.policy is not None]
-        sample = random.sample(served, min(SAMPLE, len(served)))
-        self._await(hosted for hosted in served if not is_announced(hosted))
-        self._await(sample)
+    async def begin(self, publication: Publication) -> None:
+        """Take in what is served from the start. Until then nothing is proven; what changes meanwhile goes first."""
+        for hosted in await asyncio.to_thread(_first_to_be_seen, publication):
+            if self._held().domains.get(hosted.label) is hosted:
+                self._pending.setdefault(hosted.label, _Turn(hosted.revision, 0))
 
     def change(self, before: Mapping[str, HostedDomain], change: Change) -> None:
         """Take in what is served now; `before` is what was served until now."""
@@ -140,6 +139,13 @@ class Proofs:
         except TrincoError as error:
             return str(error)
         return None if body == hosted.policy else "another policy is served"
+
+
+def _first_to_be_seen(publication: Publication) -> list[HostedDomain]:
+    """Those whose id is still to be announced, and a sample of the others."""
+    served = [hosted for hosted in publication.domains.values() if hosted.policy is not None]
+    sample = random.sample(served, min(SAMPLE, len(served)))
+    return [*sample, *(hosted for hosted in served if not is_announced(hosted))]
 
 
 def is_announced(hosted: HostedDomain) -> bool:

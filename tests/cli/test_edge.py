@@ -1,0 +1,87 @@
+"""What `trinco edge` sets up around the node. What it does as a process is in tests/edge/test_edge_processes.py."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import ssl
+
+import pytest
+from tests import support_tls
+from tests.edge.publications import ZONE, publication
+
+from trinco.cli import edge
+from trinco.config import ConfigError
+from trinco.core.errors import PolicyTlsError
+from trinco.core.hosting import HostedDomain, Publication
+from trinco.core.names import Domain
+from trinco.edge import policy_host
+from trinco.edge.sni import Table
+
+
+class TestName:
+    """The name of an edge is the name of its directory."""
+
+    def test_a_plain_name(self, tmp_path):
+        assert edge._directory(tmp_path, "edge-1.lisboa_2") == tmp_path / "edge" / "edge-1.lisboa_2"
+
+    @pytest.mark.parametrize("name", ["", ".", "..", "../edge", "a/b", "-x", "a" * 65, "é", "a\n"])
+    def test_no_other(self, tmp_path, name):
+        with pytest.raises(ConfigError, match="TRINCO_EDGE_NAME"):
+            edge._directory(tmp_path, name)
+
+
+class TestOwnFetch:
+    """An edge fetches its policies as a sender would, and trusts the development root as soon as there is one."""
+
+    def test_the_root_may_come_later(self, tmp_path):
+        authority = support_tls.Authority()
+        body = publication(1).domains["l" + "0" * 25].policy
+        name = Domain.trusted("um.example")
+        certificate = authority.certificate("mta-sts.um.example")
+        hosted = HostedDomain(name, "label", 1, policy=body, certificate=certificate)
+        table = Table(Publication(1, ZONE, {"label": hosted}, {support_tls.CHAIN: authority.issuers}))
+        fetch = edge.OwnFetch(tmp_path / "ca.pem")
+
+        async def scenario() -> bytes:
+            async with policy_host.listen(table, [("0.0.0.0", 0)], unseal=support_tls.unseal) as bound:
+                with pytest.raises(PolicyTlsError):
+                    await fetch(name, bound[0])
+                (tmp_path / "ca.pem").write_text(authority.pem)
+                return await fetch(name, bound[0])
+
+        assert asyncio.run(scenario()) == body
+
+    def test_a_root_that_is_none_is_no_root(self, tmp_path):
+        (tmp_path / "ca.pem").write_text("nothing")
+        assert edge.OwnFetch(tmp_path / "ca.pem")._trusting().verify_mode is ssl.CERT_REQUIRED
+
+
+class TestSetUp:
+    """Small things that a process needs before it serves strangers."""
+
+    def test_as_many_files_as_there_may_be(self):
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        try:
+            edge._take_files()
+            assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(65_536, before[1])
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    def test_a_second_signal_does_not_disturb_the_end(self):
+        ends = []
+        end = edge._once(lambda: ends.append(1))
+        end()
+        end()
+        assert ends == [1]
+
+    @pytest.mark.parametrize(
+        ("engine", "expected"),
+        [("sqlite3", {"timeout": 3}), ("postgresql", {"connect_timeout": 3, "tcp_user_timeout": 3000})],
+    )
+    def test_a_database_that_does_not_answer_is_soon_away(self, monkeypatch, engine, expected):
+        database = {"ENGINE": f"django.db.backends.{engine}", "OPTIONS": {"other": 1}}
+        monkeypatch.setattr(edge.connections, "settings", {"default": database})
+        edge._do_not_wait_long_for_the_database()
+        assert database["OPTIONS"] == {"other": 1, **expected}
