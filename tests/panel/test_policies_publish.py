@@ -189,6 +189,13 @@ class TestUndo:
         fourth = services.undo(domain=domain, actor=ANA)
         assert bytes(fourth.body) == bytes(second.body)
 
+    def test_a_second_click_is_told(self, domain):
+        publish(domain, Policy(Mode.NONE, (), 86_400))
+        services.undo(domain=domain, actor=ANA, expected_number=2)
+        with pytest.raises(Conflict):
+            services.undo(domain=domain, actor=ANA, expected_number=2)
+        assert len(versions(domain)) == 3
+
     def test_the_first_version_cannot_be_undone(self, domain):
         with pytest.raises(NothingToUndo):
             services.undo(domain=domain, actor=ANA)

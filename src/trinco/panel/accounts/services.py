@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.errors import AccountExists, EmailSyntaxError, NoMembership
@@ -45,7 +45,6 @@ def record_all(lines: Sequence[AuditEntry]) -> list[AuditEntry]:
     return AuditEntry.objects.everywhere().bulk_create(lines)
 
 
-@transaction.atomic
 def create_account(*, email: str, password: str | None, organisation: Organisation | None = None) -> User:
     """A person with a confirmed address, and an organisation of their own unless one is given.
 
@@ -55,6 +54,14 @@ def create_account(*, email: str, password: str | None, organisation: Organisati
     address = _address(email)
     if User.objects.filter(email__iexact=address).exists():
         raise AccountExists(address)
+    try:
+        return _created(address, password, organisation)
+    except IntegrityError:
+        raise AccountExists(address) from None
+
+
+@transaction.atomic
+def _created(address: str, password: str | None, organisation: Organisation | None) -> User:
     user = User.objects.create_user(address, password)
     EmailAddress.objects.create(user=user, email=address, verified=True, primary=True)
     give_organisation(user=user, organisation=organisation)

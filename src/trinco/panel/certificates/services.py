@@ -64,8 +64,8 @@ def current(domain: HostedDomain) -> Certificate | None:
 def _issue(key: int, authority: Authority, now: datetime, jitter: Jitter) -> int:
     """One domain, unless another worker has it in hand, or had it since."""
     with transaction.atomic():
-        domain = due(now).select_for_update(of=("self",), skip_locked=True).filter(pk=key).first()
-        if domain is None:
+        domain = HostedDomain.objects.everywhere().select_for_update(skip_locked=True).filter(pk=key).first()
+        if domain is None or not due(now).filter(pk=key).exists():  # asked anew, now that nobody else has the row
             return 0
         try:
             issued = authority.issue(domain.policy_host, now)

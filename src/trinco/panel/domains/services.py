@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -41,9 +42,11 @@ def revision_above(number: int) -> int:
 
 
 def _forward(by: int) -> int:
-    if not Revision.objects.filter(pk=_ROW).update(number=F("number") + by):
-        Revision.objects.create(pk=_ROW, number=by)
-    return Revision.objects.get(pk=_ROW).number
+    row = Revision.objects.filter(pk=_ROW)
+    if not row.update(number=F("number") + by):
+        Revision.objects.get_or_create(pk=_ROW)
+        row.update(number=F("number") + by)
+    return row.get().number
 
 
 def touch(domain: HostedDomain) -> None:
@@ -122,13 +125,14 @@ def mark_live(domain: HostedDomain) -> bool:
     The CNAMEs are the proof of who has the name: an owner to whom they no longer point loses it here, and only here.
     Raises NotInSetup, NotProven.
     """
-    row = locked(domain)
+    same_name = _locked_by_name(domain.name)
+    row = next(row for row in same_name if row.pk == domain.pk)
     if row.state == State.LIVE:
         return False
     if row.state != State.SETUP:
         raise NotInSetup(row.name)
     _require_proof(row)
-    _displace_owner(row)
+    _displace([each for each in same_name if each.state in SERVED])
     row.state, row.verified_at = State.LIVE, timezone.now()
     row.save(update_fields=["state", "verified_at"])
     touch(row)
@@ -144,9 +148,13 @@ def _require_proof(row: HostedDomain) -> None:
         raise NotProven(row.name)
 
 
-def _displace_owner(row: HostedDomain) -> None:
-    owners = HostedDomain.objects.everywhere().select_for_update().filter(name=row.name, state__in=SERVED)
-    for owner in owners.exclude(pk=row.pk):
+def _locked_by_name(name: str) -> list[HostedDomain]:
+    """Everybody's rows of a name, by key: two who prove it at once come one after the other."""
+    return list(HostedDomain.objects.everywhere().select_for_update().filter(name=name).order_by("pk"))
+
+
+def _displace(owners: Sequence[HostedDomain]) -> None:
+    for owner in owners:
         _close(owner)
         touch(owner)
         record(organisation=owner.organisation, actor=TRINCO, action="domain.taken-over", subject=owner.name)

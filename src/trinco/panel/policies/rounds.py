@@ -29,17 +29,21 @@ def announce_due(now: datetime) -> int:
 
 
 def _waiting(known: Gate) -> list[int]:
-    standings = Standing.objects.everywhere().filter(Q(announced=None) | ~Q(announced=F("current")))
-    standings = standings.filter(domain__state__in=SERVED, domain__revision__lte=known.acknowledged)
+    standings = _unannounced().filter(domain__state__in=SERVED, domain__revision__lte=known.acknowledged)
     pairs = standings.order_by("domain").values_list("domain", "domain__label")
     return [key for key, label in pairs if label not in known.failing]
+
+
+def _unannounced() -> QuerySet[Standing]:
+    return Standing.objects.everywhere().filter(Q(announced=None) | ~Q(announced=F("current")))
 
 
 @transaction.atomic
 def _announce_some(keys: Sequence[int], now: datetime) -> int:
     rows = _taken(HostedDomain.objects.everywhere().filter(pk__in=keys, state__in=SERVED))
-    known = gate(now)  # again, now that nobody can publish in between
-    ready = [row for row in rows if known.open_for(row)]
+    # Both again, now that nobody can publish or announce in between.
+    known, waiting = gate(now), set(_unannounced().filter(domain__in=rows).values_list("domain", flat=True))
+    ready = [row for row in rows if row.pk in waiting and known.open_for(row)]
     if not ready:
         return 0
     _announce(ready, now)

@@ -71,8 +71,7 @@ def publish(
     line then shows together with the hosts.
     """
     row, standing = _changeable(domain)
-    if expected_number not in {None, standing.current.number}:
-        raise Conflict(standing.current.number)
+    _require_number(standing, expected_number)
     if policy == policy_of(standing.current):
         raise NothingChanged
     overridden = judged(row, policy, override=override)
@@ -80,15 +79,19 @@ def publish(
 
 
 @transaction.atomic
-def undo(*, domain: HostedDomain, actor: Actor, override: bool = False) -> PolicyVersion:
+def undo(
+    *, domain: HostedDomain, actor: Actor, override: bool = False, expected_number: int | None = None
+) -> PolicyVersion:
     """Publish the content of the version before the current one, under a new id. A leaving domain becomes live again.
 
-    Raises NothingToUndo, NotStarted, NotHosted, and what `publish` raises for enforce.
+    `expected_number` as for `publish`: without it, a second click undoes the first one. Raises NothingToUndo, Conflict,
+    NotStarted, NotHosted, and what `publish` raises for enforce.
     """
     row = locked(domain)
     standing = _standing(row)
     if row.state == State.GONE:
         raise NotHosted(row.state)
+    _require_number(standing, expected_number)
     before = PolicyVersion.objects.everywhere().filter(domain=row, number=standing.current.number - 1).first()
     if before is None:
         raise NothingToUndo
@@ -126,6 +129,11 @@ def _standing(row: HostedDomain) -> Standing:
     if standing is None:
         raise NotStarted
     return standing
+
+
+def _require_number(standing: Standing, expected: int | None) -> None:
+    if expected not in {None, standing.current.number}:
+        raise Conflict(standing.current.number)
 
 
 def _stay(row: HostedDomain) -> None:
