@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from trinco.config import SETTINGS
 ROOT = docs.ROOT
 ROWS = docs.requirements()
 INFRASTRUCTURE = {
-    "core": {"errors", "faults", "hosting", "reasons", "remarks"},
+    "core": {"errors", "faults", "hosting", "reasons", "records", "remarks"},
     "edge": {
+        "batches",
         "connection",
         "https",
         "generation",
@@ -120,13 +122,18 @@ def _source(module: str) -> Path:
     return path if path.is_dir() else path.with_suffix(".py")
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def _exists(node: str) -> bool:
     """Whether a test node is there, looked up in the source without running it."""
     file, *names = node.partition("[")[0].split("::")
     path = ROOT / file
     if not path.is_file():
         return False
-    body: list[ast.stmt] = ast.parse(path.read_text(encoding="utf-8")).body
+    body: list[ast.stmt] = _tree(path).body
     for name in names:
         found = [each for each in body if isinstance(each, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
         match = next((each for each in found if each.name == name), None)
