@@ -174,6 +174,13 @@ class TestUndo:
         person.post(f"{PAGE}undo/")
         assert versions(domain) == [FIRST, SECOND, FIRST]
 
+    def test_a_second_click_does_not_undo_the_first(self, domain: HostedDomain, person: Client) -> None:
+        person.post(POLICY, ENFORCE)
+        assert '<input type="hidden" name="version" value="2">' in person.get(f"{PAGE}undo/").content.decode()
+        person.post(f"{PAGE}undo/", {"version": "2"})
+        assert person.post(f"{PAGE}undo/", {"version": "2"}).status_code == 200
+        assert versions(domain) == [FIRST, SECOND, FIRST]
+
     def test_there_is_nothing_to_undo_at_first(self, person: Client) -> None:
         assert person.get(f"{PAGE}undo/").status_code == 404
 

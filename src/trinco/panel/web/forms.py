@@ -116,6 +116,13 @@ class SecondsField(forms.IntegerField):
         return super().to_python(value)
 
 
+class UndoForm(forms.Form):
+    """What the page of an undo carries: the number of the version that the person looked at."""
+
+    version = forms.IntegerField(required=False)
+    override = forms.BooleanField(required=False)
+
+
 class PolicyForm(forms.Form):
     """A whole policy, as the confirmation carries it."""
 

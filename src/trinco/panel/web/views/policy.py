@@ -20,7 +20,7 @@ from trinco.panel.policies.errors import Conflict, PolicyRefused
 from trinco.panel.policies.proposals import mx_hosts
 from trinco.panel.web import confirming
 from trinco.panel.web.access import MemberRequest, domain_of, editor, is_htmx
-from trinco.panel.web.forms import MxForm, PolicyForm
+from trinco.panel.web.forms import MxForm, PolicyForm, UndoForm
 from trinco.panel.web.levels import work_out
 from trinco.panel.web.refusals import refusal
 
@@ -101,10 +101,11 @@ def mail_servers(request: MemberRequest, name: Domain) -> HttpResponse:
 def undo(request: MemberRequest, name: Domain) -> HttpResponse:
     """Show what setting the last change aside would do; posted, do it."""
     domain = domain_of(request, name)
-    problem = None
-    if request.method == "POST":
+    problem, form = None, UndoForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        deed = {"override": form.cleaned_data["override"], "expected_number": form.cleaned_data["version"]}
         try:
-            services.undo(domain=domain, actor=actors.of(request), override="override" in request.POST)
+            services.undo(domain=domain, actor=actors.of(request), **deed)
         except PolicyRefused as error:
             problem = refusal(error)
         else:
