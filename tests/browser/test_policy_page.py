@@ -40,6 +40,8 @@ class TestModes:
         assert mode(domain) == "testing"
 
         page.get_by_label("Enforce").check()
+        expect(page.locator("#confirm form")).to_be_focused()
+        visitor.rest()
         page.get_by_label("Senders keep it for").select_option("4 weeks")
         expect(page.locator("#confirm .diff")).to_contain_text("+ max_age: 2419200")
         page.get_by_role("button", name="Enforce", exact=True).click()
