@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import threading
 
@@ -25,8 +26,11 @@ class TestWrite:
             ["key"],
         )
 
-    def test_public(self, tmp_path):
+    @pytest.mark.parametrize("umask", [0o000, 0o077])
+    def test_public(self, tmp_path, umask):
+        before = os.umask(umask)
         files.publish(tmp_path / "ca.pem", b"x")
+        os.umask(before)
         assert stat.S_IMODE((tmp_path / "ca.pem").stat().st_mode) == 0o644
 
     def test_a_failure_leaves_the_old_one_and_no_scrap(self, tmp_path, monkeypatch):

@@ -53,6 +53,7 @@ def _temporary(path: Path, content: bytes, mode: int) -> Path:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)  # whatever the umask says
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
