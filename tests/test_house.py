@@ -174,6 +174,12 @@ class TestRooms:
         folders = {path.relative_to(ROOT / "tests").parts[0] for path in PYTHON if self.lies_deep(path)}
         assert folders - rooms - {"browser"} == set()
 
+    def test_no_two_test_files_share_a_name(self) -> None:
+        """Those outside a package are modules by their bare names; two of one name cannot be collected together."""
+        tests = [path for path in PYTHON if self.lies_deep(path) and not (path.parent / "__init__.py").exists()]
+        names = [path.stem for path in tests]
+        assert sorted(shown(path) for path in tests if names.count(path.stem) > 1) == []
+
     @staticmethod
     def lies_deep(path: Path) -> bool:
         return path.is_relative_to(ROOT / "tests") and path.parent != ROOT / "tests"
