@@ -282,4 +282,5 @@ class TestTruncated:
         assert dns.message.from_wire(reply).edns == 0
 
     def test_not_for_what_cannot_be_read(self, answers: Answers) -> None:
-        assert answers.truncated(message(b"")) is None
+        for asked in (message(b""), b"short", message(question(), flags=0x2800), message(question(), flags=0x8000)):
+            assert answers.truncated(asked) is None

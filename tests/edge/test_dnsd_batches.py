@@ -1,16 +1,19 @@
-"""Batches of datagrams by recvmmsg and sendmmsg."""
+"""Batches of datagrams: by recvmmsg and sendmmsg, and one by one."""
 
 from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from trinco.edge import mmsg
-from trinco.edge.mmsg import SLOTS, Batch
+from trinco.edge import batches, mmsg
+from trinco.edge.batches import Batch, OneByOne
+from trinco.edge.mmsg import DATAGRAM, SLOTS
 from trinco.edge.ratelimit import network
+
+Kind = Callable[[socket.socket], Batch]
 
 pytestmark = pytest.mark.usefixtures("supported")
 
@@ -18,6 +21,11 @@ pytestmark = pytest.mark.usefixtures("supported")
 @pytest.fixture
 def supported() -> None:
     assert mmsg.available(), "Linux on a 64-bit machine has both calls"
+
+
+@pytest.fixture(params=[mmsg.Batch, OneByOne])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return request.param  # type: ignore[no-any-return]
 
 
 def pair(family: int, host: str) -> tuple[socket.socket, socket.socket]:
@@ -55,49 +63,62 @@ def reply(batch: Batch, count: int, words: dict[int, bytes]) -> None:
     batch.send(count, [at for at in range(count) if at not in words])
 
 
+def came_from_port_0(batch: Batch, slot: int) -> None:
+    """Make it seem so; an ordinary client cannot send from there."""
+    if isinstance(batch, mmsg.Batch):
+        batch._names[32 * slot + 2 : 32 * slot + 4] = b"\0\0"
+    else:
+        host, _, *more = batch._peers[slot]
+        batch._peers[slot] = (host, 0, *more)
+
+
 class TestBatch:
     """Slot by slot: what came, from whom, and what goes back."""
 
-    def test_nothing_waits(self, sockets: tuple[socket.socket, socket.socket]) -> None:
-        assert Batch(sockets[0]).receive() == 0
+    def test_nothing_waits(self, sockets: tuple[socket.socket, socket.socket], kind: Kind) -> None:
+        assert kind(sockets[0]).receive() == 0
 
-    def test_datagrams_come_in_order_and_replies_go_back(self, sockets: tuple[socket.socket, socket.socket]) -> None:
+    def test_datagrams_come_in_order_and_replies_go_back(
+        self, sockets: tuple[socket.socket, socket.socket], kind: Kind
+    ) -> None:
         server, client = sockets
-        batch = Batch(server)
+        batch = kind(server)
         for word in (b"one", b"", b"three"):
             client.send(word)
         assert received(batch, 3) == [b"one", b"", b"three"]
         reply(batch, 3, {0: b"ONE", 1: b"a longer one", 2: b""})
         assert [client.recv(100) for _ in range(3)] == [b"ONE", b"a longer one", b""]
 
-    def test_the_memory_is_used_again(self, sockets: tuple[socket.socket, socket.socket]) -> None:
+    def test_the_memory_is_used_again(self, sockets: tuple[socket.socket, socket.socket], kind: Kind) -> None:
         server, client = sockets
-        batch = Batch(server)
+        batch = kind(server)
         for word in (b"a long first datagram", b"short"):
             client.send(word)
             assert received(batch, 1) == [word]
             reply(batch, 1, {0: word * 3})
             assert client.recv(100) == word * 3
 
-    def test_no_more_than_fit(self, sockets: tuple[socket.socket, socket.socket]) -> None:
+    def test_no_more_than_fit(self, sockets: tuple[socket.socket, socket.socket], kind: Kind) -> None:
         server, client = sockets
-        batch = Batch(server)
+        batch = kind(server)
         for at in range(SLOTS + 3):
             client.send(bytes((at,)))
         assert received(batch, SLOTS) == [bytes((at,)) for at in range(SLOTS)]
         assert received(batch, 3) == [bytes((at,)) for at in range(SLOTS, SLOTS + 3)]
 
-    def test_what_is_too_large_is_cut(self, sockets: tuple[socket.socket, socket.socket]) -> None:
+    def test_what_is_too_large_is_cut(self, sockets: tuple[socket.socket, socket.socket], kind: Kind) -> None:
         server, client = sockets
-        batch = Batch(server)
+        batch = kind(server)
         client.send(b"x" * 5000)
         client.send(b"next")
-        assert received(batch, 2) == [b"x" * mmsg.DATAGRAM, b"next"]
+        assert received(batch, 2) == [b"x" * DATAGRAM, b"next"]
 
     @pytest.mark.parametrize("answered", [[], [0], [4], [1, 3], [0, 1, 4], [0, 1, 2, 3, 4]])
-    def test_slots_without_a_reply(self, sockets: tuple[socket.socket, socket.socket], answered: list[int]) -> None:
+    def test_slots_without_a_reply(
+        self, sockets: tuple[socket.socket, socket.socket], kind: Kind, answered: list[int]
+    ) -> None:
         server, client = sockets
-        batch = Batch(server)
+        batch = kind(server)
         for at in range(5):
             client.send(bytes((at,)))
         received(batch, 5)
@@ -107,27 +128,29 @@ class TestBatch:
         reply(batch, 1, {0: b"end"})
         assert [client.recv(100) for _ in range(len(answered) + 1)] == [*(b"to %d" % at for at in answered), b"end"]
 
-    def test_a_reply_that_cannot_be_sent_is_passed_over(self, sockets: tuple[socket.socket, socket.socket]) -> None:
+    def test_a_reply_that_cannot_be_sent_is_passed_over(
+        self, sockets: tuple[socket.socket, socket.socket], kind: Kind
+    ) -> None:
         """Nothing can be sent to port 0, from which a stranger may well send."""
         server, client = sockets
-        batch = Batch(server)
+        batch = kind(server)
         for at in range(4):
             client.send(bytes((at,)))
         received(batch, 4)
         for at in (0, 2, 3):
-            batch._names[32 * at + 2 : 32 * at + 4] = b"\0\0"
+            came_from_port_0(batch, at)
         reply(batch, 4, dict.fromkeys(range(4), b"reply"))
         assert client.recv(100) == b"reply"
         client.settimeout(0.05)
         with pytest.raises(TimeoutError):
             client.recv(100)
 
-    def test_the_network_is_that_of_the_sender(self) -> None:
+    def test_the_network_is_that_of_the_sender(self, kind: Kind) -> None:
         """One number for 127.0.0.0/24, another for its neighbour, as for the plain way."""
         server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         server.setblocking(False)
         server.bind(("127.0.0.1", 0))
-        batch, seen = Batch(server), {}
+        batch, seen = kind(server), {}
         for host in ("127.0.0.5", "127.0.0.6", "127.0.1.5", "127.1.0.5"):
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
                 client.bind((host, 0))
@@ -149,7 +172,13 @@ class TestBatch:
         monkeypatch.setattr(mmsg.ctypes, "CDLL", lambda name: object())
         assert mmsg._calls.__wrapped__() is None
 
+    def test_the_best_there_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            assert isinstance(batches.batch(sock), mmsg.Batch)
+            monkeypatch.setattr(mmsg, "available", lambda: False)
+            assert isinstance(batches.batch(sock), OneByOne)
+
     def test_only_where_the_calls_are_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(mmsg, "_calls", lambda: None)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, pytest.raises(OSError, match="recvmmsg"):
-            Batch(sock)
+            mmsg.Batch(sock)

@@ -15,19 +15,11 @@ Choices within the standards:
 
 from __future__ import annotations
 
-from typing import Final
-
 from trinco.core.hosting import Change, HostedDomain, Publication
 from trinco.edge import wire
 from trinco.edge.sections import Node, Rendered, Rrset, render
-from trinco.edge.shortcut import Heads, opt_key, shortcuts
-from trinco.edge.texts import Render
+from trinco.edge.shortcut import opt_key, shortcuts
 from trinco.edge.wire import Edns, MessageSyntaxError, Query
-
-SHORTEST: Final = wire.HEADER + 5
-"""Octets of a message whose question is the root."""
-
-_LONG_ROAD: Final[tuple[Heads, Render]] = ({}, lambda _: None)
 
 
 class Answers:
@@ -52,20 +44,26 @@ class Answers:
 
     def answer(self, query: bytes, *, tcp: bool = False) -> bytes | None:
         """The reply to a message of any content, or None: say nothing. Raises nothing, whatever the message."""
-        if len(query) < SHORTEST:
+        try:
+            label_end = query[12] + 1
+            end = query.find(b"\0", label_end + 12) + 5
+            question = query[12:end]
+            name = question.lower()
+            heads, render_for = self._shortcuts[name[label_end:]]
+            hosted = self._hosted[name[1:label_end].decode("latin-1")]
+            opt = query[end:]
+            head, opt = heads[query[2:12] + opt_key(opt) if opt else query[2:12]]
+            records = render_for(hosted)
+        except LookupError:
+            records = None
+        if records is None:
             return self._answer(query, tcp)
-        behind = 13 + query[12]
-        end = query.find(b"\0", behind) + 5
-        heads, records = self._shortcuts.get(query[behind:end].lower(), _LONG_ROAD)
-        hosted = self._hosted.get(query[13:behind].lower().decode("latin-1"))
-        opt = query[end:]
-        known = heads.get(query[2:12] + (opt and opt_key(opt)))
-        if known is None or hosted is None or (found := records(hosted)) is None:
-            return self._answer(query, tcp)
-        return query[:2] + known[0] + query[12:end] + found + known[1]
+        return query[:2] + head + question + records + opt
 
     def truncated(self, query: bytes) -> bytes | None:
-        """An empty reply to `query` that sends the client to TCP, or None when the query cannot be read."""
+        """An empty reply to `query` that sends the client to TCP, or None when it is no query that can be read."""
+        if len(query) < wire.HEADER or query[2] & (wire.QR | wire.OPCODE) >> 8:
+            return None
         try:
             return _truncated(query, wire.read_query(query))
         except MessageSyntaxError:

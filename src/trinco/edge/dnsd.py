@@ -38,7 +38,7 @@ import structlog
 
 from trinco.edge.answers import Answers
 from trinco.edge.dnstcp import Connection, Connections
-from trinco.edge.dnsudp import Responder, reader
+from trinco.edge.dnsudp import reader
 from trinco.edge.ratelimit import RateLimiter, Rates
 
 RECEIVE_BUFFER = 4 << 20
@@ -77,11 +77,11 @@ async def listen(
     loop = asyncio.get_running_loop()
     with ExitStack() as stack:
         pairs = [_bind(host, port, limits, stack) for host, port in endpoints]
-        responder = Responder(answers, RateLimiter(limits.rates) if limits.rates else None)
+        limiter = RateLimiter(limits.rates) if limits.rates else None
         connections = Connections(answers, limits, loop)
         stack.callback(connections.close)
         for udp, tcp in pairs:
-            loop.add_reader(udp.fileno(), reader(udp, responder))
+            loop.add_reader(udp.fileno(), reader(udp, answers, limiter))
             stack.callback(loop.remove_reader, udp.fileno())
             server = await loop.create_server(lambda: Connection(connections), sock=tcp, backlog=512)
             stack.callback(server.close)

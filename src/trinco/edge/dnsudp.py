@@ -4,69 +4,53 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 
 import structlog
 
-from trinco.edge import mmsg
 from trinco.edge.answers import Answers
-from trinco.edge.ratelimit import RateLimiter, Verdict, network
+from trinco.edge.batches import Batch, batch
+from trinco.edge.mmsg import SLOTS
+from trinco.edge.ratelimit import RateLimiter, Verdict
 
 ROUNDS = 4
 """Batches in one turn of the event loop, so that others who live on it get theirs (256 datagrams, about 2 ms)."""
 
-_SEND = Verdict.SEND  # looked up for every datagram
-
 _log = structlog.get_logger("trinco.edge")
 
 
-class Responder:
-    """The one guarded function around everything that a datagram can cause. `limiter` None: no limit."""
-
-    def __init__(self, answers: Answers, limiter: RateLimiter | None) -> None:
-        self._answer, self._truncated, self._limiter = answers.answer, answers.truncated, limiter
-
-    def reply(self, query: bytes, source: int) -> bytes | None:
-        """The reply to `query` from the network that `source` stands for, or None: say nothing."""
-        try:
-            reply = self._answer(query)
-            if self._limiter is None or reply is None or (verdict := self._limiter.check(source, reply)) is _SEND:
-                return reply
-            return self._truncated(query) if verdict is Verdict.TRUNCATE else None
-        except Exception:  # noqa: BLE001 - the outermost loop of all datagrams
-            _log.exception("dns.query_failed", transport="udp")
-            return None
-
-    def tick(self) -> None:
-        """To be called once per turn."""
-        if self._limiter is not None:
-            self._limiter.tick()
+def reader(sock: socket.socket, answers: Answers, limiter: RateLimiter | None) -> Callable[[], None]:
+    """What the event loop is to call when `sock`, which does not block, can be read. `limiter` None: no limit."""
+    return Reader(batch(sock), answers, limiter)
 
 
-def reader(sock: socket.socket, responder: Responder) -> Callable[[], None]:
-    """What the event loop is to call when `sock`, which does not block, can be read."""
-    return BatchReader(sock, responder) if mmsg.available() else PlainReader(sock, responder)
+class Reader:
+    """One UDP socket. What a datagram can cause happens inside `_serve`, which no datagram makes fail."""
 
-
-class BatchReader:
-    """With recvmmsg and sendmmsg."""
-
-    def __init__(self, sock: socket.socket, responder: Responder) -> None:
-        self._batch, self._responder = mmsg.Batch(sock), responder
+    def __init__(self, waiting: Batch, answers: Answers, limiter: RateLimiter | None) -> None:
+        self._batch, self._answer, self._truncated = waiting, answers.answer, answers.truncated
+        self._limiter = limiter
 
     def __call__(self) -> None:
-        self._responder.tick()
+        if self._limiter is not None:
+            self._limiter.tick()
         for _ in range(ROUNDS):
-            if self._serve(self._batch.receive()) < mmsg.SLOTS:
+            if self._serve(self._batch.receive()) < SLOTS:
                 return
 
     def _serve(self, count: int) -> int:
-        batch, reply_to = self._batch, self._responder.reply
+        """Answer the datagrams that were received; the names are local because they are looked up for each."""
+        batch, answer, limiter = self._batch, self._answer, self._limiter
         memory, lengths, sizes, sources, mask = batch.memory, batch.lengths, batch.sizes, batch.sources, batch.mask
         unanswered = []
         for slot, start in enumerate(batch.starts[:count]):
             query = memory[start : start + lengths[slot]].tobytes()
-            reply = reply_to(query, sources[slot] & mask)
+            try:
+                reply = answer(query)
+                if limiter is not None and reply is not None:
+                    reply = self._limited(limiter, query, reply, sources[slot] & mask)
+            except Exception:  # noqa: BLE001 - the outermost loop of all datagrams
+                _log.exception("dns.query_failed", transport="udp")
+                reply = None
             if reply is None:
                 unanswered.append(slot)
                 continue
@@ -75,25 +59,12 @@ class BatchReader:
         batch.send(count, unanswered)
         return count
 
+    def _limited(self, limiter: RateLimiter, query: bytes, reply: bytes, source: int) -> bytes | None:
+        """What the limiter leaves of a reply to the network that `source` stands for."""
+        verdict = limiter.check(source, reply)
+        if verdict is _SEND:
+            return reply
+        return self._truncated(query) if verdict is _TRUNCATE else None
 
-class PlainReader:
-    """Datagram by datagram, where the system has no better."""
 
-    def __init__(self, sock: socket.socket, responder: Responder) -> None:
-        self._socket, self._responder = sock, responder
-
-    def __call__(self) -> None:
-        self._responder.tick()
-        for _ in range(ROUNDS * mmsg.SLOTS):
-            try:
-                query, peer = self._socket.recvfrom(mmsg.DATAGRAM)
-            except OSError:
-                return
-            self._answer(query, peer)
-
-    def _answer(self, query: bytes, peer: tuple[str, int]) -> None:
-        reply = self._responder.reply(query, network(self._socket.family, peer[0]))
-        if reply is None:
-            return
-        with suppress(OSError):
-            self._socket.sendto(reply, peer)
+_SEND, _TRUNCATE = Verdict.SEND, Verdict.TRUNCATE
