@@ -43,6 +43,7 @@ _LOOK, _RUN, _MANAGE = "Check and write", "Run the server", "Manage what it serv
 COMMANDS: tuple[Command, ...] = (
     Command("policy", "trinco.cli.policy", "Check a policy file, or write one.", _LOOK, server=False),
     Command("record", "trinco.cli.record", "Check the TXT records of MTA-STS and TLSRPT.", _LOOK, server=False),
+    Command("report", "trinco.cli.report", "Read TLS reports: what failed, why, what to do.", _LOOK, server=False),
     Command("serve", "trinco.cli.serve", "Run all of it, to try or for one machine.", _RUN, server=True),
     Command("panel", "trinco.cli.panel", "Run the panel: the web pages.", _RUN, server=True),
     Command("edge", "trinco.cli.edge", "Run an edge: DNS and the policy host.", _RUN, server=True),
