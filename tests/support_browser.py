@@ -81,6 +81,10 @@ class Visitor:
         self.page.goto(path)
         return self.page
 
+    def rest(self) -> None:
+        """Wait until htmx has put its parts into place and given them their behaviour."""
+        self.page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
+
     def picture(self, name: str) -> None:
         """Keep what is seen now."""
         self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True, caret="initial")

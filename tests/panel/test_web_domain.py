@@ -111,7 +111,7 @@ class TestPublishBeforeAnnounce:
     def test_the_page_asks_faster_while_it_is_under_way(self, domain: HostedDomain, person: Client) -> None:
         assert 'hx-trigger="every 10s"' in person.get(PAGE).content.decode()
         enforce(domain)
-        assert 'hx-trigger="every 1s"' in person.get(PAGE).content.decode()
+        assert 'hx-trigger="every 500ms"' in person.get(PAGE).content.decode()
 
     def test_until_when_senders_may_hold_the_old_one(self, domain: HostedDomain, person: Client) -> None:
         enforce(domain)

@@ -16,7 +16,9 @@ from tests import support_panel, support_web
 
 from trinco.panel.accounts.models import Organisation, Role
 from trinco.panel.domains.models import HostedDomain
+from trinco.panel.web import playground
 from trinco.panel.web.instructions import instructions
+from trinco.playground import cast
 
 TOKEN = "a-token"
 
@@ -141,6 +143,14 @@ class TestChanges:
         viewer = support_web.browser(support_web.person("eva@example.com", domain.organisation, Role.VIEWER))
         assert viewer.post("/playground/change/", {**RECORD, "do": "publish"}).status_code == 403
         assert control.asked == []
+
+
+class TestNotes:
+    def test_what_the_playground_says_of_its_zones_is_known_here(self) -> None:
+        """It may not import the panel, nor the panel it: its English notes are translated by their text."""
+        around = cast.surroundings(cast.Delegation(configured.CONFIG.base, "ns1.trinco.example", ("127.0.0.2",)))
+        zones = [*(zone for zone, _ in around), *(customer.zone for customer in cast.CUSTOMERS)]
+        assert {zone.note for zone in zones} == set(playground.NOTES)
 
 
 class TestElsewhere:

@@ -10,11 +10,37 @@ from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from trinco.core.errors import TrincoError
 
 TIMEOUT = 5.0
 """Seconds."""
+
+NOTES = (
+    gettext_noop("CAA forbids the certificate"),
+    gettext_noop("a TXT record of one's own is in the way"),
+    gettext_noop("a name with an accent, testing"),
+    gettext_noop("a proxy gives its own addresses in place of the CNAME"),
+    gettext_noop("a wildcard answers for the names"),
+    gettext_noop("a zone below another one"),
+    gettext_noop("another provider of MTA-STS"),
+    gettext_noop("enforce for weeks: as it should be"),
+    gettext_noop("enforce, and a mail server that the policy does not cover"),
+    gettext_noop("leaving: mode none until the horizon"),
+    gettext_noop("not added yet: add it, then publish here"),
+    gettext_noop("nothing is published yet"),
+    gettext_noop("parked: takes no mail, mode none"),
+    gettext_noop("testing, and one mail server offers no STARTTLS"),
+    gettext_noop("testing, and one mail server's certificate has expired"),
+    gettext_noop("testing, one certificate of another name and one server that is silent"),
+    gettext_noop("testing, ready for enforce"),
+    gettext_noop("the customers' DNS provider"),
+    gettext_noop("the names still point to another provider"),
+    gettext_noop("the zone above"),
+    gettext_noop("the zone above filial.grupo.example"),
+)
+"""What the playground says of its zones, in English: the page translates it."""
 
 _OPENER = build_opener(ProxyHandler({}))
 

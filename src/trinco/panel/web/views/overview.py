@@ -29,6 +29,7 @@ def show(request: MemberRequest) -> HttpResponse:
     page, rows = paging.page_of(request, overview.matching(request.organisation, wanted), total)
     context = {
         "nav": "overview",
+        "domain_count": counts.of("all"),
         "page": page,
         "page_query": paging.query_without_page(request),
         **overview_view(counts, rows),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +23,7 @@ from trinco.panel.web.instructions import instructions
 def in_playground(view: View) -> View:
     """The page exists in playground mode alone."""
 
+    @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not settings.CONFIG.playground:
             raise Http404
@@ -56,7 +58,7 @@ def _shown(zone: playground.Zone, domain: HostedDomain | None) -> dict[str, Any]
         "unicode": Domain.trusted(zone.name).unicode,
         "rank": 0 if domain is None and takes_mail else 1 if missing else 2 if domain else 3,
         "takes_mail": takes_mail,
-        "note": zone.note,
+        "note": _(zone.note) if zone.note else "",
         "domain": domain,
         "wanted": wanted,
         "records": zone.records,

@@ -105,6 +105,21 @@ function closeMenus() {
   if (document.body.classList.contains("nav-open")) toggleMenu(document.querySelector("[data-do=burger]"));
 }
 
+/* What the page brings up by itself is read out when it says something new, and not each time it is asked for. */
+const said = new Map();
+
+function listen(first) {
+  for (const element of document.querySelectorAll("[data-announce]")) {
+    const place = element.closest("[id]").id;
+    const text = element.textContent.trim();
+    if (!first && said.get(place) !== text) announce(text);
+    said.set(place, text);
+  }
+}
+
+listen(true);
+document.addEventListener("htmx:afterRequest", () => setTimeout(() => listen(false), 60));
+
 /* A confirmation that has just appeared is where the keyboard goes on. */
 document.addEventListener("htmx:afterSwap", (event) => {
   const form = event.detail.target.id === "confirm" && event.detail.target.querySelector("form");
