@@ -97,7 +97,7 @@ class TestBothRoads:
 
     long_road = without_shortcuts()
 
-    @settings(max_examples=1500, deadline=None)
+    @settings(max_examples=600, deadline=None)
     @given(st.one_of(recased(), mutated()))
     def test_same_reply(self, whole: bytes) -> None:
         assert ANSWERS.answer(whole) == self.long_road.answer(whole)
@@ -131,7 +131,7 @@ class TestBothRoads:
 class TestAnyMessage:
     """RFC 1035 leaves no message undefined: it is answered, refused, or met with silence; never with a fault of ours."""
 
-    @settings(max_examples=1500, deadline=None)
+    @settings(max_examples=600, deadline=None)
     @given(st.one_of(mutated(), st.binary(max_size=80)), st.booleans())
     def test_a_reply_can_be_read_and_belongs_to_its_query(self, whole: bytes, tcp: bool) -> None:
         reply = ANSWERS.answer(whole, tcp=tcp)
@@ -145,7 +145,7 @@ class TestAnyMessage:
         if read.rcode() != 1:
             assert not read.question or reply[12 : 12 + len(wire.read_query(whole).question)] in whole
 
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=300, deadline=None)
     @given(mutated())
     def test_truncated_reply_can_be_read(self, whole: bytes) -> None:
         if (reply := ANSWERS.truncated(whole)) is not None:
