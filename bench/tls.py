@@ -82,7 +82,7 @@ class Bench:
     # Rows.
 
     def resident(self, published: Publication, count: int) -> Iterator[Row]:
-        """Every certificate in memory, here and there; then what that memory is with our usual number of contexts."""
+        """Every certificate in memory, here and there; then what we hold with our usual number of contexts."""
         part = _first(published, count)
 
         def peer(directory: Path, port: int) -> Peer:
@@ -202,8 +202,8 @@ class Bench:
         return load
 
     def _warm(self, target: Running, count: int) -> None:
-        """Ask until every certificate that may be resident is, as near as chance allows."""
-        self._load(target, "fetch", count, max(SECONDS, count / 400))
+        """Ask for every name once, so that every certificate that may be resident is."""
+        self._load(target, "each", count, 300)
 
     def _load(self, target: Running, kind: str, count: int, seconds: float, *, connections: int = CONNECTIONS) -> Said:
         return _said(self._process(target, kind, connections, FORMAT, seconds, count))

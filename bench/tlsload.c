@@ -1,11 +1,13 @@
 /* tlsload - the load client of bench/tls.py
  *
  *   tlsload fetch   PORT CONNECTIONS SECONDS FORMAT COUNT
+ *   tlsload each    PORT CONNECTIONS SECONDS FORMAT COUNT
  *   tlsload unknown PORT CONNECTIONS SECONDS FORMAT COUNT
  *
  * Keeps so many connections to 127.0.0.1 going for so many seconds. FORMAT is a printf format of server names with one
  * integer, of which COUNT are asked for at random. `fetch`: TCP, a full TLS handshake (1.3 where the server has it), one
- * GET of the policy, its answer, close. `unknown`: TCP, a ClientHello, and an alert of seven octets is what is expected.
+ * GET of the policy, its answer, close. `each`: the same for every name in turn, once, then ends; SECONDS bounds it.
+ * `unknown`: TCP, a ClientHello, and an alert of seven octets is what is expected.
  * Prints: done N seconds S p50 US p99 US max US bad N. Connections come from 127.0.1.1 to 127.0.1.200 in turn.
  *
  * A client that costs more than the server would be full first. So what a client needs for its safety and a server never
@@ -81,7 +83,7 @@ struct connection {
 };
 
 static struct {
-    int port, count, epoll, unknown;
+    int port, count, epoll, unknown, each, next;
     const char *format;
     SSL_CTX *context;
     uint64_t counted_from, done, bad, longest;
@@ -139,7 +141,7 @@ static void begin(struct connection *c)
     c->fd = dial();
     c->talking = 0;
     c->have = 0;
-    snprintf(c->host, sizeof c->host, run.format, (int)(dice() % (uint64_t)run.count));
+    snprintf(c->host, sizeof c->host, run.format, run.each ? run.next++ % run.count : (int)(dice() % (uint64_t)run.count));
     if (!run.unknown) {
         c->tls = SSL_new(run.context);
         SSL_set_fd(c->tls, c->fd);
@@ -286,11 +288,12 @@ int main(int argc, char **argv)
     uint64_t end;
     int i, n, connections;
 
-    if (argc != 7 || (strcmp(argv[1], "fetch") && strcmp(argv[1], "unknown"))) {
-        fprintf(stderr, "usage: tlsload fetch|unknown PORT CONNECTIONS SECONDS FORMAT COUNT\n");
+    if (argc != 7 || (strcmp(argv[1], "fetch") && strcmp(argv[1], "each") && strcmp(argv[1], "unknown"))) {
+        fprintf(stderr, "usage: tlsload fetch|each|unknown PORT CONNECTIONS SECONDS FORMAT COUNT\n");
         return 2;
     }
     run.unknown = !strcmp(argv[1], "unknown");
+    run.each = !strcmp(argv[1], "each");
     run.port = atoi(argv[2]);
     connections = atoi(argv[3]);
     seconds = atof(argv[4]);
@@ -305,7 +308,7 @@ int main(int argc, char **argv)
     end = run.counted_from + (uint64_t)(seconds * 1e9);
     for (i = 0; i < connections; i++)
         begin(&all[i]);
-    while (now_ns() < end) {
+    while (now_ns() < end && !(run.each && run.done + run.bad >= (uint64_t)run.count)) {
         n = epoll_wait(run.epoll, events, 256, 100);
         for (i = 0; i < n; i++) {
             if (run.unknown)

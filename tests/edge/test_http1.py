@@ -38,6 +38,13 @@ def refused(octets: bytes, limits: Limits | None = None) -> int:
     return caught.value.http_status
 
 
+def outcome(octets: bytes) -> list[Request] | int:
+    try:
+        return read(octets)
+    except Refused as refusal:
+        return refusal.http_status or 0
+
+
 def one(*lines: bytes) -> Request:
     (request,) = read(head(*lines))
     return request
@@ -53,12 +60,20 @@ class TestRequest:
             host=b"mta-sts.um.example",
             keep_alive=True,
             http10=False,
-            fields={b"host": b"mta-sts.um.example", b"accept": b"text/plain"},
+            fields={b"accept": b"text/plain"},
         )
 
     def test_lines_of_one_name_are_joined(self) -> None:
         request = one(b"GET / HTTP/1.1", HOST, b"X-A: 1", b"x-a: 2")
         assert request.fields[b"x-a"] == b"1, 2"
+
+    @given(
+        st.lists(st.sampled_from([HOST, b"Host: a b", b"A: 1", b"a:2", b"Connection: close", b"X", b" x"]), max_size=4)
+    )
+    def test_where_host_stands_does_not_matter(self, lines: list[bytes]) -> None:
+        """RFC 9110 section 5.3: fields of different names may come in any order."""
+        first, last = [HOST, *lines], [*lines, HOST]
+        assert outcome(head(b"GET / HTTP/1.1", *first)) == outcome(head(b"GET / HTTP/1.1", *last))
 
     def test_an_empty_line_before_it_is_passed_over(self) -> None:
         """RFC 9112 section 2.2: a server should pass over at least one."""

@@ -93,7 +93,16 @@ class Connection(asyncio.BufferedProtocol):
         return self._listener.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._guarded(self._received, bytes(self._listener.buffer[:nbytes]))
+        data = bytes(self._listener.buffer[:nbytes])
+        try:
+            if self._closing:
+                self._throw_away(nbytes)
+            elif self._engine is not None:
+                self._decrypt(self._engine, data)
+            else:
+                self._greet(data)
+        except Exception as fault:  # noqa: BLE001 - the outermost loop of a connection
+            self._fail(fault)
 
     def eof_received(self) -> None:
         if not self._closing and self._engine is not None and self._engine.established:
@@ -135,25 +144,21 @@ class Connection(asyncio.BufferedProtocol):
     def _talking(self) -> bool:
         return self._engine is not None and self._engine.established and not self._closing
 
-    # The outermost loop of a connection.
-
     def _guarded(self, step: Callable[..., None], *arguments: Any) -> None:
         """A fault of ours costs this peer its connection, and the others nothing."""
         try:
             step(*arguments)
         except Exception as fault:  # noqa: BLE001 - the outermost loop of a connection
-            self._listener.log.fault(fault)
-            self.evict()
+            self._fail(fault)
 
-    def _received(self, data: bytes) -> None:
-        if self._closing:
-            self._spare -= len(data)
-            if self._spare < 0:
-                self.evict()
-        elif self._engine is not None:
-            self._decrypt(self._engine, data)
-        else:
-            self._greet(data)
+    def _fail(self, fault: Exception) -> None:
+        self._listener.log.fault(fault)
+        self.evict()
+
+    def _throw_away(self, nbytes: int) -> None:
+        self._spare -= nbytes
+        if self._spare < 0:
+            self.evict()
 
     # The hello.
 

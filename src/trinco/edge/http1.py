@@ -1,15 +1,17 @@
 """HTTP/1.1 without a socket: octets in, requests out; responses to octets. For every listener of this room.
 
-`httptools` parses a request's head, once it is there whole and not too large. What it lets through and RFC 9112 does
-not is refused here: more or fewer than one Host, a target in none of the four forms, a line feed alone. A refusal is
-`Refused` with its status, and the conversation cannot go on after it.
+A head is parsed when it is there whole and not too large: its field lines by `httptools`, and here what that leaves to
+its caller, which is the request line with the four forms of a target, and the one Host. A refusal is `Refused` with its
+status, and the conversation cannot go on after it.
 """
 
 from __future__ import annotations
 
 import re
+import string
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -20,7 +22,12 @@ import msgspec
 from trinco.core.errors import Refused
 from trinco.edge.limits import Limits
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/([0-9])\.([0-9])\r\n")
+_ALNUM = string.digits.encode() + string.ascii_letters.encode()
+_TOKEN = b"!#$%&'*+.^_`|~-" + _ALNUM
+_PLAIN_PATH = b"/._~-" + _ALNUM
+_PLAIN_HOST = b"._-" + _ALNUM
+"""Octets of which almost every path and host is made: what has others is looked at more closely."""
+_VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _HOST = re.compile(rb"([A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _END = b"\r\n\r\n"
@@ -48,7 +55,7 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     """The client wants to go on after the response."""
     http10: bool
     fields: Mapping[bytes, bytes]
-    """By name in lower case; lines of one name are joined by a comma and a space (RFC 9110 section 5.3)."""
+    """All but Host, by name in lower case; lines of one name are joined by a comma (RFC 9110 section 5.3)."""
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
@@ -112,7 +119,8 @@ class Reader:
 
     def next(self) -> Request | None:
         """Take out the next request; None when it is not whole. Raises Refused."""
-        self._pass_over_empty_lines()
+        if self._buffer.startswith(b"\r\n"):
+            self._pass_over_empty_lines()
         end = self._buffer.find(_END) + len(_END)
         if end < len(_END):
             self._check_beginning()
@@ -147,6 +155,53 @@ def _too_large(beginning: bytes) -> Refused:
     return Refused("too long a request line", http_status=HTTPStatus.REQUEST_URI_TOO_LONG)
 
 
+def _parsed(head: bytes, limits: Limits) -> Request:
+    """A whole head, its empty line included. Raises Refused."""
+    line, _, lines = head.partition(b"\r\n")
+    method, target, http10 = _request_line(line)
+    if len(target) > limits.target:
+        raise _too_large(target)
+    host, lines = _first_host(lines)
+    said = _said(lines)
+    if host is None and not http10 and said.host is None:
+        raise _bad("no host")
+    if host is not None and said.host is not None:
+        raise _bad("two hosts")
+    target, authority = _aimed(method, target, said.host if host is None else _authority(host))
+    keep_alive = b"close" not in said.options and (not http10 or b"keep-alive" in said.options)
+    return Request(method, target, authority, keep_alive, http10, said.fields)
+
+
+def _request_line(line: bytes) -> tuple[bytes, bytes, bool]:
+    """Method, target, and whether the version is 1.0 (RFC 9112 section 3)."""
+    parts = line.split(b" ")
+    if len(parts) != 3 or not parts[0] or parts[0].translate(None, _TOKEN):
+        raise _bad("not a request line")
+    method, target, version = parts
+    if version == b"HTTP/1.1" or version == b"HTTP/1.0":
+        return method, target, version == b"HTTP/1.0"
+    if _VERSION.fullmatch(version):
+        raise Refused("another HTTP version", http_status=HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+    raise _bad("not a request line")
+
+
+def _first_host(lines: bytes) -> tuple[bytes | None, bytes]:
+    """The Host of a client that says it first, as RFC 9110 section 7.2 asks it to, and the other lines."""
+    if lines[:5].lower() != b"host:":
+        return None, lines
+    host, _, others = lines[5:].partition(b"\r\n")
+    return host.strip(b" \t"), others
+
+
+class _Said(msgspec.Struct, frozen=True, gc=False):
+    """What field lines say."""
+
+    fields: Mapping[bytes, bytes]
+    host: bytes | None
+    options: frozenset[bytes]
+    """Of Connection (RFC 9110 section 7.6.1)."""
+
+
 class _Fields:
     """What httptools calls back."""
 
@@ -161,35 +216,20 @@ class _Fields:
         self.fields[name] = value if first is None else first + b", " + value
 
 
-def _parsed(head: bytes, limits: Limits) -> Request:
-    """A whole head, its empty line included. Raises Refused."""
-    line = _REQUEST_LINE.match(head)
-    if line is None:
-        raise _bad("not a request line")
-    method, target, major, minor = line.groups()
-    if (major, minor) not in ((b"1", b"1"), (b"1", b"0")):
-        raise Refused("another HTTP version", http_status=HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
-    if len(target) > limits.target:
-        raise _too_large(target)
-    http10 = minor == b"0"
-    fields = _fields(head, method)
-    _check_content(fields)
-    target, host = _aimed(method, target, _host(fields, http10=http10))
-    return Request(method, target, host, _keep_alive(fields, http10=http10), http10, fields)
-
-
-def _fields(head: bytes, method: bytes) -> dict[bytes, bytes]:
-    """The field lines. A method that httptools does not know is for the resource to refuse."""
+@lru_cache(128)
+def _said(lines: bytes) -> _Said:
+    """What these field lines say. Raises Refused. Those after Host are the same in all requests of one program."""
     sink = _Fields()
-    try:
-        httptools.HttpRequestParser(sink).feed_data(head)
-    except httptools.HttpParserUpgrade:
-        pass  # an offer that is not taken up (RFC 9110 section 7.8)
-    except httptools.HttpParserInvalidMethodError:
-        return _fields(b"GET" + head[len(method) :], b"GET")
-    except httptools.HttpParserError as error:
-        raise _bad(str(error)) from None
-    return sink.fields
+    with suppress(httptools.HttpParserUpgrade):  # an offer that is not taken up (RFC 9110 section 7.8)
+        try:
+            httptools.HttpRequestParser(sink).feed_data(b"GET / HTTP/1.1\r\n" + lines)
+        except httptools.HttpParserError as error:
+            raise _bad(str(error)) from None
+    _check_content(sink.fields)
+    host = sink.fields.pop(b"host", None)
+    words = sink.fields.get(b"connection", b"").split(b",")
+    options = frozenset(word.strip().lower() for word in words)
+    return _Said(sink.fields, None if host is None else _authority(host), options)
 
 
 def _check_content(fields: Mapping[bytes, bytes]) -> None:
@@ -200,17 +240,9 @@ def _check_content(fields: Mapping[bytes, bytes]) -> None:
         raise Refused("content", http_status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
-def _host(fields: Mapping[bytes, bytes], *, http10: bool) -> bytes | None:
-    """The one Host, which HTTP/1.0 may leave out (RFC 9112 section 3.2). Two, joined, are no host."""
-    host = fields.get(b"host")
-    if host is not None:
-        return _authority(host)
-    if http10:
-        return None
-    raise _bad("no Host")
-
-
 def _authority(text: bytes) -> bytes:
+    if 0 < len(text) <= MAX_HOST and not text.translate(None, _PLAIN_HOST):
+        return text.lower().removesuffix(b".")
     match = _HOST.fullmatch(text)
     if match is None or len(text) > MAX_HOST:
         raise _bad("not one host")
@@ -219,6 +251,8 @@ def _authority(text: bytes) -> bytes:
 
 def _aimed(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, bytes | None]:
     """Origin-form and host of a request target in any of the four forms of RFC 9112 section 3.2."""
+    if target.startswith(b"/") and not target.translate(None, _PLAIN_PATH):
+        return target, host
     if _PATH.fullmatch(target) or target == b"*":
         return target, host
     if method == b"CONNECT":
@@ -229,12 +263,3 @@ def _aimed(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, byt
     if absolute[1].lower() != b"https":
         raise Refused("another scheme", http_status=HTTPStatus.MISDIRECTED_REQUEST)
     return absolute[3] or b"/", _authority(absolute[2])
-
-
-def _keep_alive(fields: Mapping[bytes, bytes], *, http10: bool) -> bool:
-    """RFC 9112 section 9.3."""
-    options = fields.get(b"connection")
-    if options is None:
-        return not http10
-    words = {word.strip().lower() for word in options.split(b",")}
-    return b"close" not in words and (not http10 or b"keep-alive" in words)

@@ -46,8 +46,8 @@ class Limits:
     """Of a request line and the fields below it."""
     target: int = 2 * 1024
     """Of a request target."""
-    contexts: int = 4096
-    """TLS contexts kept ready. One takes about 27 KiB."""
+    contexts: int = 2048
+    """TLS contexts kept ready. One takes about 27 KiB, and one or two milliseconds to build."""
     builds: int = 1024
     """Names whose TLS context is waited for."""
     log_lines: float = 5.0
@@ -105,13 +105,13 @@ class Roster(Generic[G]):
 
     def enter(self, guest: G) -> None:
         """Put the guest into the first phase, if need be in somebody else's place."""
-        neighbours = self._origins.get(guest.origin, {})
-        if len(neighbours) >= self._per_address:
+        neighbours = self._origins.get(guest.origin)
+        if neighbours is not None and len(neighbours) >= self._per_address:
             self._evict(next(iter(neighbours)))
-        elif len(self) >= self._room:
+        elif len(self._entered) >= self._room:
             self._evict(self._longest_waiting())
         guest.phase = Phase.HANDSHAKE
-        self._phases[Phase.HANDSHAKE][guest] = self._entered[guest] = self._clock()
+        self._phases[0][guest] = self._entered[guest] = self._clock()
         self._origins.setdefault(guest.origin, {})[guest] = None
 
     def turn(self, guest: G, phase: Phase) -> None:

@@ -9,6 +9,7 @@ records).
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,10 @@ from trinco.edge.tls import Alert, Build, Context
 
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
 _SERVER_NAME, _SUPPORTED_VERSIONS = 0, 43
+_RECORD = struct.Struct(">BBBH").unpack_from
+_EXTENSION = struct.Struct(">HH").unpack_from
+_NAME_LIST = struct.Struct(">HBH").unpack_from
+_UINT16 = struct.Struct(">H").unpack_from
 _MAX_RECORD = 1 << 14
 _MAX_RECORDS = 64
 """Records that one hello may be cut into: more is no client's way of writing, and each is looked at again and again."""
@@ -47,7 +52,7 @@ class Hello(NamedTuple):
     """TLS 1.3 is among the versions offered."""
 
 
-def peek(data: bytes | bytearray, limit: int) -> Hello | None:
+def peek(data: bytes, limit: int) -> Hello | None:
     """The hello that begins `data`, over however many records; None while it is not whole. Raises BadHello.
 
     A hello that says that it is longer than `limit` octets is refused before the rest of it has come.
@@ -57,11 +62,11 @@ def peek(data: bytes | bytearray, limit: int) -> Hello | None:
         return None
     try:
         return _hello(message)
-    except IndexError:
+    except (IndexError, struct.error):
         raise BadHello("lengths that do not add up") from None
 
 
-def _message(data: bytes | bytearray, limit: int) -> bytes | bytearray | None:
+def _message(data: bytes, limit: int) -> bytes | None:
     """The handshake message in the records at the start of `data`."""
     end = _record_end(data, 0)
     if end is None:
@@ -78,29 +83,30 @@ def _message(data: bytes | bytearray, limit: int) -> bytes | bytearray | None:
     return message
 
 
-def _record_end(data: bytes | bytearray, begin: int) -> int | None:
+def _record_end(data: bytes, begin: int) -> int | None:
     """Where the handshake record at `begin` ends; None while it is not whole."""
-    if len(data) > begin and data[begin] != _HANDSHAKE:
-        raise BadHello("not a TLS handshake", Alert.UNEXPECTED_MESSAGE)
     if len(data) < begin + 5:
+        if len(data) > begin and data[begin] != _HANDSHAKE:
+            raise BadHello("not a TLS handshake", Alert.UNEXPECTED_MESSAGE)
         return None
-    length = data[begin + 3] << 8 | data[begin + 4]
-    if data[begin + 1] != 3 or not length:
+    kind, major, _, length = _RECORD(data, begin)
+    if kind != _HANDSHAKE:
+        raise BadHello("not a TLS handshake", Alert.UNEXPECTED_MESSAGE)
+    if major != 3 or not length:
         raise BadHello("not a TLS record")
     if length > _MAX_RECORD:
         raise BadHello("a record beyond 2^14 octets", Alert.RECORD_OVERFLOW)
-    if len(data) >= begin + 5 + length:
-        return begin + 5 + length
-    return None
+    end: int = begin + 5 + length
+    return end if len(data) >= end else None
 
 
-def _missing(message: bytes | bytearray, limit: int) -> int:
+def _missing(message: bytes, limit: int) -> int:
     """How many octets of the message are still to come, as far as can be told."""
     if message[0] != _CLIENT_HELLO:
         raise BadHello("not a ClientHello", Alert.UNEXPECTED_MESSAGE)
     if len(message) < 4:
         return 4 - len(message)
-    length = 4 + (message[1] << 16 | message[2] << 8 | message[3])
+    length = 4 + int.from_bytes(message[1:4], "big")
     if length > limit:
         raise BadHello("a hello beyond the limit")
     if length < len(message):
@@ -108,22 +114,22 @@ def _missing(message: bytes | bytearray, limit: int) -> int:
     return length - len(message)
 
 
-def _hello(message: bytes | bytearray) -> Hello:
-    """Walk through the message until both are found; the rest is the engine's to check. IndexError: it ends too early."""
+def _hello(message: bytes) -> Hello:
+    """Walk until both are found; what lies beyond is the engine's to check. IndexError, struct.error: it ends too early."""
     at = _BEFORE_SESSION_ID
     at += 1 + message[at]
-    at += 2 + (message[at] << 8 | message[at + 1])
+    at += 2 + _UINT16(message, at)[0]
     at += 1 + message[at]
     if at == len(message):
         return Hello(b"", False)
-    end = at + 2 + (message[at] << 8 | message[at + 1])
+    end = at + 2 + _UINT16(message, at)[0]
     at += 2
     if end != len(message):
         raise IndexError
     name, tls13 = b"", False
     while at < end and not (name and tls13):
-        kind, begin = message[at] << 8 | message[at + 1], at + 4
-        at = begin + (message[at + 2] << 8 | message[at + 3])
+        kind, length = _EXTENSION(message, at)
+        begin, at = at + 4, at + 4 + length
         if kind == _SERVER_NAME:
             name = _server_name(message[begin:at])
         elif kind == _SUPPORTED_VERSIONS:
@@ -133,7 +139,7 @@ def _hello(message: bytes | bytearray) -> Hello:
     return Hello(name, tls13)
 
 
-def _offers_tls13(versions: bytes | bytearray) -> bool:
+def _offers_tls13(versions: bytes) -> bool:
     """Whether 0x0304 is one of these pairs of octets."""
     at = versions.find(b"\x03\x04")
     while at > 0 and at & 1:
@@ -141,14 +147,12 @@ def _offers_tls13(versions: bytes | bytearray) -> bool:
     return at >= 0
 
 
-def _server_name(extension: bytes | bytearray) -> bytes:
+def _server_name(extension: bytes) -> bytes:
     """The one host_name of the extension (RFC 6066 section 3), or nothing where it is not built like that."""
     length = len(extension) - 5
-    if length < 1 or extension[2] != 0:
+    if length < 1 or _NAME_LIST(extension) != (length + 3, 0, length):
         return b""
-    if (extension[0] << 8 | extension[1]) != length + 3 or (extension[3] << 8 | extension[4]) != length:
-        return b""
-    return bytes(extension[5:]).lower()
+    return extension[5:].lower()
 
 
 class Table:
@@ -251,7 +255,7 @@ class Contexts:
             if ready is not None:
                 del self._ready[server_name]
             return None
-        if ready is None or not _same(ready.certificate, found[0]):
+        if ready is None or (ready.certificate is not found[0] and ready.certificate != found[0]):
             return self._flight(server_name, *found)
         if ready.context is not None:
             self._ready.move_to_end(server_name)
@@ -269,7 +273,7 @@ class Contexts:
         self, server_name: bytes, certificate: Certificate, issuers: Sequence[bytes]
     ) -> asyncio.Future[Context]:
         flight = self._flights.get(server_name)
-        if flight is not None and _same(flight.certificate, certificate):
+        if flight is not None and flight.certificate == certificate:
             return flight.future
         if len(self._flights) >= self._limits.builds:
             raise ContextUnavailable("too many are being built")
@@ -300,7 +304,3 @@ class Contexts:
         self._ready.move_to_end(server_name)
         if len(self._ready) > self._limits.contexts:
             self._ready.popitem(last=False)
-
-
-def _same(one: Certificate, other: Certificate) -> bool:
-    return one is other or one == other

@@ -12,9 +12,8 @@ import os
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import IntEnum
-from pathlib import Path
 from typing import IO, Protocol
 
 from trinco.core.errors import TrincoError
@@ -22,6 +21,7 @@ from trinco.core.errors import TrincoError
 CIPHERS_TLS12 = "ECDHE+AESGCM:ECDHE+CHACHA20"
 ALPN = "http/1.1"
 _RECORD = 1 << 14
+_OPEN_FILES = "/proc/self/fd"
 
 
 class Alert(IntEnum):
@@ -92,26 +92,29 @@ class OpenSslEngine:
 
     def receive(self, data: bytes) -> bytes:
         self._incoming.write(data)
-        pieces = []
+        plaintext = b""
         try:
             if not self.established:
                 self._object.do_handshake()
                 self.established = True
             while self._incoming.pending and not self.ended:
-                pieces.append(self._object.read(_RECORD))
-                self.ended = not pieces[-1]
+                piece = self._object.read(_RECORD)
+                self.ended = not piece
+                plaintext += piece
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:
             raise TlsFailure(error.reason or "broken") from None
-        return b"".join(pieces)
+        return plaintext
 
     def send(self, plaintext: bytes) -> None:
         self._object.write(plaintext)
 
     def close(self) -> None:
-        with suppress(ssl.SSLError):  # want read: the peer has not said its own; others: it was broken before
+        try:  # noqa: SIM105 - measurably faster
             self._object.unwrap()
+        except ssl.SSLError:
+            pass  # want read: the peer has not said its own; others: it was broken before
 
     def outgoing(self) -> bytes:
         return self._outgoing.read()
@@ -167,9 +170,9 @@ def _pem_key(key: bytes) -> str:
 @contextmanager
 def _file_of(data: bytes) -> Iterator[str]:
     """The path of a file with this content that nobody else can read: in memory where the system has that."""
-    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
+    if hasattr(os, "memfd_create") and os.access(_OPEN_FILES, os.X_OK):
         with os.fdopen(os.memfd_create("trinco"), "wb") as file:
-            yield _written(file, data, f"/proc/self/fd/{file.fileno()}")
+            yield _written(file, data, f"{_OPEN_FILES}/{file.fileno()}")
     else:
         with tempfile.NamedTemporaryFile() as file:
             yield _written(file, data, file.name)
