@@ -273,6 +273,12 @@ class TestPolicyDomain:
             policy_result(),
         )
 
+    def test_where_the_report_says_it_nothing_around_it_counts(self):
+        """5.6: subject, file name and headers give way to the report."""
+        other = WHOLE.replace(b"receiver.example", b"other.example").replace(b"sender.example", b"third.example")
+        assert reports(other) == [report()]
+        assert (read(other).domain, read(other).subject.submitter) == ("other.example", "third.example")
+
     @pytest.mark.parametrize("second", ["other.example", "?"])
     def test_not_from_headers_that_disagree(self, second):
         [found] = reports(f"TLS-Report-Domain: {second}\r\n".encode() + mail(part(self.BARE)))
