@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from tests import support_messages, support_panel
 from tests.support_browser import FLAGS, Visitor
 
 from trinco.panel.accounts.models import Organisation
 
 support_messages.compile_if_stale()  # before Django reads it
+
+
+expect.set_options(timeout=20_000)  # a machine may be busy: this is when to give up, not how fast it must be
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
