@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from trinco.core.hosting import Certificate
 
 CHAIN = "i" * 64
+HOST = "mta-sts.um.example"
 SEAL = b"sealed:"
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 

@@ -57,7 +57,7 @@ def answering(request: Request, server_name: bytes) -> Response:
 
 @asynccontextmanager
 async def faulty(table: Table) -> AsyncIterator[Endpoint]:
-    contexts = Contexts(table, tls.build, unseal, Limits())
+    contexts = Contexts(table, tls.OpenSslBuilder(), unseal, Limits())
     try:
         async with https.listen([("127.0.0.1", 0)], contexts, answering, Limits(), lambda: True) as bound:
             yield bound[0]

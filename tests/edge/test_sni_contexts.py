@@ -26,6 +26,7 @@ class Workshop:
 
     def __init__(self) -> None:
         self.built: list[tuple[bytes, ...]] = []
+        self.retired: list[Context] = []
         self.unsealed: list[tuple[bytes, str]] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -44,6 +45,9 @@ class Workshop:
         self.built.append((*certificates, key))
         return cast(Context, f"context {len(self.built)}")
 
+    def retire(self, context: Context) -> None:
+        self.retired.append(context)
+
 
 def at(number: int) -> bytes:
     return b"mta-sts.d%d.example" % number
@@ -51,7 +55,7 @@ def at(number: int) -> bytes:
 
 @asynccontextmanager
 async def contexts(shop: Workshop, table: Table, limits: Limits | None = None) -> AsyncIterator[Contexts]:
-    made = Contexts(table, shop.build, shop.unseal, limits or Limits())
+    made = Contexts(table, shop, shop.unseal, limits or Limits())
     try:
         yield made
     finally:
@@ -148,7 +152,7 @@ class TestRoom:
             async with contexts(shop, Table(publication(4)), Limits(contexts=2)) as made:
                 for number in (0, 1, 0, 2):
                     await context_of(made, number)
-                assert (len(made), len(shop.built)) == (2, 3)
+                assert (len(made), len(shop.built), shop.retired) == (2, 3, ["context 2"])
                 assert not isinstance(made.get(at(0)), asyncio.Future)
                 assert isinstance(made.get(at(1)), asyncio.Future)
 
@@ -251,7 +255,7 @@ class TestUnusable:
         async def run() -> None:
             shop = Workshop()
             shop.gate.clear()
-            made = Contexts(Table(publication(3)), shop.build, shop.unseal, Limits())
+            made = Contexts(Table(publication(3)), shop, shop.unseal, Limits())
             flights = [made.get(at(number)) for number in range(3)]
             closing = asyncio.create_task(made.close())
             await asyncio.sleep(0.01)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import ssl
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.support_tls import Authority, der_key, new_key
+from tests.edge.tls_client import V12, V13, Client, of_version, shaken
+from tests.support_tls import HOST, Authority, der_key, new_key
 
 from trinco.edge import tls
-from trinco.edge.tls import Alert, Build, Context, Engine, TlsFailure
-
-HOST = "mta-sts.um.example"
+from trinco.edge.tls import Alert, Builder, Context, OpenSslBuilder, TlsFailure
 
 
 @pytest.fixture(scope="module")
@@ -23,65 +21,17 @@ def authority() -> Authority:
     return Authority()
 
 
-@pytest.fixture(scope="module", params=[tls.build], ids=["openssl"])
-def build(request: pytest.FixtureRequest) -> Build:
-    """Every engine there is."""
-    made: Build = request.param
+@pytest.fixture(scope="module", params=[OpenSslBuilder], ids=["openssl"])
+def builder(request: pytest.FixtureRequest) -> Builder:
+    """Every engine's."""
+    made: Builder = request.param()
     return made
 
 
 @pytest.fixture(scope="module")
-def context(authority: Authority, build: Build) -> Context:
+def context(authority: Authority, builder: Builder) -> Context:
     leaf, key = authority.leaf(HOST)
-    return build((leaf, *authority.issuers), key)
-
-
-class Client:
-    """The standard library's client, whose octets are carried by hand."""
-
-    def __init__(self, context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> None:
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=HOST, session=session)
-
-    def step(self, octets: bytes) -> bytes:
-        """Take these in, and give what is to be sent."""
-        self._incoming.write(octets)
-        with suppress(ssl.SSLWantReadError):
-            self.tls.do_handshake()
-        return self._outgoing.read()
-
-    def say(self, plaintext: bytes) -> bytes:
-        self.tls.write(plaintext)
-        return self._outgoing.read()
-
-    def hear(self, octets: bytes) -> bytes:
-        self._incoming.write(octets)
-        return self.tls.read(65536)
-
-    def close(self) -> bytes:
-        with pytest.raises(ssl.SSLWantReadError):
-            self.tls.unwrap()
-        return self._outgoing.read()
-
-
-def shaken(context: Context, client: Client, *, tls13: bool = True) -> Engine:
-    """An engine whose handshake with the client is done."""
-    engine = context.engine(tls13=tls13)
-    assert engine.receive(client.step(b"")) == b""
-    for _ in range(2):
-        engine.receive(client.step(engine.outgoing()))
-    assert engine.established
-    client.step(engine.outgoing())
-    return engine
-
-
-def of_version(authority: Authority, version: ssl.TLSVersion) -> ssl.SSLContext:
-    context = authority.client()
-    context.minimum_version = context.maximum_version = version
-    return context
-
-
-V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+    return builder.build((leaf, *authority.issuers), key)
 
 
 class TestConversation:
@@ -211,41 +161,41 @@ class TestNoResumption:
 
     def test_openssl_keeps_no_session_in_the_context_of_a_certificate(self, authority: Authority) -> None:
         leaf, key = authority.leaf(HOST)
-        context = tls.build((leaf, *authority.issuers), key)
+        context = OpenSslBuilder().build((leaf, *authority.issuers), key)
         for version in (V12, V13):
             for _ in range(3):
                 engine = shaken(context, Client(of_version(authority, version)), tls13=version is V13)
                 engine.close()
-        assert context._context.session_stats()["number"] == 0
+        assert context.context.session_stats()["number"] == 0
 
 
 class TestBuild:
     """Certificates rest as DER; a context that cannot be made is a TlsFailure and nothing else."""
 
-    def test_an_rsa_key_is_as_good(self, authority: Authority, build: Build) -> None:
+    def test_an_rsa_key_is_as_good(self, authority: Authority, builder: Builder) -> None:
         leaf, key = authority.leaf(HOST, rsa.generate_private_key(65537, 2048))
-        context = build((leaf, *authority.issuers), key)
+        context = builder.build((leaf, *authority.issuers), key)
         for version in (V12, V13):
             shaken(context, Client(of_version(authority, version)), tls13=version is V13)
 
-    def test_a_key_of_another_certificate_is_refused(self, authority: Authority, build: Build) -> None:
+    def test_a_key_of_another_certificate_is_refused(self, authority: Authority, builder: Builder) -> None:
         leaf, _ = authority.leaf(HOST)
         with pytest.raises(TlsFailure, match="KEY_VALUES_MISMATCH"):
-            build((leaf,), der_key(new_key()))
+            builder.build((leaf,), der_key(new_key()))
 
     @pytest.mark.parametrize("garbage", [b"", b"\x30\x03\x02\x01\x00", b"x" * 100])
-    def test_garbage_is_refused(self, authority: Authority, build: Build, garbage: bytes) -> None:
+    def test_garbage_is_refused(self, authority: Authority, builder: Builder, garbage: bytes) -> None:
         leaf, key = authority.leaf(HOST)
         with pytest.raises(TlsFailure):
-            build((leaf,), garbage)
+            builder.build((leaf,), garbage)
         with pytest.raises(TlsFailure):
-            build((garbage,), key)
+            builder.build((garbage,), key)
 
-    def test_no_file_descriptor_is_left_open(self, authority: Authority, build: Build) -> None:
+    def test_no_file_descriptor_is_left_open(self, authority: Authority, builder: Builder) -> None:
         leaf, key = authority.leaf(HOST)
         before = len(list(Path("/proc/self/fd").iterdir()))
         for _ in range(5):
-            build((leaf,), key)
+            builder.build((leaf,), key)
         assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
@@ -267,7 +217,7 @@ class TestWithoutMemfd:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", spy)
         leaf, key = authority.leaf(HOST)
-        tls.build((leaf,), key)
+        OpenSslBuilder().build((leaf,), key)
         assert modes == [(tmp_path, "0o100600")]
         assert list(tmp_path.iterdir()) == []
 
@@ -278,7 +228,7 @@ class TestWithoutMemfd:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
         leaf, key = authority.leaf(HOST)
         with pytest.raises(TlsFailure, match="no file for a certificate"):
-            tls.build((leaf,), key)
+            OpenSslBuilder().build((leaf,), key)
 
 
 class TestAlerts:

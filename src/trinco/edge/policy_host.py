@@ -90,7 +90,7 @@ async def listen(
     A connection is aborted, before anything is said, while `admit()` is false. `source` may change at any time.
     """
     limits = limits or Limits()
-    contexts = Contexts(source, tls.build, unseal, limits)
+    contexts = Contexts(source, tls.OpenSslBuilder(), unseal, limits)
     try:
         async with https.listen(endpoints, contexts, partial(answer, source), limits, admit) as bound:
             yield bound

@@ -19,7 +19,7 @@ from trinco.core.errors import InputError, TrincoError
 from trinco.core.hosting import Certificate, Change, HostedDomain, Publication
 from trinco.edge.limits import Limits, Log
 from trinco.edge.ports import CertificateSource, Unsealer
-from trinco.edge.tls import Alert, Build, Context
+from trinco.edge.tls import Alert, Builder, Context
 
 _HANDSHAKE, _CLIENT_HELLO = 22, 1
 _SERVER_NAME, _SUPPORTED_VERSIONS = 0, 43
@@ -115,7 +115,7 @@ def _missing(message: bytes, limit: int) -> int:
 
 
 def _hello(message: bytes) -> Hello:
-    """Walk until both are found; what lies beyond is the engine's to check. IndexError, struct.error: it ends too early."""
+    """Walk until both are found; the rest is the engine's to check. IndexError, struct.error: it ends too early."""
     at = _BEFORE_SESSION_ID
     at += 1 + message[at]
     at += 2 + _UINT16(message, at)[0]
@@ -233,9 +233,9 @@ class Contexts:
     when the source has another one, the next client gets that.
     """
 
-    def __init__(self, source: CertificateSource, build: Build, unseal: Unsealer, limits: Limits) -> None:
+    def __init__(self, source: CertificateSource, builder: Builder, unseal: Unsealer, limits: Limits) -> None:
         self._source = source
-        self._build = build
+        self._builder = builder
         self._unseal = unseal
         self._limits = limits
         self._ready: OrderedDict[bytes, _Ready] = OrderedDict()
@@ -285,7 +285,7 @@ class Contexts:
     def _made(self, server_name: bytes, certificate: Certificate, issuers: Sequence[bytes]) -> Context:
         """In the worker: unseal the key and build. Raises TrincoError."""
         key = self._unseal(certificate.sealed_key, server_name.decode("ascii"))
-        return self._build((certificate.leaf, *issuers), key)
+        return self._builder.build((certificate.leaf, *issuers), key)
 
     def _landed(self, server_name: bytes, certificate: Certificate, future: asyncio.Future[Context]) -> None:
         flight = self._flights.get(server_name)
@@ -303,4 +303,6 @@ class Contexts:
         self._ready[server_name] = ready
         self._ready.move_to_end(server_name)
         if len(self._ready) > self._limits.contexts:
-            self._ready.popitem(last=False)
+            _, oldest = self._ready.popitem(last=False)
+            if oldest.context is not None:
+                self._builder.retire(oldest.context)

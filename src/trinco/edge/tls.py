@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 import ssl
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from enum import IntEnum
-from typing import IO, Protocol
+from typing import Protocol
 
 from trinco.core.errors import TrincoError
 
@@ -22,6 +23,8 @@ CIPHERS_TLS12 = "ECDHE+AESGCM:ECDHE+CHACHA20"
 ALPN = "http/1.1"
 _RECORD = 1 << 14
 _OPEN_FILES = "/proc/self/fd"
+_KIND = 27
+"""Octets of a PKCS #8 key that hold its algorithm and, of an elliptic key, the curve (RFC 5208 section 5)."""
 
 
 class Alert(IntEnum):
@@ -71,8 +74,17 @@ class Context(Protocol):
         """An engine for one connection. `tls13`: the peer's hello offers TLS 1.3."""
 
 
-Build = Callable[[Sequence[bytes], bytes], Context]
-"""A Context of certificates (DER, the end entity's first) and the key (PKCS #8 DER). Blocking. Raises TlsFailure."""
+class Builder(Protocol):
+    """Makes contexts."""
+
+    def build(self, certificates: Sequence[bytes], key: bytes) -> Context:
+        """A context of certificates (DER, the end entity's first) and the key (PKCS #8 DER). Raises TlsFailure.
+
+        Blocking: called in a worker thread, in one at a time.
+        """
+
+    def retire(self, context: Context) -> None:
+        """No more connections begin with this context: another may be made out of it."""
 
 
 class OpenSslEngine:
@@ -128,27 +140,51 @@ class OpenSslContext:
     goes when it goes; TLS 1.3 keeps nothing when no tickets are given.
     """
 
-    __slots__ = ("_context",)
+    __slots__ = ("context", "kind")
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
+    def __init__(self, context: ssl.SSLContext, kind: bytes) -> None:
+        self.context = context
+        self.kind = kind
+        """What the key begins with, its algorithm among that."""
 
     def engine(self, *, tls13: bool) -> OpenSslEngine:
-        return OpenSslEngine(self._context, self._context if tls13 else _settings())
+        return OpenSslEngine(self.context, self.context if tls13 else _settings())
 
 
-def build(certificates: Sequence[bytes], key: bytes) -> OpenSslContext:
-    """A context of the standard library, which reads files alone: they are in memory, and gone at once."""
-    pem = "".join(map(ssl.DER_cert_to_PEM_cert, certificates)) + _pem_key(key)
-    context = _settings()
-    try:
-        with _file_of(pem.encode("ascii")) as path:
-            context.load_cert_chain(path)
-    except ssl.SSLError as error:
-        raise TlsFailure(f"certificate or key: {error.reason or 'cannot be read'}") from None
-    except OSError as error:
-        raise TlsFailure(f"no file for a certificate: {error.strerror}") from None
-    return OpenSslContext(context)
+class OpenSslBuilder:
+    """Makes contexts of the standard library.
+
+    A new context costs a fifth of what loading a certificate into it costs, so that a retired one is loaded anew.
+    OpenSSL has a place for one certificate of each kind of key, of which it shows the one that suits the peer: only a
+    certificate of the same kind takes the old one's place. Conversations that are under way have their own copy.
+    """
+
+    def __init__(self) -> None:
+        self._retired: deque[OpenSslContext] = deque(maxlen=8)
+
+    def build(self, certificates: Sequence[bytes], key: bytes) -> OpenSslContext:
+        pem = "".join(map(ssl.DER_cert_to_PEM_cert, certificates)) + _pem_key(key)
+        kind = key[:_KIND]
+        context = self._used(kind) or _settings()
+        try:
+            with _file_of(pem.encode("ascii")) as path:
+                context.load_cert_chain(path)
+        except ssl.SSLError as error:
+            raise TlsFailure(f"certificate or key: {error.reason or 'cannot be read'}") from None
+        except OSError as error:
+            raise TlsFailure(f"no file for a certificate: {error.strerror}") from None
+        return OpenSslContext(context, kind)
+
+    def retire(self, context: Context) -> None:
+        if isinstance(context, OpenSslContext):
+            self._retired.append(context)
+
+    def _used(self, kind: bytes) -> ssl.SSLContext | None:
+        """A retired context that had a key of this kind."""
+        with suppress(IndexError):
+            retired = self._retired.pop()
+            return retired.context if retired.kind == kind else None
+        return None
 
 
 def _settings() -> ssl.SSLContext:
@@ -169,16 +205,19 @@ def _pem_key(key: bytes) -> str:
 
 @contextmanager
 def _file_of(data: bytes) -> Iterator[str]:
-    """The path of a file with this content that nobody else can read: in memory where the system has that."""
+    """The path of a file with this content that nobody else can read, since `ssl` reads files alone.
+
+    It is in memory where the system has such files, and gone at the end of the block.
+    """
     if hasattr(os, "memfd_create") and os.access(_OPEN_FILES, os.X_OK):
-        with os.fdopen(os.memfd_create("trinco"), "wb") as file:
-            yield _written(file, data, f"{_OPEN_FILES}/{file.fileno()}")
+        descriptor = os.memfd_create("trinco")
+        try:
+            os.write(descriptor, data)
+            yield f"{_OPEN_FILES}/{descriptor}"
+        finally:
+            os.close(descriptor)
     else:
         with tempfile.NamedTemporaryFile() as file:
-            yield _written(file, data, file.name)
-
-
-def _written(file: IO[bytes], data: bytes, path: str) -> str:
-    file.write(data)
-    file.flush()
-    return path
+            file.write(data)
+            file.flush()
+            yield file.name
