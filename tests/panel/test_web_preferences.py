@@ -79,6 +79,10 @@ class TestWhatWentWrong:
         answer = client.post("/domains/add/", {"name": "novo.example"})
         assert (answer.status_code, "403 This form is too old" in support_web.text_of(answer)) == (403, True)
 
+    def test_429(self, db: None) -> None:
+        answers = [Client().post("/account/password/reset/", {"email": f"a{n}@example.com"}) for n in range(21)]
+        assert (answers[-1].status_code, "429 Too many tries" in support_web.text_of(answers[-1])) == (429, True)
+
     def test_500(self, ours: Organisation, settings: Any) -> None:
         settings.ROOT_URLCONF = __name__
         client = Client(raise_request_exception=False)
