@@ -67,6 +67,7 @@ def _made_up(listen: Mapping[str, str], chosen: Mapping[str, int]) -> dict[str, 
     beside = f" {authority}:{chosen['zones']}" if authority == ports.OTHER else ""
     return {
         "PLAYGROUND": "on",
+        "SIGNUP": "on",
         "BASE": base,
         "PANEL_URL": f"http://localhost:{chosen['panel']}",
         "POLICY_ADDRESSES": "127.0.0.1 ::1" if " " in listen["POLICY_LISTEN"] else "127.0.0.1",
