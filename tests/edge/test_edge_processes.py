@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.edge.installation import COMMAND, PATIENCE, Installation, drained, installed, request, until
+from tests.edge.installation import COMMAND, LEAKS, PATIENCE, Installation, drained, installed, request, until
 
 from trinco.edge.fence import LEASE
 
+pytestmark = pytest.mark.filterwarnings(LEAKS)
 NAMES = ("correio.example", "um.example", "dois.example")
 
 

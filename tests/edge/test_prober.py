@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.edge.installation import Edge, Installation, installed, until
+from tests.edge.installation import LEAKS, Edge, Installation, installed, until
 from tests.edge.prober import Prober
 
 from trinco.edge.fence import LEASE
 
+pytestmark = pytest.mark.filterwarnings(LEAKS)
 DOMAINS = ("um.example", "dois.example")
 LONGER_THAN_A_LEASE = LEASE + 3.0
 FULL = ("kill",) * 6 + ("stop", "outage")
@@ -123,7 +124,7 @@ class TestProber:
         ("updates", "pause", "quiet", "kinds"),
         [
             pytest.param(25, 0.2, 1.0, ("kill",), id="short"),
-            pytest.param(500, 0.4, 3.0, FULL, id="full", marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+            pytest.param(500, 0.4, 3.0, FULL, id="full", marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
         ],
     )
     def test_no_id_is_ahead_of_a_body(self, tmp_path, updates, pause, quiet, kinds, record_property):
