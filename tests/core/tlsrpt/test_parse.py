@@ -109,10 +109,11 @@ class TestFields:
             ("2026-04-02T00:00:00Z", "2026-04-01T00:00:00Z"),
             ("0001-01-01T00:00:00+23:59", "2026-04-01T00:00:00Z"),
             ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59-23:59"),
+            ("2026-04-01T00:00:00Z", "\ud800"),
         ],
     )
     def test_no_range_of_time(self, start, end):
-        error = refused(octets(document(date_range={"start-datetime": start, "end-datetime": end})))
+        error = refused(json.dumps(document(date_range={"start-datetime": start, "end-datetime": end})).encode())
         assert error.reason.startswith(("date-range: ", "the date range ends before it starts"))
         assert error.reason.isascii()
         assert error.reason.isprintable()
@@ -187,6 +188,12 @@ class TestTexts:
         body = octets(document(policies=[result(details=[DETAIL])])).decode()
         for old in ("Sender Inc.", "5065427c-23d3", "mode: testing", "mx1.mail.receiver.example", "sts"):
             assert refused(body.replace(f'"{old}"', f'"{text}"').encode()).reason == reason
+
+    def test_in_a_name(self):
+        for body in (octets(document()), octets(document(policies=[result(details=[DETAIL])]))):
+            for place in (b"{", b'"failure-details":[{', b'"summary":{'):
+                damaged = body.replace(place, place + b'"\\ud800":1,', 1)
+                assert damaged == body or refused(damaged).reason == "half of a character in a name"
 
     def test_in_the_records_that_stand_in_one_string(self):
         tlsa = {"policy-type": "tlsa", "policy-string": ['["3 1 1 \\u0000"]']}
@@ -289,9 +296,15 @@ class TestTolerances:
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
 scalars = (
-    st.none() | st.booleans() | st.integers(-3, 2**63) | st.floats() | texts | st.sampled_from(["7", "[]", "mx:a"])
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 2**63)
+    | st.floats()
+    | texts
+    | st.sampled_from(["7", "[]", "mx:a", "\ud800", "\0"])
 )
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3))
+names = texts | st.just("\ud800")
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3))
 paths = st.sampled_from(
     [
         (),
@@ -311,10 +324,12 @@ def nearly(draw):
     place = whole
     for step in draw(paths):
         place = place[step]
-    place[draw(st.sampled_from([*place, "new"]))] = draw(values | st.sampled_from([[dict(DETAIL)], result()]))
+    place[draw(st.sampled_from([*place, "new", "\ud800"]))] = draw(values | st.sampled_from([[dict(DETAIL)], result()]))
     if draw(st.booleans()):
         place.pop(draw(st.sampled_from(list(place))))
-    return json.dumps(whole, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, 1]))).encode()
+    return json.dumps(whole, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, 1]))).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 class TestTwoPaths:

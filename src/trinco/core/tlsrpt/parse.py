@@ -185,6 +185,8 @@ def _tolerant(data: bytes) -> _Document:
         return msgspec.convert(document, _Document)
     except msgspec.ValidationError as error:
         raise ReportSyntaxError(_reason(error)) from error
+    except UnicodeEncodeError as error:
+        raise ReportSyntaxError("half of a character in a name") from error
 
 
 def _reason(error: msgspec.ValidationError) -> str:
@@ -246,7 +248,7 @@ def _instant(text: str) -> datetime:
     """RFC 3339. Without a zone (Microsoft until 2023) it is UTC, as section 4.4 wants the day to be."""
     try:
         return utc(msgspec.convert(text, datetime))
-    except (msgspec.ValidationError, OverflowError) as error:
+    except (ValueError, OverflowError) as error:  # also what cannot be turned into UTF-8
         raise ReportSyntaxError(f"date-range: {shown(text)} is no date and time of RFC 3339") from error
 
 
