@@ -77,12 +77,12 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 def run(programs: list[Program], until_true: Callable[[], bool]) -> list[tuple[str, str]]:
-    """Supervise until something holds; gives what was said."""
+    """Supervise the programs, each a stage of its own, until something holds; gives what was said."""
     said: list[tuple[str, str]] = []
 
     async def all_of_it() -> None:
         stop = asyncio.Event()
-        task = asyncio.create_task(supervise(programs, stop, lambda name, line: said.append((name, line))))
+        task = asyncio.create_task(supervise([[each] for each in programs], stop, lambda *line: said.append(line)))
         try:
             await until(until_true)
         finally:

@@ -88,13 +88,12 @@ def _prepared(settings: config.Config) -> place.Login:
     return login
 
 
-def programs(settings: config.Config) -> tuple[Program, ...]:
-    """What runs, in the order of the end: first those who change things, then those who serve."""
-    made_up = (Program("playground", "trinco.playground"),) if settings.playground else ()
+def programs(settings: config.Config) -> tuple[tuple[Program, ...], ...]:
+    """What runs, in the stages of the end: first those who change things, then those who serve."""
+    made_up = ((Program("playground", "trinco.playground"),),) if settings.playground else ()
     return (
-        Program("panel", "trinco", ("panel",)),
-        Program("worker", "trinco", ("worker",)),
-        Program(settings.edge_name, "trinco", ("edge",)),
+        (Program("panel", "trinco", ("panel",)), Program("worker", "trinco", ("worker",))),
+        (Program(settings.edge_name, "trinco", ("edge",)),),
         *made_up,
     )
 

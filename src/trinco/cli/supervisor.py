@@ -4,9 +4,9 @@ NAME
 
 DESCRIPTION
     Starts each program in a session of its own, so that the terminal's Ctrl-C reaches the supervisor alone and the
-    order of the end is ours: first those who change things, then those who serve. A program that ends by itself is
-    started again, soon the first time and later and later if it goes on (at most every 30 s). Each line that a program
-    writes is passed on with its name in front.
+    order of the end is ours: stage by stage, first those who change things, then those who serve. A program that ends
+    by itself is started again, soon the first time and later and later if it goes on (at most every 30 s). Each line
+    that a program writes is passed on with its name in front.
 
 DIAGNOSTICS
     One line when a program ended by itself, with its exit status and when it is started again.
@@ -136,13 +136,14 @@ def _status(status: int) -> str:
     return f"exit {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
 
 
-async def supervise(programs: Sequence[Program], stop: asyncio.Event, say: Say) -> None:
-    """Run the programs until `stop` is set, and end them in their order, the first one first."""
-    children = [Child(program, say) for program in programs]
+async def supervise(stages: Sequence[Sequence[Program]], stop: asyncio.Event, say: Say) -> None:
+    """Run the programs of all stages until `stop` is set, and end them stage by stage, the first one first."""
+    children = [[Child(program, say) for program in stage] for stage in stages]
     async with asyncio.TaskGroup() as group:
-        for child in reversed(children):  # who serves is there before who asks
-            group.create_task(child.run())
+        for stage in reversed(children):  # who serves is there before who asks
+            for child in stage:
+                group.create_task(child.run())
         await stop.wait()
         deadline = asyncio.get_running_loop().time() + STOP_SECONDS
-        for child in children:
-            await child.end(deadline)
+        for stage in children:
+            await asyncio.gather(*(child.end(deadline) for child in stage))
