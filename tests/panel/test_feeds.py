@@ -11,7 +11,7 @@ from tests.support_panel import ANA, announced, hosted, live, organisation, stan
 from trinco.core.hosting import Change, HostedDomain, Publication
 from trinco.core.mtasts.policy import Mode, Policy
 from trinco.core.names import Domain
-from trinco.panel import feeds
+from trinco.panel import feeds, rendering
 from trinco.panel.certificates.services import current, issue_due
 from trinco.panel.domains import services as domains
 from trinco.panel.domains.models import HostedDomain as Row
@@ -179,6 +179,24 @@ class TestChanges:
             assert len(feed.changes(None).changed) == 5
         with django_assert_num_queries(6):  # and whether the edge is ahead, and who is gone
             assert len(feed.changes(0).changed) == 5
+
+    def test_what_changes_between_the_questions_is_told_whole_or_later(self, ours, feed, monkeypatch):
+        """A domain that is published at this very moment must not lose its certificate for a while."""
+        domain = live(ours)
+        issue_due(timezone.now())
+        held, real = feed.revision(), rendering._certificates
+
+        def meanwhile(rows):
+            publish(domain)
+            return real(rows)
+
+        other = live(ours, "outro.example")
+        monkeypatch.setattr(rendering, "_certificates", meanwhile)
+        change = feed.changes(held)
+        monkeypatch.undo()
+        assert [told.label for told in change.changed] == [other.label]
+        later = feed.changes(change.revision)
+        assert [(told.label, told.certificate is not None) for told in later.changed] == [(domain.label, True)]
 
     def test_two_organisations_may_wait_with_one_name(self, feed, ours):
         mine = live(ours)

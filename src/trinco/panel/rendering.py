@@ -3,6 +3,9 @@
 A domain that waits for its CNAMEs has its label and nothing else; a live or leaving one has its current body, the id
 that is announced (never ahead of the body: RFC 8461 section 8.1), its certificate and its TLSRPT record; one that is
 gone is removed.
+
+The database may change between the queries, so their order matters: first the revision, since what is newer than it
+comes once more with the next one; then the domains; then the certificates, since each domain has its own by then.
 """
 
 from __future__ import annotations
@@ -50,9 +53,9 @@ def revision() -> int:
 
 def whole(zone: Zone) -> Change:
     """Everything that is to be served."""
-    newest = revision()  # before the rows, which may be newer: such a row comes once more with the next revision
-    rows = DomainRow.objects.everywhere().exclude(state=State.GONE)
-    certificates = _certificates(CertificateRow.objects.everywhere().filter(domain__state__in=SERVED))
+    newest = revision()
+    rows = _rows(DomainRow.objects.everywhere())
+    certificates = _certificates(CertificateRow.objects.everywhere())
     changed = tuple(_hosted(rows, certificates, zone))
     return Change(newest, zone, changed, (), _chains(changed), whole=True)
 
@@ -60,17 +63,23 @@ def whole(zone: Zone) -> Change:
 def since(zone: Zone, held: int) -> Change:
     """What became different after the revision `held`."""
     newest = revision()
-    rows = DomainRow.objects.everywhere().filter(revision__gt=held)
-    served = CertificateRow.objects.everywhere().filter(domain__state__in=SERVED, domain__revision__gt=held)
-    changed = tuple(_hosted(rows.exclude(state=State.GONE), _certificates(served), zone))
-    removed = tuple(rows.filter(state=State.GONE).order_by("pk").values_list("label", flat=True))
+    later = DomainRow.objects.everywhere().filter(revision__gt=held)
+    rows = _rows(later)
+    certificates = _certificates(CertificateRow.objects.everywhere().filter(domain__revision__gt=held))
+    changed = tuple(_hosted(rows, certificates, zone))
+    removed = tuple(later.filter(state=State.GONE).order_by("pk").values_list("label", flat=True))
     return Change(newest, zone, changed, removed, _chains(changed))
 
 
-def _hosted(rows: QuerySet[DomainRow], certificates: dict[int, Certificate], zone: Zone) -> Iterator[HostedDomain]:
+def _rows(domains: QuerySet[DomainRow]) -> list[_Row]:
+    """Those that are not gone, by now."""
+    rows = domains.exclude(state=State.GONE).order_by("pk").values_list(*_COLUMNS)
+    return [_Row._make(values) for values in rows.iterator(_CHUNK)]
+
+
+def _hosted(rows: list[_Row], certificates: dict[int, Certificate], zone: Zone) -> Iterator[HostedDomain]:
     reports = _reports(zone)
-    for values in rows.order_by("pk").values_list(*_COLUMNS).iterator(_CHUNK):
-        row = _Row._make(values)
+    for row in rows:
         if row.state not in SERVED:
             yield HostedDomain(Domain.trusted(row.name), row.label, row.revision)
             continue
@@ -105,7 +114,8 @@ def _certificates(rows: QuerySet[CertificateRow]) -> dict[int, Certificate]:
     """By key of the domain: the one that lives longest."""
     found: dict[int, Certificate] = {}
     chains: dict[str, str] = {}  # each key once: a hundred thousand certificates share a handful
-    for domain, leaf, chain, sealed_key, not_after in rows.order_by().values_list(*_CERTIFICATE).iterator(_CHUNK):
+    served = rows.filter(domain__state__in=SERVED).order_by().values_list(*_CERTIFICATE)
+    for domain, leaf, chain, sealed_key, not_after in served.iterator(_CHUNK):
         ends = int(not_after.timestamp())
         if domain not in found or found[domain].not_after < ends:
             found[domain] = Certificate(bytes(leaf), chains.setdefault(chain, chain), bytes(sealed_key), ends)
