@@ -305,6 +305,14 @@ class TestBounds:
         assert len(read(head(b"GET /" + b"x" * 2047 + b" HTTP/1.1", HOST))) == 1
         assert refused(head(b"GET /" + b"x" * 2048 + b" HTTP/1.1", HOST)) == HTTPStatus.REQUEST_URI_TOO_LONG
 
+    @pytest.mark.parametrize("end", [b"#", b"%", b"%0", b"|", b"\xff", b"?#"])
+    @pytest.mark.parametrize("start", [b"/", b"/?", b"https://a/", b"https://", b"*"])
+    def test_a_target_that_is_wrong_at_its_end_takes_no_longer(self, start: bytes, end: bytes) -> None:
+        """However an expression is written, what it does with hostile octets is in proportion to their number."""
+        for filling in (b"a", b"%41", b"/", b"a%41/"):
+            target = start + filling * (2000 // len(filling)) + end
+            assert refused(head(b"GET " + target + b" HTTP/1.1", HOST)) == HTTPStatus.BAD_REQUEST
+
     def test_a_request_line_without_end_is_414(self) -> None:
         assert refused(b"GET /" + b"x" * 8192) == HTTPStatus.REQUEST_URI_TOO_LONG
         assert refused(head(b"GET /" + b"x" * 9000 + b" HTTP/1.1", HOST)) == HTTPStatus.REQUEST_URI_TOO_LONG

@@ -32,10 +32,10 @@ _BARE_LF = re.compile(rb"(?<!\r)\n")
 _HOST = re.compile(rb"([A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _END = b"\r\n\r\n"
 _PATH = re.compile(
-    rb"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]+|%(?!00)[0-9A-Fa-f]{2})*"
-    rb"(?:\?(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]+|%(?!00)[0-9A-Fa-f]{2})*)?"
+    rb"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%(?!00)[0-9A-Fa-f]{2})*"
+    rb"(?:\?(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%(?!00)[0-9A-Fa-f]{2})*)?"
 )
-"""Path and query of RFC 3986 sections 3.3 and 3.4, without an encoded NUL."""
+"""Path and query of RFC 3986 sections 3.3 and 3.4, without an encoded NUL. No octet fits two ways: linear time."""
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?]+)(.*)")
 MAX_HOST = 255
 """Octets of a Host field."""
