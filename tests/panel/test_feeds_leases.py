@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 from tests.support_panel import ANA, live, organisation, standing
 
-from trinco.core.errors import FeedUnavailable, LeaseLost
+from trinco.core.errors import LeaseLost
 from trinco.core.mtasts.policy import Mode, Policy
 from trinco.edge import fence
 from trinco.panel.feeds import DatabaseFeed
@@ -200,50 +197,3 @@ class TestAcknowledge:
         assert standing(domain).announced.number == 1
         feed.acknowledge(domain.revision, [])
         assert standing(domain).announced.number == 2
-
-
-@pytest.mark.django_db(transaction=True)
-class TestNoDatabase:
-    """edge.ports.Feed: whatever is wrong with the database is FeedUnavailable, and is over when it is right again."""
-
-    @pytest.fixture
-    def path(self) -> Path:
-        return Path(connection.settings_dict["NAME"])
-
-    def test_a_missing_file(self, zone, path):
-        feed = feed_of("edge1", zone)
-        away = path.with_suffix(".away")
-        path.rename(away)
-        try:
-            for call in (feed.revision, feed.renew, feed.leave, lambda: feed.changes(None)):
-                with pytest.raises(FeedUnavailable):
-                    call()
-            assert not path.exists()
-        finally:
-            away.rename(path)
-        assert feed.revision() == 0
-
-    def test_a_file_put_in_place_of_another(self, zone, path):
-        """An open connection would go on with the file that is no longer there."""
-        feed = feed_of("edge1", zone)
-        away = path.with_suffix(".away")
-        path.rename(away)
-        sqlite3.connect(path).close()
-        try:
-            with pytest.raises(FeedUnavailable, match="no such table"):
-                feed.revision()
-        finally:
-            away.rename(path)
-        assert feed.revision() == 0
-
-    def test_a_locked_one(self, zone, path):
-        feed = feed_of("edge1", zone)
-        connection.connection.execute("PRAGMA busy_timeout=50")
-        other = sqlite3.connect(path, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        try:
-            with pytest.raises(FeedUnavailable, match="locked"):
-                feed.renew()
-        finally:
-            other.close()
-        feed.renew()

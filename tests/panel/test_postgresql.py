@@ -14,6 +14,9 @@ HERE = Path(__file__).parent
 AGAIN = [
     "test_concurrency.py",
     "test_domains.py",
+    "test_feeds.py",
+    "test_feeds_leases.py",
+    "test_feeds_restore.py",
     "test_policies_ids.py",
     "test_policies_many.py",
     "test_worker.py",
