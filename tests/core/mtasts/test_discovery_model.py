@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trinco.core.errors import (
@@ -109,6 +109,7 @@ class TestAnyCourse:
             assert name != later_name or later - when >= timedelta(minutes=5)
 
     @given(courses)
+    @example([(0, Record("1"), NoPolicy("x")), (300, Record("1"), NoPolicy("x")), (301, Record("1"), NoPolicy("x"))])
     def test_deciding_again_changes_nothing_before_good_until(self, course):
         """The answer may be given again, without a thought, for as long as it says."""
         world = World()

@@ -300,6 +300,8 @@ def _good_until(known: Cached, record: RecordOutcome | None, step: Step, now: da
     ends = [_asked_until(known, record, now)]
     if known.held is not None:
         ends += [known.held.expires_at, _fetch_at(known.held, known)]
+    elif (failure := _standing(known)) is not None:
+        ends.append(failure.retry_at)
     return max(now, min(ends))
 
 

@@ -33,7 +33,6 @@ _ZIP_FAULTS = (
     struct.error,
     EOFError,
     LookupError,
-    NotImplementedError,
     OSError,
     OverflowError,
     RuntimeError,
