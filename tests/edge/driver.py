@@ -14,7 +14,7 @@ from typing import Any
 from trinco.cli import orm as _orm  # noqa: F401 - sets Django up
 
 from django.core.management import call_command  # isort: skip - after the set-up
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, OperationalError, connections
 from django.utils import timezone
 from tests.support_panel import ANA, live, organisation, standing
 
@@ -39,7 +39,11 @@ def host(*names: str) -> dict[str, str]:
 def publish(name: str, number: int) -> str:
     """The policy whose one MX tells its number; its id."""
     policy = Policy(Mode.TESTING, (f"v{number}.{name}",), MAX_AGE)
-    return services.publish(domain=_row(name), policy=policy, actor=ANA).policy_id
+    while True:
+        try:
+            return services.publish(domain=_row(name), policy=policy, actor=ANA).policy_id
+        except OperationalError:
+            connections.close_all()  # locked: an edge was stopped while it wrote
 
 
 def current(name: str) -> list[str | None]:

@@ -59,9 +59,9 @@ class DatabaseFeed:
 
     def renew(self) -> None:
         """See `edge.ports.Feed`."""
-        with _database(self._watch), transaction.atomic():
+        with _database(self._watch):
             now = _now()
-            self._give_time(now)
+            self._give_time(now)  # first: no moment at which we are heard of, and others are not waited for
             mine = EdgeNode.objects.filter(name=self._name, session=self._session, lease_until__gt=now)
             self._require(mine.update(lease_until=now + LEASE))
 
@@ -112,11 +112,11 @@ class DatabaseFeed:
     def _give_time(self, now: datetime) -> None:
         """Nobody was heard of for a while: let the others come back who were there until then. And no lease runs longer
         than a lease: a clock that was set back would make everybody wait for an edge that is gone."""
-        others = EdgeNode.objects.exclude(name=self._name)
         newest = EdgeNode.objects.aggregate(newest=Max("lease_until"))["newest"]
-        if newest is not None and newest - LEASE < now - CONTACT:
-            others.filter(lease_until__gt=newest - LEASE).update(lease_until=now + LEASE)
-        others.filter(lease_until__gt=now + LEASE).update(lease_until=now + LEASE)
+        if newest is None or now - CONTACT <= newest - LEASE <= now:
+            return
+        others = EdgeNode.objects.exclude(name=self._name)
+        others.filter(lease_until__gt=min(newest - LEASE, now)).update(lease_until=now + LEASE)
 
     def _require(self, rows: int) -> None:
         if not rows:
