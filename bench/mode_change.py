@@ -78,9 +78,7 @@ def _start(scratch: Path) -> Iterator[Row]:
             Path(f"{made.database}{suffix}").unlink(missing_ok=True)
         taken = [_started(edge) for _ in range(harness.REPEATS)]
     seconds, used, held = (median(values) for values in zip(*taken, strict=True))
-    note = (
-        f"the `trinco edge` command as a whole, from its snapshot, without its database; {seconds:.2f} s by the clock"
-    )
+    note = f"`trinco edge` as a whole, from its snapshot, without its database; {seconds:.2f} s by the clock"
     yield Row(f"start to first answer, {NAMES:,} names, whole process", used, "s of CPU", Better.LOWER, 2, 1, note=note)
     yield Row(f"memory, {NAMES:,} names, whole process", held, "MiB", Better.LOWER, 400, 250)
 
