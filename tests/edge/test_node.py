@@ -8,12 +8,14 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 from tests.edge.node_rig import Clock, Edge, Panel, until
 from tests.edge.publications import change, hosted, label_of, publication
 
 from trinco.core.hosting import Publication
 from trinco.edge import fence, keeper
+from trinco.edge import node as node_module
 from trinco.edge.snapshot import Store
 
 
@@ -178,6 +180,22 @@ class TestFollow:
             asyncio.run(scenario())
         assert [line["event"] for line in lines] == ["snapshot_not_written"]
         assert on_disk(edge.directory) == panel.publication
+
+    def test_what_was_missed_is_found_by_the_daily_look_at_everything(self, panel, edge, monkeypatch):
+        monkeypatch.setattr(node_module, "RESYNC", 0.3)
+        monkeypatch.setattr(node_module, "RENEW", 0.1)
+
+        async def scenario() -> None:
+            async with edge.running():
+                await until(lambda: panel.acknowledged)
+                missed = {**panel.publication.domains, label_of(1): hosted(1, 0)}
+                panel.publication = replace(panel.publication, domains=missed)
+                await until(lambda: edge.served(1) == hosted(1, 0).policy)
+                await until(lambda: on_disk(edge.directory) == panel.publication)
+
+        with capture_logs() as lines:
+            asyncio.run(scenario())
+        assert lines == [{"event": "resync_differs", "log_level": "warning", "changed": 1, "removed": 0}]
 
     def test_a_fault_of_ours_does_not_end_the_job(self, panel, edge):
         async def scenario() -> None:

@@ -105,7 +105,7 @@ class Keeper:
         if self._start is not None:
             await self._proofs.begin(self._start)
             self._start = None
-        if self._proofs.unfinished:
+        if self._proofs.unfinished and self._proofs.possible:
             await self._proofs.step()
 
     async def _acknowledge(self, revision: int) -> None:

@@ -21,7 +21,8 @@ SECURITY
 
 DIAGNOSTICS
     database_away, database_back; edge_lease_lost; edge_fenced, edge_unfenced (others are ahead, or no more);
-    snapshot_not_written; policy_not_served; edge_fault (a fault of ours: the job goes on after a second).
+    snapshot_not_written; policy_not_served; resync_differs (the daily look at everything found what had been missed);
+    edge_fault (a fault of ours: the job goes on after a second).
 
 BUGS
     Names are fenced all together, not one by one: a cut-off edge falls silent for names that have not changed as well.
@@ -30,6 +31,7 @@ BUGS
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -61,6 +63,8 @@ LOOK: Final = 0.2
 """Seconds between two looks at the other name servers while the database is away."""
 LONGEST_RETRY: Final = 2.0
 """Seconds; well below a lease, so that an edge is back before an announcement may go on without it."""
+RESYNC: Final = 86_400.0
+"""Seconds between two looks at everything, in case that a change was missed."""
 GOODBYE: Final = 2.0
 """Seconds for giving the lease back."""
 _AFTER_FAULT: Final = 1.0
@@ -128,6 +132,7 @@ class Node:
         self._clock = clock
         self._hurry = asyncio.Event()
         self._renew_at = 0.0
+        self._resync_at = clock() + RESYNC * random.uniform(0.5, 1.0)  # noqa: S311 - edges take turns over the day
         self._retry = POLL
         self.doors = doors
 
@@ -157,14 +162,18 @@ class Node:
         """
         asked_at = self._clock()
         renewing = asked_at >= self._renew_at
+        resyncing = renewing and asked_at >= self._resync_at
+        question = _everything if resyncing else partial(_news, since=self.held.revision, renewing=renewing)
         try:
-            change = await self._line.ask(partial(_news, since=self.held.revision, renewing=renewing))
+            change = await self._line.ask(question)
         except FeedUnavailable:
             return self._later()
         except LeaseLost as error:
             log.warning("edge_lease_lost", reason=str(error))
             return await self._return(keeper)
         await self._take(change, keeper)
+        if resyncing:
+            self._resync_at = asked_at + RESYNC
         if renewing:
             self._leased(asked_at)
         return await self._pause()
@@ -188,9 +197,16 @@ class Node:
         return 0.0
 
     async def _take(self, change: Change | None, keeper: Keeper) -> None:
-        if change is not None:
-            before = self.held
-            keeper.change(before, change, await self._serving.take(change))
+        if change is None:
+            return
+        before = self.held
+        narrow = await self._serving.take(change)
+        same = change.revision == before.revision
+        if same and not (narrow.changed or narrow.removed):
+            return
+        if same:
+            log.warning("resync_differs", changed=len(narrow.changed), removed=len(narrow.removed))
+        keeper.change(before, change, narrow)
 
     def _leased(self, asked_at: float) -> None:
         self._fence.leased(asked_at)
@@ -282,6 +298,11 @@ def _news(feed: Feed, *, since: int, renewing: bool) -> Change | None:
     if revision < since:
         raise LeaseLost(f"the database went back from revision {since} to {revision}")
     return None if revision == since else feed.changes(since)
+
+
+def _everything(feed: Feed) -> Change:
+    feed.renew()
+    return feed.changes(None)
 
 
 @asynccontextmanager

@@ -102,10 +102,11 @@ class Proofs:
 
     async def again(self) -> None:
         """Try some of the failing ones once more: what was wrong may lie outside, as a missing root does."""
-        domains = self._held().domains
-        for label in random.sample(self.failing, min(AT_ONCE, len(self._failing))):
-            if await self._problem(domains.get(label)) is None:
-                self._failing.discard(label)
+        found = [self._held().domains.get(label) for label in self.failing]
+        candidates = [hosted for hosted in found if hosted is not None and hosted.certificate is not None]
+        for hosted in random.sample(candidates, min(AT_ONCE, len(candidates))):
+            if await self._problem(hosted) is None:
+                self._failing.discard(hosted.label)
 
     def _await(self, domains: Iterable[HostedDomain]) -> None:
         self._pending.update((hosted.label, _Turn(hosted.revision, 0)) for hosted in domains)

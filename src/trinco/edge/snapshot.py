@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -52,11 +53,12 @@ class _Journal:
 
 
 class Store:
-    """The snapshots of one edge, in a directory of its own. Blocking; one thread at a time."""
+    """The snapshots of one edge, in a directory of its own. Blocking; several threads take turns."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._journal: _Journal | None = None
+        self._turn = threading.RLock()
         _private(directory)
 
     @property
@@ -69,7 +71,11 @@ class Store:
 
         Raises SnapshotError when the directory cannot be read, never for what is in the files.
         """
-        self.close()
+        with self._turn:
+            self.close()
+            return self._newest()
+
+    def _newest(self) -> Publication | None:
         numbers = self._numbers()
         for number in reversed(numbers):
             try:
@@ -85,9 +91,9 @@ class Store:
 
     def save(self, publication: Publication) -> None:
         """Make this the newest base, durably. Raises SnapshotError (a full disk); the generations before stay then."""
-        number = max(self._numbers(), default=0) + 1
-        temporary = self._path(number, "tmp")
-        with _reported("cannot write a snapshot"):
+        with self._turn, _reported("cannot write a snapshot"):
+            number = max(self._numbers(), default=0) + 1
+            temporary = self._path(number, "tmp")
             try:
                 digest, _ = generation.write_base(temporary, publication)
                 temporary.replace(self._path(number, "base"))
@@ -105,24 +111,25 @@ class Store:
 
         Only while `needs_base` says no, and never for a change that is `whole`: that is what `save` is for.
         """
-        journal = self._journal
-        if journal is None or change.whole:
-            raise SnapshotError("a change needs a base to stand on")
-        content, tail = generation.entry(change, journal.tail)
-        with _reported("cannot write a change to the snapshot"):
+        with self._turn, _reported("cannot write a change to the snapshot"):
+            journal = self._journal
+            if journal is None or change.whole:
+                raise SnapshotError("a change needs a base to stand on")
+            content, tail = generation.entry(change, journal.tail)
             try:
                 _write_at(journal.descriptor, content, journal.tail.end)
                 os.fsync(journal.descriptor)
             except OSError:
                 self._cut(journal)
                 raise
-        journal.tail = tail
+            journal.tail = tail
 
     def close(self) -> None:
-        """Let go of the open journal."""
-        if self._journal is not None:
-            os.close(self._journal.descriptor)
-            self._journal = None
+        """Let go of the open journal, when what is being written is written."""
+        with self._turn:
+            if self._journal is not None:
+                os.close(self._journal.descriptor)
+                self._journal = None
 
     def _path(self, number: int, kind: str) -> Path:
         return self._directory / f"{number:010}.{kind}"
