@@ -30,9 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(needs: Callable[[str], str]) -> Iterator[Browser]:
-    """The browser, started once. Each visitor has a fresh profile in it."""
+    """The browser, started once a file. Each visitor has a fresh profile in it.
+
+    Playwright's event loop runs in this thread until it is stopped: other files' tests have loops of their own.
+    """
     # Playwright's own event loop runs in this thread, and Django would refuse the tests' queries beside it.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:

@@ -19,6 +19,13 @@ def zone(settings):
     return settings.CONFIG.zone
 
 
+def moved(path: Path) -> Path:
+    """Take the file away, with all that was committed: what is in the WAL alone would not go with it."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path.rename(path.with_suffix(".away"))
+
+
 def registered(zone) -> DatabaseFeed:
     made = DatabaseFeed("edge1", zone)
     made.register(None)
@@ -34,8 +41,7 @@ class TestNoDatabase:
 
     def test_a_missing_file(self, zone, path):
         feed = registered(zone)
-        away = path.with_suffix(".away")
-        path.rename(away)
+        away = moved(path)
         try:
             for call in (feed.revision, feed.renew, feed.leave, lambda: feed.changes(None)):
                 with pytest.raises(FeedUnavailable):
@@ -48,8 +54,7 @@ class TestNoDatabase:
     def test_a_file_put_in_place_of_another(self, zone, path):
         """An open connection would go on with the file that is no longer there."""
         feed = registered(zone)
-        away = path.with_suffix(".away")
-        path.rename(away)
+        away = moved(path)
         sqlite3.connect(path).close()
         try:
             with pytest.raises(FeedUnavailable, match="no such table"):

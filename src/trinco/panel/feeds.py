@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from trinco.core.errors import FeedUnavailable, LeaseLost
 from trinco.core.hosting import Change, Publication, Zone, empty
-from trinco.panel import recovery, rendering
+from trinco.panel import clock, recovery, rendering
 from trinco.panel.policies.gate import CONTACT, LEASE
 from trinco.panel.policies.models import EdgeNode
 from trinco.panel.policies.services import announce_due, reissue_due
@@ -60,7 +60,7 @@ class DatabaseFeed:
     def renew(self) -> None:
         """See `edge.ports.Feed`."""
         with _database(self._watch):
-            now = _now()
+            now = clock.now()
             self._give_time(now)  # first: no moment at which we are heard of, and others are not waited for
             mine = EdgeNode.objects.filter(name=self._name, session=self._session, lease_until__gt=now)
             self._require(mine.update(lease_until=now + LEASE))
@@ -84,7 +84,7 @@ class DatabaseFeed:
         with _database(self._watch):
             mine = EdgeNode.objects.filter(name=self._name, session=self._session)
             self._require(mine.update(acknowledged=revision, failing=list(failing)))
-            announce_due(_now())
+            announce_due(clock.now())
 
     def leave(self) -> None:
         """See `edge.ports.Feed`. What an earlier process in our place left behind goes as well."""
@@ -94,7 +94,7 @@ class DatabaseFeed:
     @transaction.atomic
     def _register(self, held: Publication | None) -> int:
         """Gives how many policies must come under a new id."""
-        now = _now()
+        now = clock.now()
         self._refuse_twin(now)
         self._give_time(now)
         loss = recovery.learn(held, rendering.revision(), now) if held is not None else None
@@ -121,16 +121,6 @@ class DatabaseFeed:
     def _require(self, rows: int) -> None:
         if not rows:
             raise LeaseLost(f"no lease of {self._name} runs")
-
-
-def _now() -> datetime:
-    """The database's clock: several machines never agree on the time."""
-    if connection.vendor != "postgresql":
-        return timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now
 
 
 class _Watch:
