@@ -8,23 +8,26 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/@%+,*()\[\]{}<>-]+")
 _NOISY = ("django.request", "django.security", "gunicorn.error", "gunicorn.access", "asyncio")
+
+_STEPS: list[Processor] = [
+    structlog.stdlib.filter_by_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
+"""One list for all calls of `configure`: loggers that were used before keep it, and go on as the others do."""
 
 
 def configure(settings: Mapping[str, str]) -> None:
     """Set up the logging of a process (Django's `LOGGING_CONFIG`). `settings["level"]`: the least severe one shown."""
     level = settings["level"].upper()
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.add_logger_name,
-            structlog.stdlib.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=_STEPS,
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
