@@ -95,6 +95,15 @@ class TestPast:
             "policy.published",
         ]
 
+    def test_the_log_names_the_ids_of_the_history(self, config: Config) -> None:
+        seed.seed(config)
+        lines = AuditEntry.objects.everywhere().filter(subject="antigo.example", after__has_key="id").order_by("id")
+        history = PolicyVersion.objects.everywhere().filter(domain__name="antigo.example").order_by("number")
+        ids = list(history.values_list("policy_id", flat=True))
+        assert [(line.before.get("id"), line.after["id"]) for line in lines] == list(
+            zip([None, *ids], ids, strict=False)
+        )
+
     def test_who_is_leaving_has_days_to_go(self, config: Config) -> None:
         seed.seed(config)
         leaving = HostedDomain.objects.everywhere().get(state="leaving")

@@ -106,7 +106,7 @@ def _date_back(domain: HostedDomain, customer: Customer) -> None:
     HostedDomain.objects.everywhere().filter(pk=domain.pk).update(
         created_at=began, verified_at=began + timedelta(minutes=20), leaving_at=leaving
     )
-    _date_log(domain, days)
+    _date_log(domain)
 
 
 def _days(began: datetime, now: datetime) -> list[datetime]:
@@ -125,14 +125,17 @@ def _date(version: PolicyVersion, day: datetime, following: datetime | None) -> 
     )
 
 
-def _date_log(domain: HostedDomain, days: list[datetime]) -> None:
-    """The audit lines of the versions in their order; those about the domain itself belong to the first day."""
-    entries = AuditEntry.objects.everywhere().filter(subject=domain.name).order_by("id")
-    published = iter(days)
-    for entry in entries:
-        written = entry.action.startswith("policy.") or entry.action == "domain.left"
-        day = next(published) if written else days[0]
-        AuditEntry.objects.everywhere().filter(pk=entry.pk).update(at=day)
+def _date_log(domain: HostedDomain) -> None:
+    """The audit lines of the versions, with their days and ids; what else there is belongs to the first day."""
+    dated = PolicyVersion.objects.everywhere().filter(domain=domain).order_by("number")
+    versions = list(dated.values_list("created_at", "policy_id"))
+    published = iter(zip(versions, [None, *versions], strict=False))
+    for entry in AuditEntry.objects.everywhere().filter(subject=domain.name).order_by("id"):
+        entry.at = versions[0][0]
+        if "id" in entry.after:
+            (entry.at, entry.after["id"]), before = next(published)
+            entry.before = {**entry.before, "id": before[1]} if before else {}
+        AuditEntry.objects.everywhere().filter(pk=entry.pk).update(at=entry.at, before=entry.before, after=entry.after)
 
 
 def _complete(world: World, settings: Config, organisation: Organisation) -> None:
