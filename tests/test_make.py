@@ -52,6 +52,19 @@ class TestPython:
         assert found.returncode == 0
         assert not found.stdout.startswith(str(tmp_path))
 
+    def test_a_folder_with_a_space_is_one_folder(self, tmp_path: Path) -> None:
+        shim(tmp_path / "a b", "python3", "exit 0")
+        text = (TOOLS / "python.sh").read_text().replace("/usr/bin $PATH /usr/local/bin", "$PATH")
+        (tmp_path / "copy.sh").write_text(text)
+        found = subprocess.run(
+            ["/bin/sh", tmp_path / "copy.sh"],
+            env={"PATH": str(tmp_path / "a b")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert found.stdout == f"{tmp_path / 'a b' / 'python3'}\n"
+
     def test_takes_the_one_that_is_named(self) -> None:
         assert script("python.sh", PYTHON=sys.executable).stdout.strip() == sys.executable
 
@@ -108,10 +121,10 @@ class TestDebian:
     PEERS = "dnsperf gcc libc6-dev libssl-dev knot nginx-light nsd pdns-server pdns-backend-sqlite3"
 
     @staticmethod
-    def bench(bare: Path) -> subprocess.CompletedProcess[str]:
+    def bench(bare: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["/bin/sh", bare / "tools" / "debian.sh", "bench"],
-            env={"PATH": str(bare / "bin")},
+            env={"PATH": str(bare / "bin"), **environment},
             capture_output=True,
             text=True,
             timeout=20,
@@ -145,8 +158,9 @@ class TestDebian:
         shim(bare / "bin", "id", "echo 0")
         shim(bare / "bin", "apt-get", f'echo "$1" >> {bare}/asked; [ "$1" = update ] || ls {bare}/updated || exit 100')
         done = self.bench(bare)
-        assert done.returncode == 1
+        assert (done.returncode, "Going on without: dnsperf" in done.stdout) == (0, True)
         assert (bare / "asked").read_text() == "install\nupdate\ninstall\n"
+        assert self.bench(bare, CI="true").returncode == 1
         assert not (bare / "policy-rc.d").exists()
 
 

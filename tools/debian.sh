@@ -56,7 +56,12 @@ install() {
 echo "Installing Debian's packages for the tests (their services are not started):$missing"
 if ! install; then
     echo "Fetching Debian's list of packages first"
-    apt-get update >"$log" 2>&1 || { tail -5 "$log" >&2; exit 1; }
-    install || { tail -20 "$log" >&2; rm -f "$log"; exit 1; }
+    if ! { apt-get update >"$log" 2>&1 && install; }; then
+        tail -20 "$log" >&2
+        rm -f "$log"
+        [ "${CI:-}" != true ] || exit 1
+        echo "Going on without:$missing (what needs them is skipped by name)"
+        exit 0
+    fi
 fi
 rm -f "$log"

@@ -14,7 +14,9 @@ if [ -n "${PYTHON:-}" ]; then
     exit 1
 fi
 
-for folder in /usr/bin $(echo "$PATH" | tr ':' ' ') /usr/local/bin /opt/homebrew/bin; do
+IFS=:
+set -f
+for folder in /usr/bin $PATH /usr/local/bin /opt/homebrew/bin; do
     for name in python3 python3.13 python3.12 python3.11 python; do
         if [ -x "$folder/$name" ] && works "$folder/$name"; then
             echo "$folder/$name"

@@ -14,6 +14,7 @@ sum() { cat "$@" | cksum | tr ' ' '-'; }
 stamped() { [ "$(cat ".venv/trinco-$1" 2>/dev/null)" = "$2" ]; }
 stamp() { echo "$2" > ".venv/trinco-$1"; }
 
+here=$(pwd | cksum | tr ' ' '-')
 run=$(sum requirements.lock)
 dev=$(sum requirements-dev.lock)
 # shellcheck disable=SC2046 # one word per file
@@ -25,6 +26,9 @@ locked() {
 
 if [ -d .venv ] && ! .venv/bin/python -c 'import ssl, sqlite3' >/dev/null 2>&1; then
     echo "The Python of .venv does not run (any more): making it anew"
+    rm -rf .venv
+elif [ -e .venv/trinco-here ] && ! stamped here "$here"; then
+    echo "This folder was moved or copied, and .venv points to where it was: making it anew"
     rm -rf .venv
 fi
 if locked && stamped project "$project"; then
@@ -53,8 +57,9 @@ if ! locked; then
     echo "Installing $lock, each file checked by its hash"
     install --no-compile --require-hashes -r "$lock"
     stamp run "$run"
-    [ "$kind" = run ] || stamp dev "$dev"
+    if [ "$kind" = run ]; then rm -f .venv/trinco-dev; else stamp dev "$dev"; fi
 fi
 echo "Installing Trinco itself"
 install --no-build-isolation -e .
+stamp here "$here"
 stamp project "$project"

@@ -175,6 +175,22 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _url(*schemes: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        parts = urlsplit(text)
+        if text and (parts.scheme not in schemes or not parts.hostname or parts.port == 0):
+            raise ValueError("wants " + " or ".join(f"{scheme}://HOST" for scheme in schemes))
+        return parts.geturl()  # the scheme in lower case
+
+    return parse
+
+
+def _seal_key(text: str) -> str:
+    if text and not re.fullmatch(r"[0-9A-Fa-f]{64}", text):
+        raise ValueError("wants 64 hexadecimal digits")
+    return text
+
+
 def _database(text: str) -> str:
     if urlsplit(text).scheme not in ("sqlite", "postgresql"):
         raise ValueError("wants sqlite:///PATH or postgresql://USER@HOST/NAME")
@@ -196,7 +212,12 @@ SETTINGS: tuple[Setting, ...] = (
         "database", _database, "sqlite:///", "Database; `sqlite:///` alone: `trinco.sqlite3` in the data directory."
     ),
     Setting("base", Domain.parse, "trinco.example", "The zone that Trinco is authoritative for."),
-    Setting("nameservers", _nameservers, "", "Name servers of the zone, `host=address,address …`; default ns1.<base>."),
+    Setting(
+        "nameservers",
+        _nameservers,
+        "",
+        "Name servers of the zone, `host=address,address …`, with addresses: edges ask them; default ns1.<base>.",
+    ),
     Setting("policy_addresses", _addresses, "127.0.0.1 ::1", "IPv4 and IPv6 addresses of the policy hosts, as in DNS."),
     Setting("panel_addresses", _addresses, "", "Addresses of <base> itself in DNS; empty: none."),
     Setting("reports_host", _optional_host, "", "Host name of the report mailbox; default reports.<base>."),
@@ -207,7 +228,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("caa", _caa, "", "CAA issue values at every policy host, separated by commas; empty: nobody may issue."),
     Setting("hostmaster", _optional_host, "", "RNAME of the SOA as a host name; default hostmaster.<base>."),
     Setting("panel_listen", _endpoint, "127.0.0.1:8080", "Where the panel listens (HTTP; put TLS in front of it)."),
-    Setting("panel_url", str, "", "The panel's address as people type it; default http://<panel_listen>."),
+    Setting(
+        "panel_url", _url("http", "https"), "", "The panel's address as people type it; default http://<panel_listen>."
+    ),
     Setting("policy_listen", _endpoints, "127.0.0.1:8443", "Where the policy host listens (HTTPS)."),
     Setting("dns_listen", _endpoints, "127.0.0.1:8053", "Where the name server listens (UDP and TCP)."),
     Setting("edge_name", str, "edge1", "Name of this edge; every edge of an installation has its own."),
@@ -225,12 +248,18 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "seal_key",
-        str,
+        _seal_key,
         "",
         "Key that seals private keys, 32 bytes in hex; default: made once, kept as above.",
         secret=True,
     ),
-    Setting("mail_url", str, "", "How to send mail, smtp://USER:PASSWORD@HOST:PORT; empty: into a file.", secret=True),
+    Setting(
+        "mail_url",
+        _url("smtp", "smtps"),
+        "",
+        "How to send mail, smtp://USER:PASSWORD@HOST:PORT; empty: into a file.",
+        secret=True,
+    ),
     Setting("mail_from", str, "", "Sender of our mails; default trinco@<base>."),
     Setting("signup", _flag, "off", "Whether strangers may make an account."),
     Setting("playground", _flag, "off", "A made-up internet on loopback, for trying: never on a real installation."),

@@ -48,6 +48,14 @@ class TestEnvironment:
         assert chosen["TRINCO_PANEL_LISTEN"] == "127.0.0.1:1234"
         assert str(config.load(given | chosen).base) == "mta.example.net"
 
+    def test_what_depends_on_a_given_listener_follows_it(self, tmp_path: Path) -> None:
+        listen = {"PANEL": "9555", "POLICY": "9556", "PLAYGROUND": "9557"}
+        given = {f"TRINCO_{name}_LISTEN": f"127.0.0.1:{port}" for name, port in listen.items()}
+        chosen = place.environment({"TRINCO_DATA": str(tmp_path), **given}, Serving(playground=True))
+        names = ("PANEL_URL", "POLICY_PORT", "RESOLVERS", "AUTHORITY_PORT")
+        wanted = ("http://localhost:9555", "9556", "127.0.0.1:9557", "9557")
+        assert tuple(chosen[f"TRINCO_{name}"] for name in names) == wanted
+
     def test_outside_the_playground_nothing_is_made_up(self, tmp_path: Path) -> None:
         chosen = place.environment({"TRINCO_DATA": str(tmp_path)}, Serving(playground=False))
         assert set(chosen) == {"TRINCO_DATA", "TRINCO_PANEL_LISTEN", "TRINCO_POLICY_LISTEN", "TRINCO_DNS_LISTEN"}

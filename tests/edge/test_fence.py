@@ -47,5 +47,16 @@ class TestFence:
         self.time.now = 1000.0 + MOMENT
         assert self.fence.admit()
 
+    def test_who_is_outrun_is_silent_at_once(self):
+        self.fence.unrivalled(1000.0)
+        assert self.fence.admit()
+        self.fence.outrun()
+        assert not self.fence.admit()
+
+    def test_being_outrun_does_not_cut_a_lease_short(self):
+        self.fence.leased(1000.0)
+        self.fence.outrun()
+        assert self.fence.admit()
+
     def test_the_clock_runs_through_suspension(self):
         assert abs(boottime() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 1

@@ -154,6 +154,17 @@ class TestLeaving:
         services.leave(domain=domain, actor=ANA)
         assert services.retire_due(timezone.now()) == 1
 
+    def test_what_another_owner_announced_under_the_name_is_waited_for(self, ours, theirs):
+        """Senders may hold the policy of before a take-over; `mode: none` is there for them."""
+        before = announced(theirs)
+        services.publish(domain=before, policy=services.proposed(before, Mode.ENFORCE), actor=ANA, override=True)
+        announce()
+        after = live(ours)
+        services.leave(domain=after, actor=ANA)
+        edge()  # has heard of the take-over: nothing of before is served any more
+        assert services.retire_due(timezone.now()) == 0
+        assert services.retire_due(timezone.now() + 8 * DAY) == 1
+
     def test_the_end_is_a_revision_and_closes_the_ledger(self, domain):
         services.leave(domain=domain, actor=ANA)
         ended = announce()

@@ -36,7 +36,16 @@ class TestRefusals:
             settings(tmp_path, PANNEL_URL="http://localhost")
 
     @pytest.mark.parametrize(
-        ("name", "value"), [("DATABASE", "mysql://x"), ("PANEL_LISTEN", "8080"), ("SIGNUP", "perhaps"), ("LOG", "loud")]
+        ("name", "value"),
+        [
+            ("DATABASE", "mysql://x"),
+            ("PANEL_LISTEN", "8080"),
+            ("SIGNUP", "perhaps"),
+            ("LOG", "loud"),
+            ("PANEL_URL", "panel.example.org"),
+            ("MAIL_URL", "smtp://mail.example.org:99999"),
+            ("SEAL_KEY", "abc"),
+        ],
     )
     def test_a_bad_value(self, tmp_path, name, value):
         with pytest.raises(ConfigError, match=f"TRINCO_{name}"):
@@ -57,6 +66,16 @@ class TestSecrets:
         modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in (tmp_path / "new" / "secrets").iterdir()}
         assert modes == {"secret_key": "0o600", "seal_key": "0o600"}
         assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+
+    def test_what_is_made_later_is_the_owners_too(self, tmp_path):
+        """The data directory may have been made by somebody else, open to all: the database and mails are not."""
+        before = os.umask(0o022)
+        try:
+            settings(tmp_path)
+            (tmp_path / "trinco.sqlite3").touch()
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((tmp_path / "trinco.sqlite3").stat().st_mode) == 0o600
 
     def test_given_ones_are_not_written_down(self, tmp_path):
         found = settings(tmp_path, SECRET_KEY=SECRET, SEAL_KEY=SEAL)

@@ -53,6 +53,17 @@ class TestPreview:
         answer = person.post(BULK, {"mode": "none", "scope": "all", "show": "ready"})
         assert [each.domain.name for each in answer.context["changing"]] == ["alpha.example"]
 
+    def test_more_than_one_page_bears_is_said_and_comes_next(
+        self, ours: Organisation, three: list[HostedDomain], person: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("trinco.panel.web.views.bulk.MOST", 1)
+        first = person.post(BULK, {"mode": "none", "scope": "all", "show": "all"})
+        (name,) = [each.domain.name for each in first.context["changing"]]
+        assert "left for another time" in support_web.text_of(first)
+        person.post(BULK, {"mode": "none", "domain": [name], "confirm": "1"})
+        second = person.post(BULK, {"mode": "none", "scope": "all", "show": "all"})
+        assert name not in [each.domain.name for each in second.context["changing"]]
+
     def test_nothing_selected_is_said(self, three: list[HostedDomain], person: Client) -> None:
         answer = person.post(BULK, {"mode": "none", "scope": "selected"}, follow=True)
         assert "No domain was selected." in support_web.text_of(answer)

@@ -86,6 +86,14 @@ class TestFilter:
         support_panel.hosted(ours, "bravo.example")
         assert names(person.get("/?show=nonsense&page=99").content.decode()) == ["bravo.example"]
 
+    @pytest.mark.parametrize("address", ["/?q=%00bravo", "/activity/?domain=%00bravo", "/activity/?action=%00"])
+    def test_a_nul_never_reaches_the_database(self, ours: Organisation, person: Client, address: str) -> None:
+        """PostgreSQL refuses it in text; SQLite does not mind, so the question itself is looked at."""
+        support_panel.hosted(ours, "bravo.example")
+        with CaptureQueriesContext(connection) as asked:
+            assert person.get(address).status_code == 200
+        assert not [query for query in asked if "\0" in query["sql"]]
+
     def test_what_is_given_up_is_not_shown(self, ours: Organisation, person: Client) -> None:
         domain = support_panel.hosted(ours, "bravo.example")
         HostedDomain.objects.of(ours).filter(pk=domain.pk).update(state=State.GONE)

@@ -89,6 +89,20 @@ class TestConfirmation:
         assert (answer.status_code, "policy" in (answer.context or {}), versions(domain)) == (200, False, [FIRST])
 
 
+class TestBeforeTheFirst:
+    """No policy was confirmed yet: the page says so, whatever was sent."""
+
+    @pytest.mark.parametrize("sent", [{}, {"mode": "bogus"}, {"mode": "enforce"}])
+    def test_there_is_nothing_to_change(self, ours: Organisation, sent: dict[str, str]) -> None:
+        support_panel.hosted(ours, "novo.example")
+        person = support_web.browser(support_web.owner_of(ours))
+        for answer in (
+            person.get("/domains/novo.example/policy/", sent),
+            person.post("/domains/novo.example/policy/", sent),
+        ):
+            assert answer.status_code == 302
+
+
 class TestPublishing:
     def test_a_plain_post_publishes_and_goes_back(self, domain: HostedDomain, person: Client) -> None:
         answer = person.post(POLICY, ENFORCE, follow=True)

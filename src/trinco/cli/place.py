@@ -49,7 +49,7 @@ class Serving:
 
 def environment(given: Mapping[str, str], serving: Serving) -> dict[str, str]:
     """The variables that the programs need beside those that are given; what is given stays as it is."""
-    chosen = ports.choose(serving.port_base)
+    chosen = {**ports.choose(serving.port_base), **_given_ports(given)}
     names = _LISTEN if serving.playground else {name: _LISTEN[name] for name in ("panel", "policy", "dns")}
     listen = {variable: f"{ports.LOOPBACK}:{chosen[name]}" for name, variable in names.items()}
     if ports.exists(ports.LOOPBACK6):
@@ -58,6 +58,13 @@ def environment(given: Mapping[str, str], serving: Serving) -> dict[str, str]:
     wanted = {"DATA": str(data), **listen, **(_made_up(listen, chosen) if serving.playground else {})}
     kept = {**given, "TRINCO_DATA": str(data)}
     return {f"TRINCO_{name}": kept.get(f"TRINCO_{name}", value) for name, value in wanted.items()}
+
+
+def _given_ports(given: Mapping[str, str]) -> dict[str, int]:
+    """The ports of listeners that are given: what depends on them follows. Bad ones are for `config` to refuse."""
+    first = {name: given.get(f"TRINCO_{variable}", "").split() for name, variable in _LISTEN.items()}
+    ends = {name: words[0].rpartition(":")[2] for name, words in first.items() if words}
+    return {name: int(port) for name, port in ends.items() if port.isascii() and port.isdecimal()}
 
 
 def _made_up(listen: Mapping[str, str], chosen: Mapping[str, int]) -> dict[str, str]:

@@ -75,6 +75,8 @@ def _run(settings: config.Config, chosen: Mapping[str, str]) -> None:
     place.remove(settings.data)
     login = _prepared(settings)
     place.remember(settings.data, chosen)
+    if login.password and not settings.playground:  # said as soon as it is made: it is kept nowhere
+        typer.echo(f"The first account: {login.email}, password {login.password}")
     known = place.Login(login.email, login.password if settings.playground else "")
     try:
         asyncio.run(_serve(settings, place.endpoints(settings, known), login))

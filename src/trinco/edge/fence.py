@@ -39,20 +39,24 @@ def boottime() -> float:
 class Fence:
     """Shut until it is opened, and shut again by the passing of time alone."""
 
-    __slots__ = ("_clock", "_until")
+    __slots__ = ("_alone", "_clock", "_leased")
 
     def __init__(self, clock: Clock = boottime) -> None:
         self._clock = clock
-        self._until = clock()
+        self._leased = self._alone = clock()
 
     def admit(self) -> bool:
         """Whether a policy may be handed out now. Asked right before each answer."""
-        return self._clock() < self._until
+        return self._clock() < max(self._leased, self._alone)
 
     def leased(self, asked_at: float) -> None:
         """A lease was asked for at this time, and since then everything was taken over that there was."""
-        self._until = max(self._until, asked_at + LEASE - MARGIN)
+        self._leased = max(self._leased, asked_at + LEASE - MARGIN)
 
     def unrivalled(self, asked_at: float) -> None:
         """The database is away, and nobody who was asked from this time on knows anything newer."""
-        self._until = max(self._until, asked_at + MOMENT)
+        self._alone = max(self._alone, asked_at + MOMENT)
+
+    def outrun(self) -> None:
+        """Somebody is ahead: what was seen before counts no more. A lease that runs is not cut short."""
+        self._alone = self._clock()

@@ -75,6 +75,9 @@ class Keeper:
         except (FeedUnavailable, LeaseLost):
             self._work.set()
             return SOON
+        except Exception:
+            self._work.set()  # a fault of ours is the loop's to report: what was to be done still is
+            raise
         if self._proofs.unfinished:
             self._work.set()
             return 0.0 if self._proofs.possible else SOON
@@ -95,8 +98,8 @@ class Keeper:
             return
         try:
             await asyncio.to_thread(_write, self._store, self._serving.held, changes)
-        except SnapshotError:
-            self._unwritten = changes + self._unwritten
+        except BaseException:
+            self._unwritten = changes + self._unwritten  # whatever went wrong: nothing may be acknowledged past a gap
             raise
         self._written = changes[-1].revision  # what is held may be ahead by now, of what was written
         self._disk_fails = False

@@ -20,12 +20,14 @@ SECURITY
     while it reaches neither the database nor any of the others is not known; it then serves on.
 
 DIAGNOSTICS
-    database_away, database_back; edge_lease_lost; edge_fenced, edge_unfenced (others are ahead, or no more);
+    database_away, database_back; edge_lease_lost; edge_fenced (others are ahead: silent until the database is back);
     snapshot_not_written; policy_not_served; resync_differs (the daily look at everything found what had been missed);
     edge_fault (a fault of ours: the job goes on after a second).
 
 BUGS
     Names are fenced all together, not one by one: a cut-off edge falls silent for names that have not changed as well.
+    An edge that is cut off from the database alone notices an announcement at its next look: for up to some two seconds
+    it may still hand out the body of before.
 """
 
 from __future__ import annotations
@@ -108,18 +110,24 @@ class Lookout:
     def __init__(self, fence: Fence, world: World) -> None:
         self._fence = fence
         self._world = world
-        self._outrun = False
+        self._behind = -1
         self.clock = world.clock
 
     async def look(self, revision: int) -> None:
-        """Ask the other name servers of the zone once."""
+        """Ask the other name servers of the zone once.
+
+        What somebody had that is newer than `revision` is out in the world, whether or not that server answers later:
+        only something newer of our own, or a lease, opens the fence again.
+        """
+        if revision == self._behind:
+            return
         asked_at = self._world.clock()
-        outrun = await self._world.outrun(revision)
-        if not outrun:
+        if not await self._world.outrun(revision):
             self._fence.unrivalled(asked_at)
-        if outrun != self._outrun:
-            log.warning("edge_fenced" if outrun else "edge_unfenced", revision=revision)
-        self._outrun = outrun
+            return
+        self._behind = revision
+        self._fence.outrun()
+        log.warning("edge_fenced", revision=revision)
 
 
 class Node:

@@ -60,8 +60,11 @@ async def _answer(query: dns.message.Message, address: str, port: int) -> dns.me
     exchange = _Exchange(query, loop.create_future())
     transport, _ = await loop.create_datagram_endpoint(lambda: exchange, remote_addr=(address, port))
     try:
-        transport.sendto(query.to_wire())
-        return await exchange.answer
+        while True:  # until the caller's patience ends: one lost datagram is no silence
+            transport.sendto(query.to_wire())
+            done, _ = await asyncio.wait({exchange.answer}, timeout=PATIENCE / 4)
+            if done:
+                return exchange.answer.result()
     finally:
         transport.close()
 

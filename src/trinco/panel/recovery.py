@@ -80,7 +80,9 @@ def _compared(held: Publication, revision: int) -> Loss:
 
 def _go_above(served: int) -> None:
     """Every domain is taken anew by every edge, under a revision that none has seen."""
-    HostedDomain.objects.everywhere().update(revision=revision_above(served + LEAP))
+    everyone = HostedDomain.objects.everywhere()
+    list(everyone.select_for_update().order_by("pk").values_list("pk", flat=True))  # domains first, then the revision
+    everyone.update(revision=revision_above(served + LEAP))
 
 
 def _raise_floors(floors: Mapping[int, Held]) -> None:

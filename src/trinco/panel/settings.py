@@ -25,6 +25,7 @@ _LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 # --- the data directory, and the secrets that are made once ---------------------------------------------------------
 
 DATA: Final = CONFIG.data.absolute()
+os.umask(0o077)  # the database, its journals and mails are the owner's alone; `files.publish` says what is not
 files.private_directory(DATA)
 STATIC_ROOT = DATA / "static"
 STATIC_ROOT.mkdir(exist_ok=True)

@@ -17,7 +17,7 @@ from trinco.panel.checks import caa
 from trinco.panel.checks.caa import Issuers
 from trinco.panel.domains.models import Finding, RecordName
 
-MAX_MX = 30
+MAX_MX = 200
 """MX hosts of one domain that are kept."""
 _MAX_HOST = 253
 _NAMED_ZONES = {RecordName.MTA_STS: "policy", RecordName.STS_TXT: "mta-sts", RecordName.TLSRPT_TXT: "tlsrpt"}

@@ -70,6 +70,7 @@ def refresh(domains: Iterable[HostedDomain], now: datetime) -> int:
     """Work out the levels of these rows and write down those that changed, at once. Gives how many."""
     worked_out = [(facts.domain, status_of(facts, now).level) for facts in facts_of(domains, now)]
     changed = [(row, level) for row, level in worked_out if (row.level, row.level_revision) != (level, row.revision)]
+    changed.sort(key=lambda pair: pair[0].pk)  # locks are taken in one order, or two writers wait for each other
     if not changed:
         return 0
     with transaction.atomic():
@@ -114,7 +115,11 @@ class _LastEdges:
         rows = HostedDomain.objects.everywhere().filter(state=State.LIVE)
         if before is not None and edges.serving == before.serving:
             rows = rows.filter(label__in=edges.failing ^ before.failing)
-        rows.update(level_revision=_UNKNOWN_REVISION)
+        with transaction.atomic():
+            keys = list(rows.select_for_update().order_by("pk").values_list("pk", flat=True))
+            for start in range(0, len(keys), _AT_ONCE):
+                some = HostedDomain.objects.everywhere().filter(pk__in=keys[start : start + _AT_ONCE])
+                some.update(level_revision=_UNKNOWN_REVISION)
 
 
 _edges = _LastEdges()

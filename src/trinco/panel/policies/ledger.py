@@ -21,8 +21,17 @@ def horizon_of(domain: HostedDomain, now: datetime) -> datetime | None:
     Counts what others served under this name before, once the name is proven to be this organisation's.
     """
     mine = {"domain": domain} if domain.verified_at is None else {"domain__name": domain.name}
-    versions = PolicyVersion.objects.everywhere().filter(served_from__isnull=False, **mine)
-    ledger = versions.values_list("mode", "max_age", "served_until")
+    return _horizon(PolicyVersion.objects.everywhere().filter(**mine), now)
+
+
+def horizon_of_others(domain: HostedDomain, now: datetime) -> datetime | None:
+    """As `horizon_of`, of what others served under this name before."""
+    others = PolicyVersion.objects.everywhere().filter(domain__name=domain.name).exclude(domain=domain)
+    return _horizon(others, now)
+
+
+def _horizon(versions: QuerySet[PolicyVersion], now: datetime) -> datetime | None:
+    ledger = versions.filter(served_from__isnull=False).values_list("mode", "max_age", "served_until")
     served = [Served(Mode(mode), max_age, until) for mode, max_age, until in ledger]
     return horizon(served, now, settings.CONFIG.zone.ttl)
 

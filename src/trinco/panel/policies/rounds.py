@@ -101,7 +101,8 @@ def _retire(domain: HostedDomain, now: datetime) -> int:
 def _may_end(row: HostedDomain, now: datetime) -> bool:
     standing = standing_of(row)
     if standing is None or standing.announced is None:
-        return True  # DNS never named a policy of ours, so that no sender ever had a reason to fetch one
+        # DNS never named a policy of this row: what may be held is what others served under the name before
+        return ledger.horizon_of_others(row, now) is None
     return standing.announced == standing.current and ledger.horizon_of(row, now) is None
 
 

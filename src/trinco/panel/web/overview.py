@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.http import QueryDict
 
 from trinco.core.errors import DomainSyntaxError
 from trinco.core.mtasts.policy import Mode
@@ -48,6 +49,11 @@ class Counts:
     @property
     def policies(self) -> int:
         return sum(self.modes.values())
+
+
+def typed(given: QueryDict, name: str) -> str:
+    """What was typed into a filter, as a database can be asked for it: PostgreSQL refuses NUL."""
+    return str(given.get(name, "")).replace("\0", "").strip()[:253]
 
 
 def hosted(organisation: Organisation) -> QuerySet[HostedDomain]:

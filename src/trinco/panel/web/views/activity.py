@@ -11,6 +11,7 @@ from trinco.core.names import Domain
 from trinco.panel.accounts.models import AuditEntry
 from trinco.panel.web import paging
 from trinco.panel.web.access import MemberRequest, member
+from trinco.panel.web.overview import typed
 from trinco.panel.web.presenters.activity import ACTIONS, activity_rows
 
 
@@ -18,7 +19,7 @@ from trinco.panel.web.presenters.activity import ACTIONS, activity_rows
 @member
 def show(request: MemberRequest) -> HttpResponse:
     """Newest first, by domain and by deed."""
-    chosen = {"domain": request.GET.get("domain", "").strip()[:253], "action": request.GET.get("action", "")[:40]}
+    chosen = {"domain": typed(request.GET, "domain"), "action": typed(request.GET, "action")}
     entries = AuditEntry.objects.of(request.organisation)
     if chosen["domain"]:
         entries = entries.filter(subject__contains=_ascii(chosen["domain"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -44,11 +45,20 @@ def _chosen(request: MemberRequest) -> list[HostedDomain]:
     posted = request.POST
     if posted.get("scope") == "all" and "confirm" not in posted:
         show = posted.get("show", "all")
-        wanted = overview.Filter(show if show in overview.CHIPS else "all", posted.get("q", "").strip()[:253])
-        return list(overview.matching(request.organisation, wanted)[:MOST])
+        wanted = overview.Filter(show if show in overview.CHIPS else "all", overview.typed(posted, "q"))
+        return _some(request, overview.matching(request.organisation, wanted))
     names = [*posted.getlist("domain"), *posted.get("names", "").split()][:MOST]
     mine = {domain.name: domain for domain in overview.hosted(request.organisation)}
     return [mine[name] for name in dict.fromkeys(names) if name in mine]
+
+
+def _some(request: MemberRequest, rows: QuerySet[HostedDomain]) -> list[HostedDomain]:
+    """As many at once as one page bears, those that have the mode already set aside; more are said, never forgotten."""
+    rows = rows.exclude(standing__current__mode=request.POST["mode"]) if rows.count() > MOST else rows
+    if (left := rows.count() - MOST) > 0:
+        text = ngettext("%(n)d more domain is left for another time.", "%(n)d more are left for another time.", left)
+        messages.warning(request, text % {"n": left})
+    return list(rows[:MOST])
 
 
 def _publish(request: MemberRequest, domains: list[HostedDomain], mode: Mode) -> HttpResponse:

@@ -23,7 +23,7 @@ from trinco.panel.web.words import MODES
 def show(request: MemberRequest) -> HttpResponse:
     """Every domain, worst first."""
     show = request.GET.get("show", "all")
-    wanted = overview.Filter(show if show in overview.CHIPS else "all", request.GET.get("q", "").strip()[:253])
+    wanted = overview.Filter(show if show in overview.CHIPS else "all", overview.typed(request.GET, "q"))
     counts = overview.counts(request.organisation)
     total = None if wanted.search else counts.of(wanted.show)
     page, rows = paging.page_of(request, overview.matching(request.organisation, wanted), total)

@@ -16,7 +16,7 @@ from trinco.core.names import Domain
 from trinco.panel.accounts import actors
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies import services
-from trinco.panel.policies.errors import Conflict, PolicyRefused
+from trinco.panel.policies.errors import Conflict, NotStarted, PolicyRefused
 from trinco.panel.policies.proposals import mx_hosts
 from trinco.panel.web import confirming
 from trinco.panel.web.access import MemberRequest, domain_of, editor, is_htmx
@@ -41,11 +41,15 @@ def change(request: MemberRequest, name: Domain) -> HttpResponse:
 
 
 def _completed(domain: HostedDomain, given: QueryDict) -> dict[str, Any]:
-    """The fields of a policy form: what is given, and for the rest what a change of the mode alone means."""
+    """The fields of a policy form: what is given, and for the rest what a change of the mode alone means. Raises
+    NotStarted."""
     mode = given.get("mode", "")
     proposed = services.proposed(domain, Mode(mode)) if mode in tuple(Mode) else None
     defaults = {"mx": "\n".join(proposed.mx), "max_age": proposed.max_age} if proposed else {}
-    return {**defaults, "version": domain.standing.current.number, **given.dict()}
+    version = confirming.current(domain)
+    if version is None:
+        raise NotStarted
+    return {**defaults, "version": version.number, **given.dict()}
 
 
 def _publish(request: MemberRequest, domain: HostedDomain, form: PolicyForm) -> HttpResponse:
