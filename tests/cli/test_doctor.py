@@ -194,6 +194,14 @@ class TestNameServer:
         finding = asked(ours(), lambda settings: examine_world.name_server(settings, "ns1", "127.0.0.9"))
         assert finding.verdict is Verdict.ERROR
 
+    def test_one_without_an_address_is_a_warning(self) -> None:
+        """RELIABILITY 5.3: an edge cut off from the database compares what it serves with the others."""
+        settings = config.load({"TRINCO_NAMESERVERS": "ns1.trinco.example=127.0.0.9 ns.other.example"})
+        found = examine_world.unaddressed(settings)
+        assert [(each.part, each.verdict, each.advice) for each in found] == [
+            ("name server ns.other.example", Verdict.WARNING, "write ns.other.example=ADDRESS in TRINCO_NAMESERVERS")
+        ]
+
 
 class TestListeners:
     def test_what_does_not_listen_is_named(self) -> None:

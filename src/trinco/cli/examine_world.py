@@ -35,6 +35,8 @@ async def examine(settings: Config) -> AsyncIterator[Finding]:
     yield await listeners(settings)
     for finding in await asyncio.gather(*(name_server(settings, *pair) for pair in _servers(settings))):
         yield finding
+    for finding in unaddressed(settings):
+        yield finding
     yield await delegation(settings)
     yield await policy_addresses(settings)
     yield issuers(settings)
@@ -64,6 +66,13 @@ async def name_server(settings: Config, host: str, address: str) -> Finding:
     if not reply.flags & dns.flags.AA or not reply.answer:
         return error(part, f"{address} has no authority for {base}", "correct TRINCO_NAMESERVERS, or TRINCO_BASE there")
     return ok(part, f"{address} answers for {base} with authority")
+
+
+def unaddressed(settings: Config) -> list[Finding]:
+    """Name servers that are listed without an address: an edge asks the others while the database is away."""
+    seen = "the settings have no address of it: an edge without the database cannot ask what it serves"
+    hosts = [server.host for server in settings.nameservers if not server.addresses]
+    return [warning(f"name server {host}", seen, f"write {host}=ADDRESS in TRINCO_NAMESERVERS") for host in hosts]
 
 
 async def delegation(settings: Config) -> Finding:
