@@ -197,6 +197,13 @@ class TestBody:
     def test_a_body_that_ends_with_the_connection(self, good, trusting):
         assert fetch(Server(reply(BODY, "Connection: close")), good, trusting) == BODY
 
+    def test_without_a_length_one_that_ends_within_a_line_is_not_whole(self, good, trusting):
+        """RFC 9112 section 8: a cut body is incomplete. `max_age: 604800` must not become `max_age: 6`."""
+        cut = BODY[: BODY.rindex(b"max_age") + len(b"max_age: 6")]
+        with pytest.raises(PolicyHttpError, match="middle of a line"):
+            fetch(Server(reply(cut, "Connection: close")), good, trusting)
+        assert fetch(Server(reply(cut)), good, trusting) == cut
+
     @pytest.mark.parametrize(
         "answer",
         [

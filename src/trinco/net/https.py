@@ -189,13 +189,16 @@ async def _chunked(reader: asyncio.StreamReader, octets: int) -> bytes:
 async def _until_closed(reader: asyncio.StreamReader, octets: int) -> bytes:
     """A body without a length ends with the connection (RFC 9112 section 6.3).
 
-    deviation: a missing close_notify is not told from a clean end; whoever cuts the connection there could as well
-    have blocked it, and a policy that lost its end is refused by its grammar or is the policy so far.
+    A missing close_notify is not told from a clean end here, so that somebody in between can cut the body off. Cut at
+    the end of a line a policy is refused by its grammar, or stricter than it was; within a line `max_age` may lose
+    digits, and with them the protection. So a body that ends there is none.
     """
     body = bytearray()
     while piece := await reader.read(_HEAD_LIMIT):
         body += piece
         _bearable(len(body), octets)
+    if not body.endswith(b"\n"):
+        raise PolicyHttpError("the body ended in the middle of a line, with no length to tell whether that is all")
     return bytes(body)
 
 

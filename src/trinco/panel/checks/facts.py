@@ -8,11 +8,11 @@ from datetime import datetime
 
 from django.db.models import Prefetch, prefetch_related_objects
 
-from trinco.core.mtasts import mx as mx_patterns
-from trinco.core.mtasts.policy import Mode
+from trinco.core.mtasts.policy import Mode, uncovered
 from trinco.panel.certificates.models import Certificate
 from trinco.panel.domains.models import HostedDomain, MxSighting, RecordSighting, State
 from trinco.panel.policies.models import EdgeNode, Standing
+from trinco.panel.policies.versions import policy_of
 
 _WITHIN = ("standing__current", "standing__announced", "records", "mx_hosts")
 
@@ -92,10 +92,10 @@ def _facts(row: HostedDomain, edges: Edges) -> Facts:
         mx=mx,
         certificate=certificates[0] if certificates else None,
         edges=edges,
-        uncovered=_uncovered(mx, standing.current.mx if standing else []),
+        uncovered=_uncovered(mx, standing),
     )
 
 
-def _uncovered(mx: Iterable[MxSighting], patterns: Iterable[str]) -> tuple[str, ...]:
-    hosts = (sighting.host for sighting in mx)
-    return tuple(host for host in hosts if not any(mx_patterns.matches(each, host) for each in patterns))
+def _uncovered(mx: Iterable[MxSighting], standing: Standing | None) -> tuple[str, ...]:
+    hosts = tuple(sighting.host for sighting in mx)
+    return uncovered(policy_of(standing.current), hosts) if standing else hosts

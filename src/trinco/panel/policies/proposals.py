@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
 
 from django.utils import timezone
 
-from trinco.core.mtasts.policy import Mode, Policy
+from trinco.core.mtasts.policy import DEFAULT_MAX_AGE, Mode, Policy, uncovered
 from trinco.panel.domains.models import HostedDomain, MxSighting, State
 from trinco.panel.policies.errors import MxUnknown, NoMxYet, NotStarted, UncoveredMx
 from trinco.panel.policies.models import PolicyVersion, Standing
 from trinco.panel.policies.versions import policy_of, standing_of
-
-DEFAULT_MAX_AGE: Final = {Mode.NONE: 86_400, Mode.TESTING: 86_400, Mode.ENFORCE: 604_800}
-"""Seconds. Testing is short-lived so that a mistake is; RFC 8461 section 3.2 asks for weeks where it counts."""
 
 MX_AGE = timedelta(hours=1)
 """How old a look at the MX may be for `enforce`."""
@@ -79,15 +75,15 @@ def require_safe(domain: HostedDomain, policy: Policy, now: datetime) -> None:
 
 def require_covered(domain: HostedDomain, policy: Policy, hosts: Sequence[str], now: datetime) -> None:
     """As `require_safe` for an enforcing policy, with the MX hosts given."""
-    if uncovered := tuple(host for host in hosts if not policy.matches(host)):
-        raise UncoveredMx(uncovered)
+    if missed := uncovered(policy, hosts):
+        raise UncoveredMx(missed)
     if not hosts or domain.mx_checked_at is None or now - domain.mx_checked_at > MX_AGE:
         raise MxUnknown
 
 
 def uncovered_hosts(domain: HostedDomain, policy: Policy) -> tuple[str, ...]:
     """The MX hosts last seen in DNS that match no pattern of the policy, in order of preference."""
-    return tuple(host for host in mx_hosts(domain) if not policy.matches(host))
+    return uncovered(policy, mx_hosts(domain))
 
 
 def mx_hosts(domain: HostedDomain) -> tuple[str, ...]:

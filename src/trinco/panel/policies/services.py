@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from trinco.core.mtasts.policy import Mode, Policy
+from trinco.core.mtasts.policy import DEFAULT_MAX_AGE, Mode, Policy
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.domains.services import locked
@@ -20,7 +20,7 @@ from trinco.panel.policies.errors import (
 from trinco.panel.policies.ledger import horizon_of
 from trinco.panel.policies.many import Consequence, Outcome, preview_many, publish_many
 from trinco.panel.policies.models import PolicyVersion, Standing
-from trinco.panel.policies.proposals import DEFAULT_MAX_AGE, judged, proposed
+from trinco.panel.policies.proposals import judged, proposed
 from trinco.panel.policies.rounds import announce_due, reissue_due, retire_due
 from trinco.panel.policies.versions import Deed, Draft, policy_of, standing_of, write
 
