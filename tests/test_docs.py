@@ -15,7 +15,7 @@ from trinco.config import SETTINGS
 ROOT = docs.ROOT
 ROWS = docs.requirements()
 INFRASTRUCTURE = {
-    "core": {"errors", "faults", "hosting", "reasons", "records", "remarks"},
+    "core": {"arrival", "errors", "faults", "hosting", "reasons", "records", "remarks"},
     "edge": {
         "batches",
         "connection",

@@ -159,9 +159,11 @@ def _classes(path: Path) -> Iterator[ErrorClass]:
 
 
 def _result_type(node: ast.ClassDef) -> str:
+    """What an error class says of itself; a model's column of that name is something else."""
     for statement in node.body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "result_type":
-            return str(ast.literal_eval(statement.value))
+        named = isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "result_type"
+        if named and isinstance(statement.value, ast.Constant):
+            return str(statement.value.value)
     return ""
 
 

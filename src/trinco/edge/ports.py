@@ -1,6 +1,6 @@
 """What the edge needs of the rest of the house, as Protocols that `cli` fills. Nothing in this room knows a database.
 
-Every method is blocking and is called from a worker thread, never from the event loop.
+The methods of `Feed`, `Inbox` and `Unsealer` block: they are called from a worker thread, never from the event loop.
 """
 
 from __future__ import annotations
@@ -10,8 +10,18 @@ from typing import Protocol
 
 from trinco.core.errors import FeedUnavailable, LeaseLost
 from trinco.core.hosting import Certificate, Change, HostedDomain, Publication
+from trinco.core.tlsrpt.arrival import Arrival
 
-__all__ = ["CertificateSource", "Feed", "FeedUnavailable", "LeaseLost", "PolicySource", "Unsealer"]
+__all__ = [
+    "CertificateSource",
+    "Feed",
+    "FeedUnavailable",
+    "Inbox",
+    "LeaseLost",
+    "PolicySource",
+    "ReportDesk",
+    "Unsealer",
+]
 
 
 class Feed(Protocol):
@@ -67,3 +77,27 @@ class PolicySource(Protocol):
 
     def hosted(self, policy_host: bytes) -> HostedDomain | None:
         """The domain served at this lower-case host name, or None."""
+
+
+class Inbox(Protocol):
+    """Where accepted reports go from the spool."""
+
+    def take(self, arrivals: Sequence[Arrival]) -> None:
+        """Keep these, all or none; when it returns they are durable. One that was taken before changes nothing.
+
+        Raises FeedUnavailable while the database is away: the spool then keeps them and tries again.
+        """
+
+
+class ReportDesk(Protocol):
+    """Where both doors for reports hand in what they got. It belongs to the event loop."""
+
+    def known(self, token: str) -> bool:
+        """Whether reports are taken under this token: from memory alone. `token` in lower case."""
+
+    async def accept(self, arrival: Arrival) -> None:
+        """Returns when the report is durable, and only then may the door say 250 or 201.
+
+        Raises Refused with both `smtp_reply` and `http_status`: no such token (550, 404), too much from this peer (450,
+        429), no room or no disk (452, 503).
+        """

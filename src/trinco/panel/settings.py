@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "trinco.panel.domains",
     "trinco.panel.policies",
     "trinco.panel.certificates",
+    "trinco.panel.reports",
     "trinco.panel.checks",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -58,6 +58,10 @@ class HostedDomain(models.Model):
     state = models.CharField(max_length=8, choices=State.choices, default=State.SETUP)
     tlsrpt = models.BooleanField(default=True)
     """Whether `_smtp._tls` answers."""
+    tlsrpt_https = models.BooleanField(default=False, db_default=False)
+    """Whether its record names the HTTPS door beside the mailbox."""
+    trust_https = models.BooleanField(default=False, db_default=False)
+    """Whether reports that came by HTTPS, which nobody signs, are counted."""
     revision = models.PositiveBigIntegerField(default=0, db_index=True)
     """The Publication's revision that last changed what the edges know of this domain."""
     created_at = models.DateTimeField(default=timezone.now)
