@@ -18,6 +18,9 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
+from trinco.core.tlsrpt import results
+from trinco.core.tlsrpt.results import Explanation
+
 PANEL = Path(__file__).resolve().parent.parent / "src" / "trinco" / "panel"
 CATALOGUE = PANEL / "web" / "locale" / "pt" / "LC_MESSAGES" / "django.po"
 
@@ -48,7 +51,20 @@ def in_sources() -> dict[Key, str]:
     for path in sorted(PANEL.rglob("*")):
         for key in _in_file(path):
             found.setdefault(key, path.relative_to(PANEL).as_posix())
+    for text in _of_core():
+        found.setdefault((None, text, None), "web/meanings.py")
     return found
+
+
+def _of_core() -> Iterator[str]:
+    """What core says of the words of a report: `web.meanings` translates these as they stand there."""
+    words: list[Explanation] = [
+        *results.RESULT_TYPES.values(),
+        *results.POLICY_TYPES.values(),
+        *results.REASON_CODES.values(),
+    ]
+    for one in words:
+        yield from (one.meaning, one.cause, one.action)
 
 
 def in_catalogue() -> dict[Key, Message]:
