@@ -1,0 +1,177 @@
+"""Below the totals: the failure details of single reports, and what each sender's newest report says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.db.models import Count, Max, Min, Q, QuerySet
+
+from trinco.panel.policies.models import PolicyVersion
+from trinco.panel.reports.models import Applied, FailureRow, PolicyRow, Report
+from trinco.panel.reports.scope import Scope, Sessions, counted, failures, totals
+
+MAX_DETAILS = 200
+ENOUGH = 5_000
+"""Totals whose details are looked at: days before the one on which the newest come to so many are left out."""
+MAX_FAILURES = 50_000
+"""Rows that are looked at, the newest first, however many one sender put into its reports."""
+_GROUP = (
+    "domain__name",
+    "policy_type",
+    "result_type",
+    "submitter",
+    "receiving_mx_hostname",
+    "receiving_ip",
+    "sending_mta_ip",
+    "failure_reason_code",
+    "additional_information",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DetailRow:
+    """Failure details that say the same, added up. All texts are a stranger's."""
+
+    domain: str
+    policy_type: str
+    result_type: str
+    submitter: str
+    receiving_mx_hostname: str
+    receiving_ip: str
+    sending_mta_ip: str
+    failure_reason_code: str
+    additional_information: str
+    failed_session_count: int
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedPolicy:
+    """What a sender's newest report says of the policy that it applied."""
+
+    applied: Applied
+    version: PolicyVersion | None
+    """The version of ours that it was, with its domain."""
+    seen: date
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What a sender's newest report says of the sender."""
+
+    organization_name: str
+    applied: AppliedPolicy | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which details: None is any."""
+
+    result_type: str | None = None
+    mx: str | None = None
+    policy_type: str | None = None
+
+    def of(self, mx: str) -> Q:
+        """The filter; `mx` is the column's name."""
+        told = {"result_type": self.result_type, mx: self.mx, "policy_type": self.policy_type}
+        return Q(**{name: value for name, value in told.items() if value is not None})
+
+
+def details(
+    scope: Scope,
+    *,
+    result_type: str | None = None,
+    mx: str | None = None,
+    policy_type: str | None = None,
+    limit: int = MAX_DETAILS,
+) -> list[DetailRow]:
+    """The failure details of the counted reports, grouped, worst first. Two queries.
+
+    Of a long range with many failures only the newest days are looked at (`ENOUGH`).
+    """
+    wanted = Wanted(result_type, mx, policy_type)
+    since = _since(scope, wanted)
+    if since is None:
+        return []
+    rows = FailureRow.objects.of(scope.organisation).filter(pk__in=_newest_rows(scope, wanted, since))
+    grouped = rows.values(*_GROUP).annotate(failed=Sessions("failed_session_count"), first=Min("day"), last=Max("day"))
+    return [_detail(row) for row in grouped.order_by("-failed", *_GROUP)[:limit]]
+
+
+def _since(scope: Scope, wanted: Wanted) -> date | None:
+    """The oldest day whose details are looked at; None: there is no failure of that kind."""
+    days = failures(totals(scope)).filter(wanted.of("mx")).order_by().values("day").annotate(count=Count("pk"))
+    since, seen = None, 0
+    for row in days.order_by("-day"):
+        since, seen = row["day"], seen + row["count"]
+        if seen >= ENOUGH:
+            break
+    return since
+
+
+def _newest_rows(scope: Scope, wanted: Wanted, since: date) -> QuerySet[FailureRow, Any]:
+    rows = FailureRow.objects.of(scope.organisation).filter(wanted.of("receiving_mx_hostname"), report__counted=True)
+    rows = rows.filter(day__range=(since, scope.last))
+    if scope.domain is not None:
+        rows = rows.filter(domain=scope.domain)
+    if scope.submitter is not None:
+        rows = rows.filter(submitter=scope.submitter)
+    if not scope.everything:
+        rows = rows.filter(counted(scope, "report__"))
+    return rows.order_by("-day", "-pk").values("pk")[:MAX_FAILURES]
+
+
+def _detail(row: Mapping[str, Any]) -> DetailRow:
+    told = {name: row[name] for name in _GROUP[1:]}
+    return DetailRow(
+        domain=row["domain__name"],
+        failed_session_count=int(row["failed"]),
+        first=row["first"],
+        last=row["last"],
+        **told,
+    )
+
+
+def newest(scope: Scope, last: Mapping[str, date]) -> dict[str, Newest]:
+    """By submitter, what its newest report says, given the day of that report. Two queries."""
+    if not last:
+        return {}
+    reports = Report.objects.of(scope.organisation).filter(_on_its_last_day(last), counted=True)
+    if scope.domain is not None:
+        reports = reports.filter(domain=scope.domain)
+    if not scope.everything:
+        reports = reports.filter(counted(scope))
+    keys = reports.order_by().values("submitter").annotate(key=Max("pk")).values("key")
+    found = Report.objects.of(scope.organisation).filter(pk__in=keys)
+    policies = _policies(scope, keys)
+    return {
+        submitter: Newest(name, _applied(policies.get(key, []), day))
+        for key, submitter, name, day in found.values_list("pk", "submitter", "organization_name", "day")
+    }
+
+
+def _on_its_last_day(last: Mapping[str, date]) -> Q:
+    days: dict[date, list[str]] = {}
+    for submitter, day in last.items():
+        days.setdefault(day, []).append(submitter)
+    return Q(*(Q(day=day, submitter__in=submitters) for day, submitters in days.items()), _connector=Q.OR)
+
+
+def _policies(scope: Scope, keys: QuerySet[Report, Any]) -> dict[int, list[PolicyRow]]:
+    found: dict[int, list[PolicyRow]] = {}
+    rows = PolicyRow.objects.of(scope.organisation).filter(report__in=keys)
+    for row in rows.select_related("version__domain").defer("version__body").order_by("report", "position"):
+        found.setdefault(row.report_id, []).append(row)
+    return found
+
+
+def _applied(policies: list[PolicyRow], seen: date) -> AppliedPolicy | None:
+    """Of the policy that tells most: one that is compared with the ledger goes before one that is not told."""
+    if not policies:
+        return None
+    told = min(policies, key=lambda row: row.applied == Applied.UNTOLD)
+    return AppliedPolicy(Applied(told.applied), told.version, seen)

@@ -1,0 +1,88 @@
+"""What a page of reports asks about, and the daily totals that answer it.
+
+Only what somebody vouches for is counted: reports verified by DKIM or imported by the operator, and those by HTTPS of
+the domains whose owner trusts that door (RFC 8460 section 3). `everything` shows the rest as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet, Sum
+from django.db.models.sql.compiler import SQLCompiler
+
+from trinco.panel.accounts.models import Organisation
+from trinco.panel.domains.models import HostedDomain
+from trinco.panel.reports.models import DailyTotal, Trust
+
+VOUCHED = (Trust.DKIM, Trust.OPERATOR)
+"""What is counted for every domain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose reports, of which UTC days (both ends included), about which domain, from whom."""
+
+    organisation: Organisation
+    first: date
+    last: date
+    domain: HostedDomain | None = None
+    """None: every domain of the organisation."""
+    submitter: str | None = None
+    """None: every sender; "" is a sender without a contact address."""
+    everything: bool = False
+    """False: only what is counted; True: the unverified too."""
+
+    @property
+    def days(self) -> list[date]:
+        """Every day, oldest first."""
+        return [self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)]
+
+
+class Sessions(Sum):
+    """A sum of sessions that may pass 2^63-1, as two reports of a liar do: SQLite's SUM would raise an error there."""
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **options: Any) -> tuple[str, Any]:
+        """TOTAL is exact up to 2^53, and the nearest number above."""
+        template = "CAST(TOTAL(%(distinct)s%(expressions)s) AS INTEGER)"
+        return super().as_sql(compiler, connection, template=template, **options)
+
+
+def totals(scope: Scope) -> QuerySet[DailyTotal]:
+    """Rows of all three kinds: `summaries` or `failures` of them are what can be added up."""
+    rows = _in_range(scope)
+    return rows if scope.everything else rows.filter(counted(scope))
+
+
+def uncounted(scope: Scope) -> QuerySet[DailyTotal]:
+    """The rows of the same days that are left out, since nobody vouches for them."""
+    return _in_range(scope).exclude(counted(scope))
+
+
+def sessions(rows: QuerySet[DailyTotal]) -> QuerySet[DailyTotal]:
+    """The rows that hold all sessions, `sts` and `tlsa` of one report taken as the same."""
+    return rows.filter(policy_type="", result_type="")
+
+
+def failures(rows: QuerySet[DailyTotal]) -> QuerySet[DailyTotal]:
+    """The rows of the failure details."""
+    return rows.exclude(result_type="")
+
+
+def counted(scope: Scope, prefix: str = "", domain: str = "domain") -> Q:
+    """The rows that somebody vouches for. `prefix` leads to the trust, `domain` to the domain."""
+    vouched = Q(**{f"{prefix}trust__in": VOUCHED})
+    by_https = Q(**{f"{prefix}trust": Trust.HTTPS})
+    if scope.domain is not None:
+        return vouched | by_https if scope.domain.trust_https else vouched
+    trusting = HostedDomain.objects.of(scope.organisation).filter(trust_https=True).order_by()
+    return vouched | (by_https & Q(**{f"{domain}__in": trusting.values("pk")}))
+
+
+def _in_range(scope: Scope) -> QuerySet[DailyTotal]:
+    rows = DailyTotal.objects.of(scope.organisation).filter(day__range=(scope.first, scope.last))
+    if scope.domain is not None:
+        rows = rows.filter(domain=scope.domain)
+    return rows if scope.submitter is None else rows.filter(submitter=scope.submitter)
