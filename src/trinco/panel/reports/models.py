@@ -78,6 +78,8 @@ class RawReport(models.Model):
     tries = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField(null=True, default=timezone.now)
     """When it is to be digested; None: nothing to do."""
+    unanswered_since = models.DateTimeField(null=True)
+    """Since when DNS gives no answer for the key of its signature; None: it did, or was not asked."""
     reason = models.CharField(max_length=TEXT_LENGTH, blank=True)
     """Why it is parked or foreign, or why its signature does not hold, for people."""
     trust = models.CharField(max_length=8, choices=Trust.choices, blank=True)
@@ -180,7 +182,7 @@ class FailureRow(models.Model):
     """One entry of `failure-details`. `domain`, `day`, `submitter`, `policy_type` repeat what stands above it."""
 
     report = models.ForeignKey(Report, on_delete=models.CASCADE, related_name="failures")
-    policy = models.ForeignKey(PolicyRow, on_delete=models.CASCADE, related_name="failures", db_index=False)
+    policy = models.ForeignKey(PolicyRow, on_delete=models.CASCADE, related_name="failures")
     domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="+", db_index=False)
     day = models.DateField()
     submitter = models.CharField(max_length=DOMAIN_LENGTH, blank=True)
@@ -252,6 +254,8 @@ class Recipient(models.Model):
     address = models.EmailField()
     created_at = models.DateTimeField(default=timezone.now)
     created_by = models.CharField(max_length=254)
+    language = models.CharField(max_length=10, default="en")
+    """In which the question is asked: that of the person who added the address."""
     asked_at = models.DateTimeField(null=True)
     """When the question was mailed last; None: not yet."""
     confirmed_at = models.DateTimeField(null=True)
