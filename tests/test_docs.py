@@ -15,9 +15,10 @@ from trinco.config import SETTINGS
 ROOT = docs.ROOT
 ROWS = docs.requirements()
 INFRASTRUCTURE = {
-    "core": {"arrival", "errors", "faults", "hosting", "reasons", "records", "remarks"},
+    "core": {"arrival", "errors", "faults", "hosting", "reasons", "records", "remarks", "tables"},
     "edge": {
         "batches",
+        "carrier",
         "connection",
         "https",
         "generation",
@@ -32,6 +33,7 @@ INFRASTRUCTURE = {
         "serving",
         "shortcut",
         "snapshot",
+        "spoolfile",
         "texts",
         "zonefile",
     },

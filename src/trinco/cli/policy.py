@@ -10,10 +10,11 @@ from typing import Annotated
 
 import typer
 
-from trinco.cli.remarks import FailOn, exit_code, printable, show, show_json, untested, warn
+from trinco.cli.remarks import FailOn, exit_code, show, show_json, untested, warn
 from trinco.core.errors import PolicySyntaxError
 from trinco.core.mtasts import mx
 from trinco.core.mtasts.policy import DEFAULT_MAX_AGE, MAX_OCTETS, Mode, Policy, lint, parse, render
+from trinco.core.tables import printable
 
 policies = typer.Typer(no_args_is_help=True, help="Check a policy file, or write one.")
 

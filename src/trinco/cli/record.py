@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from trinco.cli.policy import AsJson
-from trinco.cli.remarks import FailOn, exit_code, printable, show, show_json, untested
+from trinco.cli.remarks import FailOn, exit_code, show, show_json, untested
 from trinco.core import records
 from trinco.core.mtasts import record as mtasts
+from trinco.core.tables import printable
 from trinco.core.tlsrpt import record as tlsrpt
 from trinco.core.txt import joined
 

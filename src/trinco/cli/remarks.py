@@ -14,6 +14,7 @@ import typer
 
 from trinco.cli.main import EXIT_CLEAN, EXIT_FINDING, EXIT_UNTESTED
 from trinco.core.remarks import Remark
+from trinco.core.tables import printable
 
 
 class FailOn(StrEnum):
@@ -44,11 +45,6 @@ def warn(source: str, remarks: Iterable[Remark]) -> None:
 def show_json(facts: Mapping[str, Any], remarks: Iterable[Remark]) -> None:
     """One JSON object: the facts, then `remarks`."""
     typer.echo(json.dumps({**facts, "remarks": [asdict(remark) for remark in remarks]}, indent=2))
-
-
-def printable(text: str) -> str:
-    """Text of a stranger as it may reach a terminal: no control, direction or broken character."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def untested(message: str) -> typer.Exit:

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from trinco.cli.main import EXIT_CLEAN, EXIT_FINDING, EXIT_UNTESTED
-from trinco.cli.remarks import printable
 from trinco.cli.report_sources import Collection, Found, collect
-from trinco.cli.report_tables import COLUMNS, By, as_csv, as_text, columns_of, rows_of, table
+from trinco.cli.report_tables import COLUMNS, By, as_text, columns_of, rows_of, table
 from trinco.cli.report_words import SAME_SESSIONS, lines_of
+from trinco.core.tables import as_csv, printable
 from trinco.core.tlsrpt.render import document
 
 report_commands = typer.Typer(no_args_is_help=True, help="Read TLS reports.")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from trinco.cli.remarks import printable
 from trinco.cli.report_sources import Found
+from trinco.core.tables import printable
 from trinco.core.tlsrpt.report import PolicyResult, Report
 
 Row = dict[str, str | int]
 _Part = tuple[tuple[str, ...], tuple[int, ...]]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SESSIONS = ("successful_session_count", "failed_session_count")
 
 
@@ -130,22 +127,6 @@ def _shared(each: Found, one: PolicyResult) -> Row:
         "policy_type": one.policy_type,
         "policy_domain": one.policy_domain,
     }
-
-
-def as_csv(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
-    """Lines of CSV (RFC 4180) that a spreadsheet does not take for formulas, and a terminal not for commands."""
-    head: Row = {name: name for name in columns}
-    for row in (head, *rows):
-        line = io.StringIO()
-        csv.writer(line).writerow([_cell(row[name]) for name in columns])
-        yield line.getvalue()
-
-
-def _cell(value: str | int) -> str:
-    """A text with its controls replaced, and a quote in front of what would begin a formula."""
-    text = str(value)
-    formula = isinstance(value, str) and text.lstrip(" \u00a0").startswith(_FORMULA)
-    return ("'" if formula else "") + printable(text)
 
 
 def columns_of(by: By) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from trinco.cli.remarks import printable
 from trinco.cli.report_sources import Found
+from trinco.core.tables import printable
 from trinco.core.tlsrpt import results
 from trinco.core.tlsrpt.report import FailureDetail, PolicyResult, Report
 
