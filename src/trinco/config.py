@@ -47,6 +47,7 @@ class Config:
     panel_url: str
     policy_listen: tuple[Endpoint, ...]
     dns_listen: tuple[Endpoint, ...]
+    smtp_listen: tuple[Endpoint, ...]
     edge_name: str
     resolvers: tuple[Endpoint, ...]
     authority_port: int
@@ -233,6 +234,9 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("policy_listen", _endpoints, "127.0.0.1:8443", "Where the policy host listens (HTTPS)."),
     Setting("dns_listen", _endpoints, "127.0.0.1:8053", "Where the name server listens (UDP and TCP)."),
+    Setting(
+        "smtp_listen", _endpoints, "127.0.0.1:8025", "Where the report mailbox listens (SMTP); set to nothing: nowhere."
+    ),
     Setting("edge_name", str, "edge1", "Name of this edge; every edge of an installation has its own."),
     Setting("resolvers", _resolvers, "", "Resolvers for look-ups, `ADDRESS[:PORT] …`; default: those of the system."),
     Setting("authority_port", _port, "53", "Port at which authoritative servers of others are asked."),

@@ -58,7 +58,9 @@ class TestEnvironment:
 
     def test_outside_the_playground_nothing_is_made_up(self, tmp_path: Path) -> None:
         chosen = place.environment({"TRINCO_DATA": str(tmp_path)}, Serving(playground=False))
-        assert set(chosen) == {"TRINCO_DATA", "TRINCO_PANEL_LISTEN", "TRINCO_POLICY_LISTEN", "TRINCO_DNS_LISTEN"}
+        assert set(chosen) == {
+            f"TRINCO_{name}" for name in ("DATA", "PANEL_LISTEN", "POLICY_LISTEN", "DNS_LISTEN", "SMTP_LISTEN")
+        }
 
     def test_the_data_directory_becomes_absolute(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)

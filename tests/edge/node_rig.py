@@ -17,6 +17,7 @@ from trinco.edge.answers import Answers
 from trinco.edge.fence import LEASE, boottime
 from trinco.edge.node import Doors, Node, World, run
 from trinco.edge.ports import FeedUnavailable, LeaseLost
+from trinco.edge.serving import Serving
 from trinco.edge.snapshot import Store
 from trinco.edge.sni import Table
 
@@ -126,9 +127,9 @@ class Edge:
         return run(self.panel, self.store, World(ZONE, self._open, self._fetch, self._outrun, self.clock))
 
     @asynccontextmanager
-    async def _open(self, answers: Answers, table: Table, admit: Callable[[], bool]) -> AsyncIterator[Doors]:
+    async def _open(self, serving: Serving, admit: Callable[[], bool]) -> AsyncIterator[Doors]:
         self.panel.heard.append("open")
-        self.answers, self.table, self.admit = answers, table, admit
+        self.answers, self.table, self.admit = serving.answers, serving.table, admit
         yield Doors([("127.0.0.1", 53)], [("127.0.0.1", 443)])
         self.panel.heard.append("close")
 

@@ -1,4 +1,4 @@
-"""`trinco edge`: the name server and the policy host, which go on whatever happens to the rest."""
+"""`trinco edge`: the listeners for strangers, which go on whatever happens to the rest."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ from trinco.cli.place import shown
 from trinco.config import Config, ConfigError, Endpoint
 from trinco.core.names import Domain
 from trinco.edge import dnsd, peers, policy_host
-from trinco.edge.answers import Answers
-from trinco.edge.node import Doors, Node, World, run
+from trinco.edge.carrier import carrying
+from trinco.edge.node import Doors, Node, Opener, World, run
 from trinco.edge.ports import Feed, Unsealer
+from trinco.edge.serving import Serving
 from trinco.edge.snapshot import Store, sole_user
-from trinco.edge.sni import Table
+from trinco.edge.spool import Spool
 from trinco.net import https
-from trinco.panel.feeds import DatabaseFeed
+from trinco.panel.feeds import DatabaseFeed, DatabaseInbox
 from trinco.panel.seal import Seal
 
 log = structlog.get_logger("trinco.edge")
@@ -49,7 +50,8 @@ def register(app: typer.Typer) -> None:
 
 
 def edge() -> None:
-    """The name server of the zone and the policy host. Goes on, and starts, without the database once it knew it.
+    """The name server of the zone, the policy host and the doors for reports. Goes on, and starts, without the database
+    once it knew it.
 
     There may be several, on several machines, each with a TRINCO_EDGE_NAME of its own and with the same seal key.
     """
@@ -60,7 +62,8 @@ def edge() -> None:
     try:
         with sole_user(directory) as identity, asyncio.Runner(loop_factory=_loop_factory()) as runner:
             feed = DatabaseFeed(config.edge_name, config.zone, identity)
-            runner.run(_serve(feed, Store(directory), _world(config, Seal.of(settings.SEAL_KEY))))
+            doors = Listeners(config, directory / "spool", Seal.of(settings.SEAL_KEY))
+            runner.run(_serve(feed, Store(directory), _world(config, doors)))
     except OSError as error:
         raise orm.ended(f"the edge cannot listen: {error}", orm.EXIT_UNTESTED) from error
 
@@ -99,26 +102,37 @@ async def _work(feed: Feed, store: Store, world: World) -> None:
 
 def _tell(node: Node) -> None:
     """The line that says that this edge answers, and where."""
-    policy, dns = (", ".join(map(shown, endpoints)) for endpoints in (node.doors.policy, node.doors.dns))
+    doors = node.doors
+    policy, dns, mail = (", ".join(map(shown, endpoints)) for endpoints in (doors.policy, doors.dns, doors.mail))
+    reports = f", reports by mail at {mail}" if mail else ""
     stale = "" if node.stale_since is None else "; the database is away, this is from the snapshot"
-    typer.echo(f"Ready: policies at {policy}, DNS at {dns}, revision {node.held.revision}{stale}")
+    typer.echo(f"Ready: policies at {policy}, DNS at {dns}{reports}, revision {node.held.revision}{stale}")
 
 
-def _world(config: Config, unseal: Unsealer) -> World:
-    own_fetch = OwnFetch(settings.DATA / "ca.pem")
-
-    @asynccontextmanager
-    async def open_doors(answers: Answers, table: Table, admit: Callable[[], bool]) -> AsyncIterator[Doors]:
-        async with (  # the policy host opens first and closes last: no id without its body (RFC 8461 section 8.1)
-            policy_host.listen(table, config.policy_listen, unseal=unseal, admit=admit) as policy,
-            dnsd.listen(answers, config.dns_listen) as dns,
-        ):
-            yield Doors(dns, policy)
-
+def _world(config: Config, doors: Opener) -> World:
     async def outrun(revision: int) -> bool:
         return await peers.newer(config.zone, revision, config.authority_port)
 
-    return World(config.zone, open_doors, own_fetch, outrun)
+    return World(config.zone, doors, OwnFetch(settings.DATA / "ca.pem"), outrun)
+
+
+class Listeners:
+    """An `edge.node.Opener`: opens all doors of this edge, and the spool behind those for reports."""
+
+    def __init__(self, config: Config, spool: Path, unseal: Unsealer) -> None:
+        self._config = config
+        self._spool = spool
+        self._unseal = unseal
+
+    @asynccontextmanager
+    async def __call__(self, serving: Serving, admit: Callable[[], bool]) -> AsyncIterator[Doors]:
+        config, spool = self._config, Spool(self._spool)
+        async with (  # the policy host opens first and closes last: no id without its body (RFC 8461 section 8.1)
+            carrying(spool, DatabaseInbox()),
+            policy_host.listen(serving.table, config.policy_listen, unseal=self._unseal, admit=admit) as policy,
+            dnsd.listen(serving.answers, config.dns_listen) as dns,
+        ):
+            yield Doors(dns, policy)
 
 
 class OwnFetch:

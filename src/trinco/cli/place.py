@@ -16,7 +16,10 @@ from trinco.playground.store import replace
 ENDPOINTS = "endpoints.json"
 SETTINGS = "serving.json"
 """The variables that a running `trinco serve` has completed: for `trinco doctor`."""
-_LISTEN = {"panel": "PANEL_LISTEN", "policy": "POLICY_LISTEN", "dns": "DNS_LISTEN", "zones": "PLAYGROUND_LISTEN"}
+_LISTEN = {"panel": "PANEL_LISTEN", "policy": "POLICY_LISTEN", "dns": "DNS_LISTEN", "smtp": "SMTP_LISTEN"}
+_LISTEN_MADE_UP = {**_LISTEN, "zones": "PLAYGROUND_LISTEN"}
+_SENDERS_COME = ("POLICY_LISTEN", "SMTP_LISTEN")
+"""Where strangers come by either kind of address."""
 
 
 class Login(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -37,6 +40,10 @@ class Endpoints(msgspec.Struct, frozen=True, omit_defaults=True):
     login: Login
     zones: str = ""
     """The made-up internet's name server: in the playground alone."""
+    reports: str = ""
+    """Where reports are posted to (HTTPS, at `/v1/tlsrpt/<token>` of the reports host)."""
+    smtp: str = ""
+    """The report mailbox; "": none here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +57,11 @@ class Serving:
 def environment(given: Mapping[str, str], serving: Serving) -> dict[str, str]:
     """The variables that the programs need beside those that are given; what is given stays as it is."""
     chosen = {**ports.choose(serving.port_base), **_given_ports(given)}
-    names = _LISTEN if serving.playground else {name: _LISTEN[name] for name in ("panel", "policy", "dns")}
+    names = _LISTEN_MADE_UP if serving.playground else _LISTEN
     listen = {variable: f"{ports.LOOPBACK}:{chosen[name]}" for name, variable in names.items()}
     if ports.exists(ports.LOOPBACK6):
-        listen["POLICY_LISTEN"] += f" [{ports.LOOPBACK6}]:{chosen['policy']}"
+        for name, variable in names.items():
+            listen[variable] += f" [{ports.LOOPBACK6}]:{chosen[name]}" if variable in _SENDERS_COME else ""
     data = Path(given.get("TRINCO_DATA", "trinco-data")).absolute()
     wanted = {"DATA": str(data), **listen, **(_made_up(listen, chosen) if serving.playground else {})}
     kept = {**given, "TRINCO_DATA": str(data)}
@@ -62,7 +70,7 @@ def environment(given: Mapping[str, str], serving: Serving) -> dict[str, str]:
 
 def _given_ports(given: Mapping[str, str]) -> dict[str, int]:
     """The ports of listeners that are given: what depends on them follows. Bad ones are for `config` to refuse."""
-    first = {name: given.get(f"TRINCO_{variable}", "").split() for name, variable in _LISTEN.items()}
+    first = {name: given.get(f"TRINCO_{variable}", "").split() for name, variable in _LISTEN_MADE_UP.items()}
     ends = {name: words[0].rpartition(":")[2] for name, words in first.items() if words}
     return {name: int(port) for name, port in ends.items() if port.isascii() and port.isdecimal()}
 
@@ -104,6 +112,8 @@ def endpoints(settings: Config, login: Login) -> Endpoints:
         ca=str(settings.data.absolute() / "ca.pem"),
         login=login,
         zones=shown(settings.playground_listen) if settings.playground else "",
+        reports=shown(settings.policy_listen[0]),
+        smtp=shown(settings.smtp_listen[0]) if settings.smtp_listen else "",
     )
 
 

@@ -36,9 +36,15 @@ DOORS = (
         3,
         ((LOOPBACK, 0, TCP), (LOOPBACK, 0, UDP), (LOOPBACK, 1, TCP), (OTHER, 0, TCP), (OTHER, 0, UDP)),
     ),
-    Door("smtp", 8025, 5, tuple((behaviour.value, 0, TCP) for behaviour in Behaviour)),
+    Door(
+        "smtp",
+        8025,
+        5,
+        ((LOOPBACK, 0, TCP), (LOOPBACK6, 0, TCP), *((behaviour.value, 0, TCP) for behaviour in Behaviour)),
+    ),
 )
-"""The zones' door has its control interface at the next port, hence the gap."""
+"""The zones' door has its control interface at the next port, hence the gap. At the port of SMTP are the report mailbox
+and, on addresses of their own, the made-up mail servers: mail has one port for all."""
 
 
 def choose(base: int | None) -> dict[str, int]:

@@ -70,6 +70,19 @@ async def panel_answers(endpoint: Endpoint) -> bool:
     return line.split(b" ")[1:2] == [b"200"]
 
 
+async def mailbox_answers(endpoint: Endpoint) -> bool:
+    """Whether a mail server greets whoever connects (RFC 5321 section 3.1)."""
+    try:
+        async with asyncio.timeout(3):
+            reader, writer = await asyncio.open_connection(*endpoint)
+            greeting = await reader.readline()
+            writer.write(b"QUIT\r\n")
+            writer.close()
+    except (OSError, TimeoutError, ValueError):
+        return False
+    return greeting.startswith(b"220")
+
+
 async def name_server_answers(endpoint: Endpoint, name: str) -> bool:
     """Whether a query over UDP gets any reply."""
     query = dns.message.make_query(name, "SOA")

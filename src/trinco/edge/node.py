@@ -47,7 +47,6 @@ from msgspec.structs import replace
 from trinco.core.errors import TrincoError
 from trinco.core.hosting import Change, Publication, Zone, empty
 from trinco.core.names import Domain
-from trinco.edge.answers import Answers
 from trinco.edge.fence import RENEW, Clock, Fence, boottime
 from trinco.edge.keeper import Keeper
 from trinco.edge.line import Line
@@ -55,7 +54,6 @@ from trinco.edge.ports import Feed, FeedUnavailable, LeaseLost
 from trinco.edge.proofs import Proofs
 from trinco.edge.serving import Serving
 from trinco.edge.snapshot import Store
-from trinco.edge.sni import Table
 
 log = structlog.get_logger("trinco.edge")
 
@@ -80,14 +78,14 @@ class Doors:
 
     dns: Sequence[Endpoint]
     policy: Sequence[Endpoint]
+    mail: Sequence[Endpoint] = ()
+    """The report mailbox; none: another machine has it."""
 
 
 class Opener(Protocol):
     """Opens the listeners of an edge."""
 
-    def __call__(
-        self, answers: Answers, table: Table, admit: Callable[[], bool]
-    ) -> AbstractAsyncContextManager[Doors]: ...
+    def __call__(self, serving: Serving, admit: Callable[[], bool]) -> AbstractAsyncContextManager[Doors]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +245,7 @@ async def run(feed: Feed, store: Store, world: World) -> AsyncIterator[Node]:
     try:
         held, news = await _first(await _snapshot(store, world.zone), line, fence, lookout)
         serving = Serving(held)
-        async with world.open(serving.answers, serving.table, fence.admit) as doors:
+        async with world.open(serving, fence.admit) as doors:
             node = Node(line, fence, serving, doors, world.clock)
             proofs = Proofs(lambda domain: world.fetch(domain, doors.policy[0]), lambda: serving.held, fence.admit)
             keeper = Keeper(store, line, serving, proofs, node.hurry)

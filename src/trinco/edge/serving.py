@@ -22,6 +22,11 @@ class Serving:
         self.answers = Answers(publication)
         self.table = Table(publication)
 
+    def takes_reports(self, token: str) -> bool:
+        """Whether the domain with this label is served: a report token is the label of a domain."""
+        hosted = self.held.domains.get(token)
+        return hosted is not None and hosted.policy is not None
+
     async def take(self, change: Change) -> Change:
         """Take a change over, domain by domain: its body first, its id second. Gives what really became different.
 

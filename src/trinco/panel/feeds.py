@@ -20,10 +20,12 @@ from django.utils import timezone
 
 from trinco.core.errors import FeedUnavailable, LeaseLost
 from trinco.core.hosting import Change, Publication, Zone, empty
+from trinco.core.tlsrpt.arrival import Arrival
 from trinco.panel import clock, recovery, rendering
 from trinco.panel.policies.gate import CONTACT, LEASE
 from trinco.panel.policies.models import EdgeNode
 from trinco.panel.policies.services import announce_due, reissue_due
+from trinco.panel.reports.arrivals import take
 
 _IDENTITY: Final = 16
 _REISSUED_AT_ONCE: Final = 200
@@ -121,6 +123,18 @@ class DatabaseFeed:
     def _require(self, rows: int) -> None:
         if not rows:
             raise LeaseLost(f"no lease of {self._name} runs")
+
+
+class DatabaseInbox:
+    """An `edge.ports.Inbox`. It belongs to one thread, whose database connection it uses."""
+
+    def __init__(self) -> None:
+        self._watch = _Watch()
+
+    def take(self, arrivals: Sequence[Arrival]) -> None:
+        """See `edge.ports.Inbox`."""
+        with _database(self._watch):
+            take(arrivals)
 
 
 class _Watch:

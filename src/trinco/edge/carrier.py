@@ -1,0 +1,159 @@
+"""NAME
+    carrier - brings reports from the spool into the database, and only then removes them from the disk
+
+DESCRIPTION
+    `carrying` starts as soon as a batch was written, takes several batches at a time when there are many, and goes on
+    until the spool is empty. While the database is away it tries again, later and later (at most every 5 s), and the
+    reports wait on disk. At the end it has 2 s more for what is there.
+
+PROTOCOL
+    A batch is removed after `Inbox.take` has returned. Whoever is killed in between takes it again in the next life,
+    and `Arrival.id` makes that once.
+
+DIAGNOSTICS
+    reports_wait (the database is away; once until reports_flow, which says since when); report_not_taken (a fault of
+    ours with these reports: the file stays in the spool, the others go on, and the next start tries it again);
+    carrier_fault.
+
+BUGS
+    A file that is not taken for a fault of ours counts against the spool's limit until then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from trinco.core.tlsrpt.arrival import Arrival
+from trinco.edge.ports import FeedUnavailable, Inbox
+from trinco.edge.spool import Spool
+
+log = structlog.get_logger("trinco.edge")
+
+TOGETHER: Final = 500
+"""Reports that are taken in one transaction, and the octets of their files."""
+TOGETHER_OCTETS: Final = 32 << 20
+POLL: Final = 5.0
+"""Seconds between two looks at a spool that nobody writes to."""
+SOON: Final = 0.2
+LONGEST_RETRY: Final = 5.0
+FAREWELL: Final = 2.0
+"""Seconds for what is there at the end."""
+
+Batch = tuple[Path, list[Arrival]]
+
+
+class Carrier:
+    """At work between a spool and an inbox, whose one thread it has. Made by `carrying`."""
+
+    def __init__(self, spool: Spool, inbox: Inbox) -> None:
+        self._spool = spool
+        self._inbox = inbox
+        self._thread = ThreadPoolExecutor(1, "trinco-carrier")
+        self._ending = threading.Event()
+        self._retry = SOON
+        self.stale_since: datetime | None = None
+        """Since when the database takes nothing; None: it does."""
+
+    async def work(self) -> None:
+        """Carry for ever."""
+        while True:
+            self._spool.written.clear()
+            pause = await self._round()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await (self._spool.written if pause == POLL else asyncio.Event()).wait()
+
+    async def end(self) -> None:
+        """Carry what is there, if there is anybody to take it, and stop."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0 if self.stale_since else FAREWELL):
+                await self._round()
+        self._ending.set()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _round(self) -> float:
+        """Carry everything that is there. Gives the seconds until the next time."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._carry)
+        except FeedUnavailable as error:
+            return self._later(error)
+        except Exception:
+            log.exception("carrier_fault")
+            return LONGEST_RETRY
+        if self.stale_since is not None:
+            log.info("reports_flow", stale_since=self.stale_since.isoformat(timespec="seconds"))
+        self.stale_since, self._retry = None, SOON
+        return POLL
+
+    def _later(self, error: FeedUnavailable) -> float:
+        if self.stale_since is None:
+            self.stale_since = datetime.now(UTC)
+            log.warning("reports_wait", reason=str(error))
+        self._retry = min(self._retry * 2, LONGEST_RETRY)
+        return self._retry
+
+    def _carry(self) -> None:
+        """In the thread. Raises FeedUnavailable; OSError when the spool's directory is not usable."""
+        for batches in _together(self._spool.batches()):
+            if self._ending.is_set():
+                return
+            try:
+                self._deliver(batches)
+            except FeedUnavailable:
+                raise
+            except Exception:  # noqa: BLE001 - something among them is more than we can take: find out which
+                self._deliver_singly(batches)
+
+    def _deliver(self, batches: Sequence[Batch]) -> None:
+        self._inbox.take([arrival for _, arrivals in batches for arrival in arrivals])
+        for path, _ in batches:
+            self._spool.done(path)
+
+    def _deliver_singly(self, batches: Sequence[Batch]) -> None:
+        """One file after the other; what cannot be taken stays where it is."""
+        for batch in batches:
+            try:
+                self._deliver([batch])
+            except FeedUnavailable:
+                raise
+            except Exception:
+                log.exception("report_not_taken", file=batch[0].name)
+                self._spool.leave(batch[0])
+
+
+def _together(batches: Iterator[Batch]) -> Iterator[list[Batch]]:
+    """The batches in groups that are worth a transaction."""
+    group: list[Batch] = []
+    reports = octets = 0
+    for path, arrivals in batches:
+        group.append((path, arrivals))
+        reports += len(arrivals)
+        octets += sum(len(arrival.body) for arrival in arrivals)
+        if reports >= TOGETHER or octets >= TOGETHER_OCTETS:
+            yield group
+            group, reports, octets = [], 0, 0
+    if group:
+        yield group
+
+
+@asynccontextmanager
+async def carrying(spool: Spool, inbox: Inbox) -> AsyncIterator[Carrier]:
+    """Carry from `spool` to `inbox` until the block is left, when the doors have closed; it closes the spool."""
+    carrier = Carrier(spool, inbox)
+    work = asyncio.create_task(carrier.work())
+    try:
+        yield carrier
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        await spool.close()
+        await carrier.end()

@@ -1,0 +1,67 @@
+"""From what a door got to a row, before anybody has read it: once for each arrival, however often it is taken."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+import structlog
+from django.db import transaction
+
+from trinco.core.tlsrpt.arrival import Arrival
+from trinco.panel.domains.models import HostedDomain
+from trinco.panel.reports.models import TEXT_LENGTH, WORD_LENGTH, RawReport
+
+log = structlog.get_logger("trinco.panel")
+
+_COLUMNS = ("label", "pk", "organisation_id")
+_LEVEL = 6
+Owner = tuple[int, int]
+"""Keys of the domain and of its organisation."""
+
+
+def take(arrivals: Sequence[Arrival]) -> None:
+    """Keep these, all or none, each for the owner of its token; one that is there already stays as it is.
+
+    A domain that has gone still gets what was accepted for it. Raises DatabaseError.
+    """
+    rows = {arrival.id: arrival for arrival in arrivals}.values()
+    with transaction.atomic():
+        RawReport.objects.everywhere().bulk_create(_rows(rows, _owners(rows)), ignore_conflicts=True, batch_size=500)
+
+
+def _owners(arrivals: Iterable[Arrival]) -> dict[str, Owner]:
+    tokens = {arrival.token for arrival in arrivals}
+    found = HostedDomain.objects.everywhere().filter(label__in=tokens).values_list(*_COLUMNS)
+    return {label: (domain, organisation) for label, domain, organisation in found}
+
+
+def _rows(arrivals: Iterable[Arrival], owners: Mapping[str, Owner]) -> Iterator[RawReport]:
+    for arrival in arrivals:
+        owner = owners.get(arrival.token)
+        if owner is None:
+            log.warning("report_without_owner", arrival=arrival.id)
+            continue
+        yield _row(arrival, owner)
+
+
+def _row(arrival: Arrival, owner: Owner) -> RawReport:
+    domain, organisation = owner
+    return RawReport(
+        organisation_id=organisation,
+        domain_id=domain,
+        arrival_id=arrival.id,
+        channel=arrival.channel.value,
+        received_at=datetime.fromtimestamp(arrival.received_at, UTC),
+        peer=_text(arrival.peer, WORD_LENGTH),
+        sender=_text(arrival.sender, TEXT_LENGTH),
+        media_type=_text(arrival.media_type, WORD_LENGTH),
+        body=zlib.compress(arrival.body, _LEVEL),
+        size=len(arrival.body),
+    )
+
+
+def _text(text: str, length: int) -> str:
+    """What a stranger said, as every database takes it: no NUL, no half of a surrogate pair, not too long."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")[:length]
