@@ -9,8 +9,14 @@ import struct
 import zipfile
 import zlib
 from io import BytesIO
+from typing import Any
 
 from trinco.core.errors import ReportSyntaxError, TooLarge
+
+try:
+    from isal import isal_zlib as _zlib  # the same to the letter, in half the time: the extra `fast`
+except ImportError:
+    _zlib: Any = zlib  # type: ignore[no-redef]
 
 MAX_PACKED = 10 * 1024 * 1024
 """Octets of an archive: what RFC 8460 section 5.2 calls a commonly observed limit."""
@@ -59,10 +65,10 @@ def gunzip(data: bytes, room: int = MAX_UNPACKED) -> bytes:
 
 def _member(data: bytes, room: int) -> tuple[bytes, bytes]:
     """(what the first member holds, what follows it)."""
-    stream = zlib.decompressobj(_GZIP_WINDOW)
+    stream = _zlib.decompressobj(_GZIP_WINDOW)
     try:
         piece = stream.decompress(data, room + 1)
-    except zlib.error as error:
+    except (zlib.error, _zlib.error) as error:
         raise ReportSyntaxError("damaged gzip") from error
     if len(piece) > room:
         raise TooLarge(f"larger than {MAX_UNPACKED} octets unpacked")
