@@ -30,7 +30,8 @@ OF_A_DOMAIN = {
     "check": POST,
     "tlsrpt": POST,
 }
-OF_NONE = {"overview": SEE, "activity": SEE, "add": CHANGE, "bulk": POST}
+OF_NONE = {"overview": SEE, "activity": SEE, "add": CHANGE, "bulk": POST, "received": SEE}
+OF_A_REPORT = {"report": SEE, "report_raw": SEE}
 ELSEWHERE = {"theme", "playground", "playground_change"}
 """Held in test_web_preferences and test_web_playground."""
 
@@ -59,7 +60,7 @@ def statuses(client: Client, pages: dict[str, str], *args: str) -> dict[str, int
 def test_every_address_is_named_here() -> None:
     """A page that comes in without these tests is noticed."""
     names = {pattern.name for pattern in urls.urlpatterns if isinstance(pattern, URLPattern)}
-    assert names == {*OF_A_DOMAIN, *OF_NONE, *ELSEWHERE}
+    assert names == {*OF_A_DOMAIN, *OF_NONE, *OF_A_REPORT, *ELSEWHERE}
 
 
 class TestPagesOfADomain:

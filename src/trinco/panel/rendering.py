@@ -27,7 +27,14 @@ from trinco.panel.domains.services import SERVED
 
 _CHUNK: Final = 2000
 _STANDING: Final = ("current__body", "current__policy_id", "announced__policy_id", "id_floor")
-_COLUMNS: Final = ("pk", "name", "label", "state", "tlsrpt", "revision", *(f"standing__{name}" for name in _STANDING))
+_COLUMNS: Final = (
+    *("pk", "name", "label", "state", "tlsrpt", "tlsrpt_https", "revision"),
+    *(f"standing__{name}" for name in _STANDING),
+)
+_ANY: Final = "0label0"
+"""Stands for any label."""
+REPORT_PATH: Final = "/v1/tlsrpt/"
+"""Where the reports host takes reports by HTTPS: the label stands behind it (`edge.report_host`)."""
 _CERTIFICATE: Final = ("domain", "leaf", "chain__digest", "sealed_key", "not_after")
 
 
@@ -39,6 +46,7 @@ class _Row(NamedTuple):
     label: str
     state: str
     tlsrpt: bool
+    tlsrpt_https: bool
     revision: int
     body: bytes | None
     current_id: str | None
@@ -89,7 +97,7 @@ def _hosted(rows: list[_Row], certificates: dict[int, Certificate], zone: Zone) 
             revision=row.revision,
             policy=None if row.body is None else bytes(row.body),
             policy_id=_announced(row),
-            tlsrpt=reports(row.label) if row.tlsrpt else None,
+            tlsrpt=reports(row.label, row.tlsrpt_https) if row.tlsrpt else None,
             certificate=certificates.get(row.pk),
         )
 
@@ -102,12 +110,28 @@ def _announced(row: _Row) -> str | None:
     return row.floor if (row.current_id or "") >= row.floor else None
 
 
-def _reports(zone: Zone) -> Callable[[str], str | None]:
-    """The TLSRPT record of a label (RFC 8460 section 3). Labels are letters and digits: one rendering serves all."""
+def tlsrpt_record(zone: Zone, label: str, *, https: bool) -> str | None:
+    """The TLSRPT record of a label (RFC 8460 section 3); None where there is no reports host.
+
+    The mailbox comes first, since some senders use the first address alone. The HTTPS address has no port: it is what
+    DNS says in production, and senders of the playground know their own way.
+    """
     if not zone.reports_host:
-        return lambda _label: None
-    before, after = tlsrpt.render(tlsrpt.Record((f"mailto:0@{zone.reports_host}",))).split("mailto:0@", 1)
-    return lambda label: f"{before}mailto:{label}@{after}"
+        return None
+    door = f"https://{zone.reports_host}{REPORT_PATH}{label}"
+    return tlsrpt.render(tlsrpt.Record((f"mailto:{label}@{zone.reports_host}", *([door] if https else []))))
+
+
+def _reports(zone: Zone) -> Callable[[str, bool], str | None]:
+    """As `tlsrpt_record`. Labels are letters and digits: one rendering of each kind serves all."""
+    rendered = {https: tlsrpt_record(zone, _ANY, https=https) for https in (False, True)}
+    parts = {https: text.split(_ANY) if text else None for https, text in rendered.items()}
+
+    def record(label: str, https: bool) -> str | None:  # noqa: FBT001 - one of two kinds
+        found = parts[https]
+        return label.join(found) if found else None
+
+    return record
 
 
 def _certificates(rows: QuerySet[CertificateRow]) -> dict[int, Certificate]:

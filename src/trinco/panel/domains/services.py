@@ -9,6 +9,7 @@ import base64
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TypedDict, Unpack
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -98,24 +99,44 @@ def remove_unverified(*, domain: HostedDomain, actor: Actor) -> None:
     domain.refresh_from_db()
 
 
+class Reporting(TypedDict, total=False):
+    """What may be set about a domain's reports: whether `_smtp._tls` answers, whether it names the HTTPS door as well,
+    whether reports that came by HTTPS are counted. What is left out stays as it is."""
+
+    on: bool
+    https: bool
+    trust_https: bool
+
+
+_REPORTING = {"on": "tlsrpt", "https": "tlsrpt_https", "trust_https": "trust_https"}
+_RECORD = {"tlsrpt", "tlsrpt_https"}
+"""The fields that change what DNS says."""
+
+
 @transaction.atomic
-def set_tlsrpt(*, domain: HostedDomain, on: bool, actor: Actor) -> None:
-    """Whether `_smtp._tls` answers for this domain."""
+def set_tlsrpt(*, domain: HostedDomain, actor: Actor, **wanted: Unpack[Reporting]) -> None:
+    """Change what is asked of senders about this domain, and which of their reports are counted."""
     row = locked(domain)
-    if row.tlsrpt != on:
-        row.tlsrpt = on
-        row.save(update_fields=["tlsrpt"])
-        touch(row)
-        before, after = {"tlsrpt": not on}, {"tlsrpt": on}
-        record(
-            organisation=row.organisation,
-            actor=actor,
-            action="domain.tlsrpt",
-            subject=row.name,
-            before=before,
-            after=after,
-        )
+    named = {_REPORTING[name]: bool(value) for name, value in wanted.items()}
+    after = {field: value for field, value in named.items() if getattr(row, field) != value}
+    if after:
+        before = {field: not value for field, value in after.items()}
+        for field, value in after.items():
+            setattr(row, field, value)
+        row.save(update_fields=list(after))
+        _follow(row, set(after))
+        whose = row.organisation
+        record(organisation=whose, actor=actor, action="domain.tlsrpt", subject=row.name, before=before, after=after)
     domain.refresh_from_db()
+
+
+def _follow(row: HostedDomain, changed: set[str]) -> None:
+    """The edges follow what DNS says; the level is worked out anew where other reports are counted."""
+    if changed & _RECORD:
+        touch(row)
+    else:
+        row.level_revision = 0
+        row.save(update_fields=["level_revision"])
 
 
 @transaction.atomic

@@ -49,12 +49,58 @@ POLICIES = (
 )
 
 
+REPORTS = (
+    gettext_noop("neither JSON nor gzip, zip or mail"),
+    gettext_noop("empty"),
+    gettext_noop("larger than {} octets"),
+    gettext_noop("larger than {} octets packed"),
+    gettext_noop("larger than {} octets unpacked"),
+    gettext_noop("more than {} members"),
+    gettext_noop("damaged gzip"),
+    gettext_noop("gzip that is cut off"),
+    gettext_noop("damaged zip"),
+    gettext_noop("an empty zip"),
+    gettext_noop("a zip that is encrypted, or packed in another way than most"),
+    gettext_noop("packed twice: one layer is read"),
+    gettext_noop("not UTF-8: this looks like UTF-16 or UTF-32, or is no text"),
+    gettext_noop("not UTF-8: octet {} is {}"),
+    gettext_noop("XML, as reports of DMARC are; a TLS report is JSON"),
+    gettext_noop("no part of this mail is a report"),
+    gettext_noop("a mail that cannot be taken apart"),
+    gettext_noop("a mail larger than {} octets"),
+    gettext_noop("headers larger than {} octets"),
+    gettext_noop("a header larger than {} octets"),
+    gettext_noop("too many lines and parts"),
+    gettext_noop("more than {} parts"),
+    gettext_noop("parts in more than {} levels"),
+    gettext_noop("not JSON: {} (line {}, column {})"),
+    gettext_noop("not JSON: {}"),
+    gettext_noop("more than {} values"),
+    gettext_noop("more than {} levels of objects and arrays"),
+    gettext_noop("the name {} stands twice in one object"),
+    gettext_noop("half of a character in a name"),
+    gettext_noop("half of a character in {}"),
+    gettext_noop("a NUL in {}"),
+    gettext_noop("date-range: {} is no date and time of RFC 3339"),
+    gettext_noop("the date range ends before it starts"),
+    gettext_noop("{}: Object missing required field `{}`"),
+    gettext_noop("Object missing required field `{}`"),
+    gettext_noop("{}: Expected `{}`, got `{}`"),
+    gettext_noop("Expected `{}`, got `{}`"),
+)
+
+
 def reason(error: InputError) -> str:
     """Why the input was refused, translated; a sentence that is not known here stays English."""
-    for template in (*NAMES, *POLICIES):
-        if found := _pattern(template).fullmatch(error.reason):
+    return said(error.reason)
+
+
+def said(text: str) -> str:
+    """A reason of core's that was written down in English, translated as above."""
+    for template in (*NAMES, *POLICIES, *REPORTS):
+        if found := _pattern(template).fullmatch(text):
             return gettext(template).format(*found.groups())
-    return error.reason
+    return text
 
 
 @cache

@@ -5,7 +5,19 @@ from __future__ import annotations
 from django.urls import path, register_converter
 
 from trinco.panel.web.converters import DomainConverter
-from trinco.panel.web.views import activity, bulk, domain, leaving, overview, playground, policy, preferences, setup
+from trinco.panel.web.views import (
+    activity,
+    bulk,
+    domain,
+    leaving,
+    overview,
+    playground,
+    policy,
+    preferences,
+    received,
+    report,
+    setup,
+)
 
 register_converter(DomainConverter, "domain")
 
@@ -25,6 +37,9 @@ urlpatterns = [
     path("domains/<domain:name>/mail-servers/", policy.mail_servers, name="mail_servers"),
     path("domains/<domain:name>/undo/", policy.undo, name="undo"),
     path("domains/<domain:name>/leave/", leaving.leave, name="leave"),
+    path("reports/received/", received.show, name="received"),
+    path("reports/<int:pk>/", report.show, name="report"),
+    path("reports/<int:pk>/raw/", report.raw, name="report_raw"),
     path("activity/", activity.show, name="activity"),
     path("theme/", preferences.theme, name="theme"),
     path("playground/", playground.show, name="playground"),

@@ -21,7 +21,7 @@ ACTIONS: dict[str, Promise] = {
     "domain.added": gettext_lazy("Domain added"),
     "domain.verified": gettext_lazy("Records found, domain live"),
     "domain.removed": gettext_lazy("Domain removed before it was live"),
-    "domain.tlsrpt": gettext_lazy("TLS reporting record"),
+    "domain.tlsrpt": gettext_lazy("TLS reporting"),
     "domain.left": gettext_lazy("Began to leave"),
     "domain.gone": gettext_lazy("No longer served"),
     "domain.taken-over": gettext_lazy("Taken over by whom its records point to"),
@@ -76,12 +76,20 @@ def _details(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
     if after.get("max_age") and before.get("max_age") not in (None, after["max_age"]):
         yield _("kept for: %s") % _change(span(before["max_age"]), span(after["max_age"]))
     yield from _list_changes(before.get("mx", []), after.get("mx", []))
-    if "tlsrpt" in after:
-        yield _("switched on") if after["tlsrpt"] else _("switched off")
+    yield from _reporting(after)
     if after.get("uncovered"):
         yield _("not covered by the policy: %s") % ", ".join(after["uncovered"])
     if after.get("id"):
         yield f"id {after['id']}"
+
+
+def _reporting(after: Mapping[str, Any]) -> Iterator[str]:
+    if "tlsrpt" in after:
+        yield _("switched on") if after["tlsrpt"] else _("switched off")
+    if "tlsrpt_https" in after:
+        yield _("reports by HTTPS too") if after["tlsrpt_https"] else _("reports by mail alone")
+    if "trust_https" in after:
+        yield _("reports by HTTPS counted") if after["trust_https"] else _("reports by HTTPS not counted")
 
 
 def _change(before: str | None, after: str) -> str:

@@ -17,6 +17,7 @@ from trinco.panel.checks.status import status_of
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.services import horizon_of
+from trinco.panel.rendering import tlsrpt_record
 from trinco.panel.web.dates import day
 from trinco.panel.web.enforced import enforced_until
 from trinco.panel.web.presenters import records, servers
@@ -119,8 +120,9 @@ class DomainView:
         return 100 * self.gates_passed // len(self.gates) if self.gates else 0
 
     @property
-    def report_address(self) -> str:
-        return f"{self.domain.label}@{settings.CONFIG.reports_host}"
+    def report_record(self) -> str:
+        """What `_smtp._tls` says while it answers."""
+        return tlsrpt_record(settings.CONFIG.zone, self.domain.label, https=self.domain.tlsrpt_https) or ""
 
     @property
     def action(self) -> Action | None:

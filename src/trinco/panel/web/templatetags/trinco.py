@@ -39,6 +39,7 @@ ICONS = {
     "check-now": "mini/arrow-path",
     "undo": "mini/arrow-uturn-left",
     "edit": "mini/pencil-square",
+    "download": "mini/arrow-down-tray",
     "back": "mini/arrow-left",
     "next": "mini/arrow-right",
     "passkey": "mini/finger-print",

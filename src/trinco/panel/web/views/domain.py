@@ -15,6 +15,7 @@ from trinco.panel.domains import services
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.web import confirming, paging
 from trinco.panel.web.access import MemberRequest, domain_of, editor, member
+from trinco.panel.web.levels import work_out
 from trinco.panel.web.presenters.domain import domain_view
 from trinco.panel.web.presenters.history import version_rows
 from trinco.panel.web.words import MODES
@@ -81,9 +82,15 @@ def check(request: MemberRequest, name: Domain) -> HttpResponse:
 @require_POST
 @editor
 def tlsrpt(request: MemberRequest, name: Domain) -> HttpResponse:
-    """Switch the TLS reporting record on or off."""
+    """What senders are asked for, and which of their reports are counted."""
     domain = domain_of(request, name)
-    services.set_tlsrpt(domain=domain, on=bool(request.POST.get("on")), actor=actors.of(request))
+    wanted: services.Reporting = {
+        "on": bool(request.POST.get("on")),
+        "https": bool(request.POST.get("https")),
+        "trust_https": bool(request.POST.get("trust_https")),
+    }
+    services.set_tlsrpt(domain=domain, actor=actors.of(request), **wanted)
+    work_out([domain])
     messages.success(request, _("Saved. DNS follows within seconds."))
     return _back(domain)
 
