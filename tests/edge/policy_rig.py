@@ -17,7 +17,7 @@ from tests.edge.publications import ZONE
 
 from trinco.core.hosting import HostedDomain, Publication
 from trinco.core.names import Domain
-from trinco.edge import policy_host
+from trinco.edge import policy_host, report_host
 from trinco.edge.limits import Limits
 from trinco.edge.sni import Table
 
@@ -58,6 +58,7 @@ class Rig:
     limits: Limits = field(default_factory=Limits)
     unseal: Callable[[bytes, str], bytes] = support_tls.unseal
     admit: Callable[[], bool] = lambda: True
+    reports: report_host.ReportDoor | None = None
     loop_name: str = "asyncio"
     port: int = 0
     faults: list[dict[str, Any]] = field(default_factory=list)
@@ -91,6 +92,7 @@ class Rig:
         self._loop.set_exception_handler(lambda _, context: self.faults.append(context))
         self._stop = asyncio.Event()
         options: dict[str, Any] = {"unseal": self.unseal, "limits": self.limits, "admit": self.admit}
+        options["reports"] = self.reports
         async with policy_host.listen(self.table, [("127.0.0.1", 0)], **options) as bound:
             self.port = bound[0][1]
             ready.set()
@@ -105,9 +107,13 @@ class Rig:
 
     def secure(self, name: str, context: ssl.SSLContext | None = None) -> ssl.SSLSocket:
         """A TLS connection for the policy host of this domain."""
+        return self.secure_for(f"mta-sts.{name}", context)
+
+    def secure_for(self, host: str, context: ssl.SSLContext | None = None) -> ssl.SSLSocket:
+        """A TLS connection for this host."""
         raw = self.connect()
         try:
-            return (context or self.authority.client()).wrap_socket(raw, server_hostname=f"mta-sts.{name}")
+            return (context or self.authority.client()).wrap_socket(raw, server_hostname=host)
         except BaseException:
             raw.close()
             raise

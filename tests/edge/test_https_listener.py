@@ -59,7 +59,9 @@ def answering(request: Request, server_name: bytes) -> Response:
 async def faulty(table: Table) -> AsyncIterator[Endpoint]:
     contexts = Contexts(table, tls.OpenSslBuilder(), unseal, Limits())
     try:
-        async with https.listen([("127.0.0.1", 0)], contexts, answering, Limits(), lambda: True) as bound:
+        async with https.listen(
+            [("127.0.0.1", 0)], contexts, https.Service(answering, lambda: True), Limits()
+        ) as bound:
             yield bound[0]
     finally:
         await contexts.close()

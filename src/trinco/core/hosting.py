@@ -21,14 +21,14 @@ from trinco.core.names import Domain
 
 
 class Certificate(msgspec.Struct, frozen=True, gc=False):
-    """A certificate of `mta-sts.<domain>`, at rest: the key stays sealed until a TLS context is built from it."""
+    """A certificate of a host name, at rest: the key stays sealed until a TLS context is built from it."""
 
     leaf: bytes
     """DER of the end-entity certificate."""
     chain: str
     """Key into `Publication.chains`."""
     sealed_key: bytes
-    """PKCS #8 DER, sealed with the installation's seal key and bound to `mta-sts.<domain>` (associated data)."""
+    """PKCS #8 DER, sealed with the installation's seal key and bound to the host name (associated data)."""
     not_after: int
     """End of validity, Unix seconds."""
 
@@ -75,6 +75,8 @@ class Zone(msgspec.Struct, frozen=True):
     reports_addresses: tuple[str, ...] = ()
     reports_mx: tuple[tuple[int, str], ...] = ()
     """(preference, host) of `reports_host`."""
+    reports_certificate: Certificate | None = None
+    """Of `reports_host`, to which the key is bound, and of its mail hosts in the zone. Its issuers are in `chains`."""
     caa: tuple[str, ...] = ()
     """CAA values at every policy target, e.g. `letsencrypt.org; validationmethods=http-01`. Empty: nobody may issue."""
     hostmaster: str = ""
@@ -96,7 +98,7 @@ class Change(msgspec.Struct, frozen=True):
     removed: tuple[str, ...] = ()
     """Labels that are no longer served."""
     chains: Mapping[str, tuple[bytes, ...]] = {}
-    """Issuer certificates (DER, nearest first) that `changed` needs."""
+    """Issuer certificates (DER, nearest first) that `changed` and the zone need."""
     whole: bool = False
 
 

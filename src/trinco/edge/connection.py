@@ -1,8 +1,9 @@
 """One connection of an HTTPS listener: TCP, TLS by the peeked name, HTTP/1.1, deadlines.
 
 A raw TCP protocol and not asyncio's TLS: the name is read before any cryptography, each phase has its own deadline, and
-nothing that a stranger sends can raise into the loop. What is answered is a pure function that the listener is given.
-Memory for one connection is bounded: one hello, one head and one read beside TLS's own buffers.
+nothing that a stranger sends can raise into the loop. What is answered is a pure function that the listener is given;
+content is taken for one server name alone, whose answers may come later (`exchange`), and nothing is read meanwhile.
+Memory for one connection is bounded: one hello, one head and one read beside TLS's own buffers, and the content.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from trinco.core.errors import Refused
-from trinco.edge import http1, sni
+from trinco.edge import content, http1, sni
+from trinco.edge.exchange import Exchange, House
 from trinco.edge.limits import Limits, Log, Phase, Roster, origin
 from trinco.edge.tls import Alert, Context, Engine, TlsFailure, fatal
 
@@ -42,6 +44,8 @@ class Listener:
     log: Log
     buffer: memoryview
     """Where the loop reads into: one for all, since what was read is dealt with before the next read."""
+    house: House | None = None
+    """Who takes content; None: nobody."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -50,6 +54,7 @@ class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_closing",
         "_engine",
+        "_exchange",
         "_hello",
         "_left",
         "_listener",
@@ -66,8 +71,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._reader = http1.Reader(listener.limits)
+        self._reader = http1.Reader(listener.limits, contents=listener.house is not None)
         self._engine: Engine | None = None
+        self._exchange: Exchange | None = None
         self._waiting: asyncio.Future[Context] | None = None
         self._hello = b""
         self._server_name = b""
@@ -86,7 +92,7 @@ class Connection(asyncio.BufferedProtocol):
         peer = transport.get_extra_info("peername")
         self.origin = origin(peer[0]) if peer else None
         self._listener.roster.enter(self)
-        if not self._listener.admit():
+        if self._listener.house is None and not self._admitted():
             self.evict()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the interface's
@@ -119,6 +125,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whatever ended it, it has ended
         self._closing = True
         self._listener.roster.leave(self)
+        self._give_up_content()
         if self._waiting is not None:
             self._waiting.remove_done_callback(self._arrived)
         self._engine = self._waiting = None
@@ -131,13 +138,14 @@ class Connection(asyncio.BufferedProtocol):
     def evict(self) -> None:
         self._closing = True
         self._listener.roster.leave(self)
+        self._give_up_content()
         with suppress(OSError, ValueError):  # closed already; else what the peer has not read is not kept for it
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self._transport.abort()
 
     def dismiss(self) -> None:
         """The listener ends: whoever is not in the middle of something leaves."""
-        if self._talking and not self._reader.begun:
+        if self._talking and self._exchange is None and not self._reader.begun:
             self._guarded(self._part)
 
     @property
@@ -169,6 +177,9 @@ class Connection(asyncio.BufferedProtocol):
             if hello is None:
                 return
             self._server_name, self._tls13 = hello
+            if not self._admitted():
+                self.evict()
+                return
             context = self._listener.contexts.get(hello.server_name)
         except sni.BadHello as bad:
             self._refuse(bad.alert, bad.reason)
@@ -210,12 +221,22 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.write(fatal(alert))
 
     def _begin(self, context: Context) -> None:
-        if not self._listener.admit():
+        if not self._admitted():
             self.evict()
             return
         self._engine = context.engine(tls13=self._tls13)
         hello, self._hello = self._hello, b""
         self._decrypt(self._engine, hello)
+
+    def _admitted(self) -> bool:
+        """Whether this name is answered now. That of the receiver is at any time: what it takes cannot be outdated."""
+        return self._listener.admit() or self._house is not None
+
+    @property
+    def _house(self) -> House | None:
+        """Who takes content at this server name."""
+        house = self._listener.house
+        return house if house is not None and house.receiver.host == self._server_name else None
 
     # The talk.
 
@@ -232,20 +253,27 @@ class Connection(asyncio.BufferedProtocol):
             self._talk(engine)
         self._flush(engine)
 
-    def _talk(self, engine: Engine) -> None:
+    def _talk(self, engine: Engine, answered: int = 0) -> None:
         """Answer the requests that are here, as long as the peer takes the answers."""
-        left = self._left
+        left = self._left + answered
         try:
-            while not (self._stuffed or self._closing) and (request := self._reader.next()) is not None:
+            if self._exchange is not None:
+                self._take_content(self._exchange)
+            while self._free and (request := self._reader.next()) is not None:
                 self._respond(engine, request)
         except Refused as refusal:
             self._reject(engine, refusal)
-        if self._closing:
+        if self._closing or self._exchange is not None:
             return
         if engine.ended and not self._stuffed:
             self._part()
         else:
             self._turn(left - self._left)
+
+    @property
+    def _free(self) -> bool:
+        """The next request may be dealt with."""
+        return not (self._stuffed or self._closing) and self._exchange is None
 
     def _turn(self, answered: int) -> None:
         """On to the phase that this conversation is in after so many answers. One that goes on keeps its deadline."""
@@ -256,10 +284,14 @@ class Connection(asyncio.BufferedProtocol):
             self._listener.roster.turn(self, Phase.HEADER)
 
     def _respond(self, engine: Engine, request: http1.Request) -> None:
-        if not self._listener.admit():
+        if not self._admitted():
             self.evict()
-            return
-        answer = self._listener.answer(request, self._server_name)
+        elif request.content:
+            self._admit(engine, request)
+        else:
+            self._say(engine, request, self._listener.answer(request, self._server_name))
+
+    def _say(self, engine: Engine, request: http1.Request, answer: http1.Response) -> None:
         self._left -= 1
         if self._left and request.keep_alive:
             connection = http1.KEEP_ALIVE if request.http10 else http1.NOTHING
@@ -271,31 +303,110 @@ class Connection(asyncio.BufferedProtocol):
 
     def _reject(self, engine: Engine, refusal: Refused) -> None:
         """Answer what is no request, or no whole one; what follows it cannot be told apart any more."""
-        status = refusal.http_status or HTTPStatus.BAD_REQUEST
-        self._log("request_refused", refusal.reason)
-        engine.send(http1.encode(http1.plain(status)))
+        self._turn_away(engine, http1.plain(refusal.http_status or HTTPStatus.BAD_REQUEST), refusal.reason)
+
+    def _turn_away(self, engine: Engine, answer: http1.Response, reason: str) -> None:
+        """Say this as the last word: what comes now is not read."""
+        self._log("request_refused", reason)
+        self._give_up_content()
+        engine.send(http1.encode(answer))
         engine.close()
         self._flush(engine)
         self._drain()
 
-    def _resume(self) -> None:
-        """The peer took enough of what was said to it: go on with what it had asked meanwhile."""
+    def _resume(self, answered: int = 0) -> None:
+        """Go on with what the peer had asked meanwhile: it took enough of what was said to it, or has its answer."""
         if self._closing:
             return
         if self._engine is not None and self._engine.established:
-            self._talk(self._engine)
-        if not (self._stuffed or self._closing):
+            self._talk(self._engine, answered)
+        if not (self._stuffed or self._closing or self._answering):
             self._resume_reading()
+
+    # Content.
+
+    @property
+    def _answering(self) -> bool:
+        return self._exchange is not None and self._exchange.task is not None
+
+    def _admit(self, engine: Engine, request: http1.Request) -> None:
+        """Let the content come, or say at once why not. Raises Refused."""
+        house = self._house
+        if house is None:
+            http1.refuse_content(request)
+        admitted = house.receiver.admits(request)
+        if not isinstance(admitted, int):
+            self._turn_away(engine, admitted, _words(admitted))
+            return
+        exchange = Exchange(request, content.begin(request, admitted), house.clock(), self._give_way)
+        house.enter(exchange)
+        self._exchange = exchange
+        self._listener.roster.turn(self, Phase.CONTENT)
+        if exchange.awaits_word and not self._reader.begun:
+            engine.send(http1.CONTINUE)
+        self._take_content(exchange)
+
+    def _take_content(self, exchange: Exchange) -> None:
+        """What is here of the content; when it is whole, have it answered. Raises Refused."""
+        house = self._listener.house
+        if house is None or self._answering:
+            return
+        rest = exchange.content.feed(self._reader.take())
+        house.grow(exchange)
+        if rest is not None:
+            self._reader.feed(rest)
+            self._pause_reading()
+            self._listener.roster.turn(self, Phase.ANSWER)
+            house.answered(exchange, self._peer, self._answered)
+
+    def _answered(self, task: asyncio.Task[http1.Response]) -> None:
+        """The receiver has decided. Whoever is not there any more gets no answer: that is all."""
+        if not self._closing:
+            self._guarded(self._go_on, task)
+
+    def _go_on(self, task: asyncio.Task[http1.Response]) -> None:
+        exchange, engine = self._exchange, self._engine
+        if exchange is None or engine is None or task.cancelled():
+            self.evict()
+            return
+        self._exchange = None
+        answer = task.result()
+        if not answer.succeeds:
+            self._log("request_refused", _words(answer))
+        self._say(engine, exchange.request, answer)
+        self._resume(1)
+
+    def _give_way(self) -> None:
+        """The place of our content is needed."""
+        if self._engine is not None:
+            full = Refused("too much at once", http_status=HTTPStatus.SERVICE_UNAVAILABLE)
+            self._guarded(self._reject, self._engine, full)
+
+    def _give_up_content(self) -> None:
+        if self._exchange is not None and self._listener.house is not None:
+            self._listener.house.leave(self._exchange)
+            self._exchange = None
 
     # The end.
 
     def _give_up(self, phase: Phase) -> None:
         if not self._talking or self._engine is None:
             self.evict()
+        elif self._exchange is not None:
+            self._hurry(self._engine, self._exchange)
         elif phase is Phase.HEADER and self._reader.begun and not self._stuffed:
             self._reject(self._engine, Refused("not whole in time", http_status=HTTPStatus.REQUEST_TIMEOUT))
         else:
             self._part()
+
+    def _hurry(self, engine: Engine, exchange: Exchange) -> None:
+        """Content, or the answer to it, takes its time: too much of it?"""
+        if exchange.gets_on(asyncio.get_running_loop().time(), self._listener.limits):
+            return
+        if self._answering:
+            self._reject(engine, Refused("no answer in time", http_status=HTTPStatus.SERVICE_UNAVAILABLE))
+        else:
+            self._reject(engine, Refused("not whole in time", http_status=HTTPStatus.REQUEST_TIMEOUT))
 
     def _part(self) -> None:
         """Say close_notify, and close when all that was said is on its way."""
@@ -332,6 +443,15 @@ class Connection(asyncio.BufferedProtocol):
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
-    def _log(self, event: str, reason: str) -> None:
+    @property
+    def _peer(self) -> str:
         peer = self._transport.get_extra_info("peername")
-        self._listener.log.line(event, reason=reason, server_name=self._server_name, peer=peer[0] if peer else "")
+        return str(peer[0]) if peer else ""
+
+    def _log(self, event: str, reason: str) -> None:
+        self._listener.log.line(event, reason=reason, server_name=self._server_name, peer=self._peer)
+
+
+def _words(answer: http1.Response) -> str:
+    """What the response says, for the log."""
+    return answer.body.decode("ascii", "replace").strip()

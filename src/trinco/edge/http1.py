@@ -1,8 +1,8 @@
 """HTTP/1.1 without a socket: octets in, requests out; responses to octets. For every listener of this room.
 
 A head is parsed when it is there whole and not too large: its field lines by `httptools`, and here what that leaves to
-its caller, which is the request line with the four forms of a target, and the one Host. A refusal is `Refused` with its
-status, and the conversation cannot go on after it.
+its caller, which is the request line with the four forms of a target, the one Host, and how long the content is that
+follows (`content` reads it). A refusal is `Refused` with its status, and the conversation cannot go on after it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
+from typing import NoReturn
 
 import httptools
 import msgspec
@@ -39,6 +40,13 @@ _PATH = re.compile(
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?]+)(.*)")
 MAX_HOST = 255
 """Octets of a Host field."""
+CHUNKED = -1
+"""Content that says where it ends only at its end (RFC 9112 section 7.1)."""
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""Send the content (RFC 9110 section 15.2.1)."""
+RETRY_AFTER = b"Retry-After: 300"
+"""Seconds (RFC 9110 section 10.2.3)."""
+_PASSING = frozenset((HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE))
 CLOSE, KEEP_ALIVE, NOTHING = b"Connection: close\r\n", b"Connection: keep-alive\r\n", b""
 """What a response says of the connection. HTTP/1.1 goes on without a word, HTTP/1.0 with one (RFC 9112 section 9.3)."""
 
@@ -56,6 +64,8 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     http10: bool
     fields: Mapping[bytes, bytes]
     """All but Host, by name in lower case; lines of one name are joined by a comma (RFC 9110 section 5.3)."""
+    content: int = 0
+    """Octets of content that follow the head, or `CHUNKED`."""
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
@@ -65,6 +75,11 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     fields: bytes
     """All other lines of the head, Content-Length among them, and the empty one."""
     body: bytes
+
+    @property
+    def succeeds(self) -> bool:
+        """Its status is one of success (RFC 9110 section 15.3)."""
+        return self.status_line.startswith(b"HTTP/1.1 2")
 
 
 def response(status: HTTPStatus, body: bytes, *fields: bytes) -> Response:
@@ -83,8 +98,15 @@ def response(status: HTTPStatus, body: bytes, *fields: bytes) -> Response:
 @lru_cache(None)
 def plain(status: int) -> Response:
     """The response that only says its status."""
+    return explained(status, "")
+
+
+def explained(status: int, reason: str) -> Response:
+    """The response that says its status and the reason for it; one that will pass says when to try again."""
     known = HTTPStatus(status)
-    return response(known, b"%d %b\r\n" % (known, known.phrase.encode("ascii")))
+    words = f"{known:d} {known.phrase}: {reason}" if reason else f"{known:d} {known.phrase}"
+    later = (RETRY_AFTER,) if known in _PASSING else ()
+    return response(known, words.encode("ascii", "backslashreplace") + b"\r\n", *later)
 
 
 def encode(answer: Response, method: bytes = b"GET", connection: bytes = CLOSE) -> bytes:
@@ -100,12 +122,17 @@ def _date(now: int) -> bytes:
 
 
 class Reader:
-    """Cuts one connection's plaintext into requests."""
+    """Cuts one connection's plaintext into requests.
 
-    __slots__ = ("_buffer", "_limits")
+    With `contents`, whoever gets a request with content must `take` the octets and `feed` back what follows it;
+    without, such a request is refused.
+    """
 
-    def __init__(self, limits: Limits) -> None:
+    __slots__ = ("_buffer", "_contents", "_limits")
+
+    def __init__(self, limits: Limits, *, contents: bool = False) -> None:
         self._limits = limits
+        self._contents = contents
         self._buffer = b""
 
     @property
@@ -116,6 +143,11 @@ class Reader:
     def feed(self, data: bytes) -> None:
         """More plaintext. The caller takes out all requests before it feeds again."""
         self._buffer += data
+
+    def take(self) -> bytes:
+        """Take out all that is here."""
+        taken, self._buffer = self._buffer, b""
+        return taken
 
     def next(self) -> Request | None:
         """Take out the next request; None when it is not whole. Raises Refused."""
@@ -128,7 +160,10 @@ class Reader:
         if end > self._limits.head:
             raise _too_large(self._buffer[: self._limits.head])
         head, self._buffer = self._buffer[:end], self._buffer[end:]
-        return _parsed(head, self._limits)
+        request = _parsed(head, self._limits)
+        if request.content and not self._contents:
+            refuse_content(request)
+        return request
 
     def _pass_over_empty_lines(self) -> None:
         """RFC 9112 section 2.2."""
@@ -143,6 +178,13 @@ class Reader:
             raise _too_large(self._buffer[: self._limits.head])
         if _BARE_LF.search(self._buffer):
             raise _bad("a line feed alone")
+
+
+def refuse_content(request: Request) -> NoReturn:
+    """Nothing here takes the content of this request, and its octets are never taken for a request. Raises Refused."""
+    if request.content == CHUNKED:
+        raise Refused("content of unsaid length", http_status=HTTPStatus.LENGTH_REQUIRED)
+    raise Refused("content", http_status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 def _bad(reason: str) -> Refused:
@@ -169,7 +211,7 @@ def _parsed(head: bytes, limits: Limits) -> Request:
         raise _bad("two hosts")
     target, authority = _aimed(method, target, said.host if host is None else _authority(host))
     keep_alive = b"close" not in said.options and (not http10 or b"keep-alive" in said.options)
-    return Request(method, target, authority, keep_alive, http10, said.fields)
+    return Request(method, target, authority, keep_alive, http10, said.fields, said.content)
 
 
 def _request_line(line: bytes) -> tuple[bytes, bytes, bool]:
@@ -200,6 +242,7 @@ class _Said(msgspec.Struct, frozen=True, gc=False):
     host: bytes | None
     options: frozenset[bytes]
     """Of Connection (RFC 9110 section 7.6.1)."""
+    content: int
 
 
 class _Fields:
@@ -225,19 +268,26 @@ def _said(lines: bytes) -> _Said:
             httptools.HttpRequestParser(sink).feed_data(b"GET / HTTP/1.1\r\n" + lines)
         except httptools.HttpParserError as error:
             raise _bad(str(error)) from None
-    _check_content(sink.fields)
+    content = _content(sink.fields)
     host = sink.fields.pop(b"host", None)
     words = sink.fields.get(b"connection", b"").split(b",")
     options = frozenset(word.strip().lower() for word in words)
-    return _Said(sink.fields, None if host is None else _authority(host), options)
+    return _Said(sink.fields, None if host is None else _authority(host), options, content)
 
 
-def _check_content(fields: Mapping[bytes, bytes]) -> None:
-    """No resource here takes content: what has some is refused, and its octets are never taken for a request."""
-    if b"transfer-encoding" in fields:
-        raise Refused("content of unsaid length", http_status=HTTPStatus.LENGTH_REQUIRED)
-    if fields.get(b"content-length", b"0").strip(b"0 \t"):
-        raise Refused("content", http_status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+def _content(fields: Mapping[bytes, bytes]) -> int:
+    """How much content is said to follow (RFC 9112 section 6.3). That both fields are there is refused by httptools."""
+    coding = fields.get(b"transfer-encoding")
+    if coding is None:
+        length = fields.get(b"content-length", b"0").strip(b" \t")
+        if not length.isdigit():
+            raise _bad("not a length")
+        return int(length)
+    if b"content-length" in fields:
+        raise _bad("two lengths")
+    if coding.strip(b" \t").lower() != b"chunked":
+        raise Refused("another transfer coding", http_status=HTTPStatus.NOT_IMPLEMENTED)
+    return CHUNKED
 
 
 def _authority(text: bytes) -> bytes:

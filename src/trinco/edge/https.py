@@ -1,6 +1,7 @@
 """The HTTPS listener of this room: binds, keeps the deadlines, sees everybody off at the end.
 
-`connection` has the conversation itself; what is answered is a pure function that the listener is given.
+`connection` has the conversation itself; what is answered is a pure function that the listener is given, and `exchange`
+has what is under way where content is taken.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 from trinco.edge.connection import Answer, Connection, Listener
+from trinco.edge.exchange import House, Receiver
 from trinco.edge.limits import Limits, Log, Roster
 from trinco.edge.sni import Contexts
 
@@ -27,9 +29,18 @@ BACKLOG = 1024
 Endpoint = tuple[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a listener says, when, and whether it takes content."""
+
+    answer: Answer
+    admit: Callable[[], bool]
+    receiver: Receiver | None = None
+
+
 @asynccontextmanager
 async def listen(
-    endpoints: Sequence[Endpoint], contexts: Contexts, answer: Answer, limits: Limits, admit: Callable[[], bool]
+    endpoints: Sequence[Endpoint], contexts: Contexts, service: Service, limits: Limits
 ) -> AsyncIterator[list[Endpoint]]:
     """Serve until the block is left; gives what is bound, a port for each port 0. OSError when an endpoint is taken.
 
@@ -39,7 +50,8 @@ async def listen(
     limits = replace(limits, connections=_affordable(limits.connections))
     roster: Roster[Connection] = Roster(limits, loop.time)
     buffer = memoryview(bytearray(READ))
-    listener = Listener(contexts, answer, admit, limits, roster, Log(limits, loop.time), buffer)
+    house = None if service.receiver is None else House(service.receiver, limits, loop.time)
+    listener = Listener(contexts, service.answer, service.admit, limits, roster, Log(limits, loop.time), buffer, house)
     sweeper = loop.create_task(_sweep(roster, limits))
     servers: list[asyncio.Server] = []
     try:
@@ -51,10 +63,13 @@ async def listen(
             server.close()
         await _see_off(roster)
         sweeper.cancel()
+        if house is not None:
+            await house.close(GRACE)
 
 
 async def _sweep(roster: Roster[Connection], limits: Limits) -> None:
-    shortest = min(limits.handshake, limits.header, limits.idle, limits.closing, limits.total)
+    phases = (limits.handshake, limits.header, limits.idle, limits.closing, limits.content, limits.answer)
+    shortest = min(*phases, limits.total)
     while True:
         await asyncio.sleep(min(0.5, shortest / 4))
         roster.sweep()

@@ -32,8 +32,16 @@ class Limits:
     """From an answer to the first octet of the next request."""
     closing: float = 2.0
     """From our last word to the peer's."""
+    content: float = 10.0
+    """In so much time must have come what `content_rate` asks for, or the content's end."""
+    content_total: float = 120.0
+    """From a head to the end of the content that follows it."""
+    content_rate: int = 2 * 1024
+    """Octets of content a second."""
+    answer: float = 30.0
+    """From the end of the content to our answer, which may have to wait for a disk."""
     total: float = 60.0
-    """The whole connection, whatever it does."""
+    """The whole connection, whatever it does, but for content that gets on."""
     connections: int = 4096
     """In all. Less where the process may not open as many files."""
     per_address: int = 256
@@ -46,6 +54,8 @@ class Limits:
     """Of a request line and the fields below it."""
     target: int = 2 * 1024
     """Of a request target."""
+    contents: int = 64 * 1024 * 1024
+    """Of content that is in memory for all connections together."""
     contexts: int = 2048
     """TLS contexts kept ready. One takes about 27 KiB, and one or two milliseconds to build."""
     builds: int = 1024
@@ -61,6 +71,8 @@ class Phase(IntEnum):
     HEADER = 1
     IDLE = 2
     CLOSING = 3
+    CONTENT = 4
+    ANSWER = 5
 
 
 class Guest(Protocol):
@@ -92,8 +104,9 @@ class Roster(Generic[G]):
         self._clock = clock
         self._room = limits.connections
         self._per_address = limits.per_address
-        self._spans = (limits.handshake, limits.header, limits.idle, limits.closing, limits.total)
-        self._phases: tuple[dict[G, float], ...] = ({}, {}, {}, {})
+        phases = (limits.handshake, limits.header, limits.idle, limits.closing, limits.content, limits.answer)
+        self._spans = (*phases, limits.total)
+        self._phases: tuple[dict[G, float], ...] = tuple({} for _ in phases)
         self._entered: dict[G, float] = {}
         self._origins: dict[Hashable, dict[G, None]] = {}
 

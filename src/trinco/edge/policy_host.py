@@ -27,7 +27,8 @@ DIAGNOSTICS
 
 BUGS
     A client that offers ALPN protocols without `http/1.1` is not refused during the handshake, but gets no protocol.
-    Content of a request is never read: it is refused (413, or 411 without a length), and the connection ends.
+    Content of a request is never read: it is refused (413, or 411 without a length), and the connection ends. Reports
+    are taken by the same listener, at the name of the reports host (`edge.report_host`).
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from trinco.edge.http1 import Request, Response, plain, response
 from trinco.edge.https import Endpoint
 from trinco.edge.limits import Limits
 from trinco.edge.ports import CertificateSource, PolicySource, Unsealer
+from trinco.edge.report_host import ReportDoor
 from trinco.edge.sni import Contexts
 
 PATH = b"/.well-known/mta-sts.txt"
@@ -76,23 +78,37 @@ def _always() -> bool:
     return True
 
 
+def _service(source: PolicySource, admit: Callable[[], bool], reports: ReportDoor | None) -> https.Service:
+    policies = partial(answer, source)
+    if reports is None:
+        return https.Service(policies, admit)
+    door = reports
+
+    def both(request: Request, server_name: bytes) -> Response:
+        return door.answer(request) if server_name == door.host else policies(request, server_name)
+
+    return https.Service(both, admit, door)
+
+
 @asynccontextmanager
-async def listen(
+async def listen(  # noqa: PLR0913 - one listener for both hosts
     source: Source,
     endpoints: Sequence[Endpoint],
     *,
     unseal: Unsealer,
     limits: Limits | None = None,
     admit: Callable[[], bool] = _always,
+    reports: ReportDoor | None = None,
 ) -> AsyncIterator[list[Endpoint]]:
     """Serve the policies of `source` until the block is left; gives what is bound. OSError when an endpoint is taken.
 
     A connection is aborted, before anything is said, while `admit()` is false. `source` may change at any time.
+    `reports` has the name of the reports host, whatever `admit()` says.
     """
     limits = limits or Limits()
     contexts = Contexts(source, tls.OpenSslBuilder(), unseal, limits)
     try:
-        async with https.listen(endpoints, contexts, partial(answer, source), limits, admit) as bound:
+        async with https.listen(endpoints, contexts, _service(source, admit, reports), limits) as bound:
             yield bound
     finally:
         await contexts.close()

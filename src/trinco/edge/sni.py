@@ -158,14 +158,15 @@ def _server_name(extension: bytes) -> bytes:
 class Table:
     """What one edge serves, by the name of the policy host: a PolicySource and a CertificateSource.
 
-    A domain without a policy is not in it. Where two labels claim one name, the later revision has it. It belongs to
-    the thread of the event loop.
+    A domain without a policy is not in it. Where two labels claim one name, the later revision has it. The reports host
+    has a certificate and no policy. It belongs to the thread of the event loop.
     """
 
     def __init__(self, publication: Publication) -> None:
         self._hosts: dict[bytes, HostedDomain] = {}
         self._labels: dict[str, bytes] = {}
         self._chains = dict(publication.chains)
+        self._zone = publication.zone
         for hosted in publication.domains.values():
             self._enter(hosted)
 
@@ -177,6 +178,7 @@ class Table:
         if change.whole:
             self._hosts, self._labels, self._chains = {}, {}, {}
         self._chains.update(change.chains)
+        self._zone = change.zone
         for label in change.removed:
             self._remove(label)
         for hosted in change.changed:
@@ -188,9 +190,14 @@ class Table:
 
     def certificate(self, server_name: bytes) -> tuple[Certificate, Sequence[bytes]] | None:
         hosted = self._hosts.get(server_name)
-        if hosted is None or hosted.certificate is None:
+        certificate = hosted.certificate if hosted is not None else self._own(server_name)
+        if certificate is None:
             return None
-        return hosted.certificate, self._chains.get(hosted.certificate.chain, ())
+        return certificate, self._chains.get(certificate.chain, ())
+
+    def _own(self, server_name: bytes) -> Certificate | None:
+        own = self._zone.reports_certificate
+        return own if own is not None and self._zone.reports_host.encode("ascii") == server_name else None
 
     def _enter(self, hosted: HostedDomain) -> None:
         if hosted.policy is None:
