@@ -32,7 +32,7 @@ OF_A_DOMAIN = {
 }
 OF_NONE = {"overview": SEE, "activity": SEE, "add": CHANGE, "bulk": POST, "received": SEE}
 OF_A_REPORT = {"report": SEE, "report_raw": SEE}
-ELSEWHERE = {"theme", "playground", "playground_change"}
+ELSEWHERE = {"theme", "playground", "playground_change", "playground_report"}
 """Held in test_web_preferences and test_web_playground."""
 
 

@@ -15,10 +15,11 @@ from django.test import Client
 from tests import support_panel, support_web
 
 from trinco.panel.accounts.models import Organisation, Role
-from trinco.panel.domains.models import HostedDomain
+from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.web import playground
 from trinco.panel.web.instructions import instructions
 from trinco.playground import cast
+from trinco.playground.senders import SENDERS
 
 TOKEN = "a-token"
 
@@ -53,6 +54,8 @@ class Control(BaseHTTPRequestHandler):
         body = self.taken()
         if body["name"].startswith("taken."):
             return self.answer(409, {"error": "a CNAME cannot stand beside the TXT"})
+        if self.path == "/reports":
+            return self.answer(201, {"sender": "gigante-mail.example", "report_id": "1"})
         return self.answer(201, body)
 
     def do_DELETE(self) -> None:
@@ -145,15 +148,59 @@ class TestChanges:
         assert control.asked == []
 
 
+class TestReport:
+    """A visitor who has added a domain sees a report about it at once."""
+
+    @staticmethod
+    def live(domain: HostedDomain) -> None:
+        HostedDomain.objects.everywhere().filter(pk=domain.pk).update(state=State.LIVE)
+
+    def test_a_click_lets_a_sender_report(self, control: type[Control], domain: HostedDomain, person: Client) -> None:
+        self.live(domain)
+        control.records.append({"name": domain.name, "type": "A", "value": "127.0.1.10"})
+        assert "Send a TLS report now correio.example" in support_web.text_of(person.get("/playground/"))
+        answer = person.post("/playground/report/", {"zone": domain.name}, follow=True)
+        assert ("POST", "/reports", {"name": "correio.example"}) in control.asked
+        assert "gigante-mail.example has handed in a report" in support_web.text_of(answer)
+
+    def test_only_about_a_live_domain_of_one_s_own(
+        self, control: type[Control], domain: HostedDomain, person: Client, theirs: Organisation
+    ) -> None:
+        assert person.post("/playground/report/", {"zone": domain.name}).status_code == 404
+        self.live(domain)
+        stranger = support_web.browser(support_web.owner_of(theirs))
+        assert stranger.post("/playground/report/", {"zone": domain.name}).status_code == 404
+        assert control.asked == []
+
+    def test_a_viewer_lets_nobody_report(self, control: type[Control], domain: HostedDomain) -> None:
+        self.live(domain)
+        viewer = support_web.browser(support_web.person("eva@example.com", domain.organisation, Role.VIEWER))
+        assert viewer.post("/playground/report/", {"zone": domain.name}).status_code == 403
+        assert control.asked == []
+
+    def test_a_playground_that_is_away_is_said_to_be(
+        self, control: type[Control], domain: HostedDomain, person: Client, settings: Any
+    ) -> None:
+        self.live(domain)
+        settings.CONFIG = replace(settings.CONFIG, playground_listen=("127.0.0.1", 1))
+        answer = person.post("/playground/report/", {"zone": domain.name})
+        assert (answer.status_code, answer["Location"]) == (302, "/playground/?zone=correio.example")
+
+
 class TestNotes:
     def test_what_the_playground_says_of_its_zones_is_known_here(self) -> None:
         """It may not import the panel, nor the panel it: its English notes are translated by their text."""
         around = cast.surroundings(cast.Delegation(configured.CONFIG.base, "ns1.trinco.example", ("127.0.0.2",)))
         zones = [*(zone for zone, _ in around), *(customer.zone for customer in cast.CUSTOMERS)]
-        assert {zone.note for zone in zones} == set(playground.NOTES)
+        notes = {zone.note for zone in zones} | {sender.note for sender in SENDERS}
+        assert notes == set(playground.NOTES)
 
 
 class TestElsewhere:
     def test_outside_playground_mode_there_is_no_such_page(self, person: Client) -> None:
-        answers = [person.get("/playground/"), person.post("/playground/change/", {"do": "publish"})]
-        assert [answer.status_code for answer in answers] == [404, 404]
+        answers = [
+            person.get("/playground/"),
+            person.post("/playground/change/", {"do": "publish"}),
+            person.post("/playground/report/", {"zone": "correio.example"}),
+        ]
+        assert [answer.status_code for answer in answers] == [404, 404, 404]

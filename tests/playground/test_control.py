@@ -29,7 +29,7 @@ class Desk:
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[HTTPStatus, dict[str, Any]]:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.control.answer(Request(method, path, f"Bearer {TOKEN}", data))
+        return asyncio.run(self.control.answer(Request(method, path, f"Bearer {TOKEN}", data)))
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ class TestAnswers:
     @pytest.mark.parametrize("authorization", ["", "Bearer ", "Bearer of-the-fil", f"Basic {TOKEN}", "Bearer ç"])
     def test_nothing_is_told_without_the_token(self, desk: Desk, authorization: str) -> None:
         for request in (Request("GET", "/zones", authorization, b""), Request("POST", "/records", authorization, b"")):
-            assert desk.control.answer(request)[0] is HTTPStatus.UNAUTHORIZED
+            assert asyncio.run(desk.control.answer(request))[0] is HTTPStatus.UNAUTHORIZED
 
 
 class TestHttp:

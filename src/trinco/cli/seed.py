@@ -23,8 +23,10 @@ from trinco.panel.domains.models import Finding, HostedDomain, MxSighting, Recor
 from trinco.panel.domains.services import add, mark_live
 from trinco.panel.policies.models import PolicyVersion, Standing
 from trinco.panel.policies.services import DEFAULT_MAX_AGE, leave, publish, start
-from trinco.playground import cast, store
+from trinco.playground import cast, senders, senders_keys, store
 from trinco.playground.cast import CUSTOMERS, Customer, Story
+from trinco.playground.senders import SENDERS
+from trinco.playground.store import Held
 from trinco.playground.world import World
 
 EMAIL, PASSWORD = "ana@trinco.example", "abre-te-sesamo"
@@ -37,8 +39,11 @@ def seed(settings: Config) -> Login:
     """Make what is missing, and give the login."""
     user = User.objects.filter(email=EMAIL).first()
     world = World([], []) if user is None else _saved(settings)  # new domains have new labels: all zones anew
+    if user is None:
+        store.save_sent(settings.data, set())
     organisation = membership_of(user or _first_day()).organisation
     _complete(world, settings, organisation)
+    store.save_policies(settings.data, _seen_by_senders(organisation))
     store.token(settings.data)
     store.save(settings.data, world)
     return Login(EMAIL, PASSWORD)
@@ -62,6 +67,10 @@ def _tell(organisation: Organisation, customer: Customer) -> None:
     domain = add(organisation=organisation, name=customer.domain, actor=_ACTOR)
     if customer.story is Story.WAITING:
         return
+    HostedDomain.objects.everywhere().filter(pk=domain.pk).update(
+        tlsrpt_https=customer.https, trust_https=customer.https
+    )
+    domain.refresh_from_db()
     start(domain=domain, mx=customer.mx or (f"mx1.{customer.domain}",), actor=_ACTOR)
     _see(domain, customer)
     mark_live(domain)
@@ -145,10 +154,23 @@ def _complete(world: World, settings: Config, organisation: Organisation) -> Non
     server = settings.nameservers[0]
     for zone, records in cast.surroundings(cast.Delegation(settings.base, server.host, server.addresses)):
         world.replace(zone, records)
+    for sender in SENDERS:
+        world.replace(*senders.zone(sender, senders_keys.published(settings.data, sender)))
     for customer in CUSTOMERS:
         name = str(customer.domain)
         if name not in known:
             world.replace(customer.zone, cast.records(customer, settings.base, labels.get(name, "")))
+
+
+def _seen_by_senders(organisation: Organisation) -> store.Policies:
+    """The ledger, as far as the made-up senders can have fetched it."""
+    served = PolicyVersion.objects.of(organisation).order_by("domain__name", "number")
+    found: dict[str, tuple[Held, ...]] = {}
+    for version in served.select_related("domain"):
+        if version.served_from:
+            name = version.domain.name
+            found[name] = (*found.get(name, ()), Held(version.served_from, bytes(version.body).decode()))
+    return found
 
 
 def _saved(settings: Config) -> World:

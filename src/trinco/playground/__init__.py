@@ -9,6 +9,8 @@
     control      a small HTTP interface that publishes and removes records
     authority    the root and the certificates of the mail servers
     mailserver   mail servers that behave well or badly at STARTTLS
+    senders      the organisations that send TLS reports; with _keys (their signatures), _story (what they saw), _mail
+                 (how they write), _road (how a report travels) and _post (when)
 
 `python -m trinco.playground` runs all of it in one process, as a child of `trinco serve --playground`.
 """

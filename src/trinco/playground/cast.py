@@ -74,6 +74,8 @@ class Customer:
     weeks: int = 0
     mail: tuple[MailServer, ...] = (MailServer("mx1"),)
     note: str = ""
+    https: bool = False
+    """Whether it wants reports by HTTPS as well, and counts them."""
 
     @property
     def domain(self) -> Domain:
@@ -92,7 +94,9 @@ class Customer:
 _PAIR = (MailServer("mx1"), MailServer("mx2", preference=20))
 
 CUSTOMERS: tuple[Customer, ...] = (
-    Customer("correio.example", Story.ENFORCE, weeks=9, mail=_PAIR, note="enforce for weeks: as it should be"),
+    Customer(
+        "correio.example", Story.ENFORCE, weeks=9, mail=_PAIR, note="enforce for weeks: as it should be", https=True
+    ),
     Customer("novo.example", Story.STRANGER, Dns.MISSING, mail=_PAIR, note="not added yet: add it, then publish here"),
     Customer("atlantico.example", Story.TESTING, weeks=3, mail=_PAIR, note="testing, ready for enforce"),
     Customer("câmara.example", Story.TESTING, weeks=2, note="a name with an accent, testing"),

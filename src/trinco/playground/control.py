@@ -11,6 +11,8 @@ PROTOCOL
     GET /zones          200 {"zones": [{"name", "note", "records": [{"name", "type", "value"}]}]}
     POST /records       {"name", "type", "value"} -> 201 the record as published; 409 {"error"} when DNS forbids it
     DELETE /records     {"name", "type"} or {"name", "type", "value"} -> 200 {"removed": n}; 404 when there was none
+    POST /reports       {"name"} of a customer -> 201 {"sender", "report_id"}: one report of today was handed in;
+                        409 {"error"} when it wants none, or its doors do not take it
 
     A TXT value is the plain text, all others are in presentation format. Errors are {"error": text}.
 
@@ -27,22 +29,23 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from trinco.core.errors import TrincoError
-from trinco.playground.world import Record, RecordRefused, World
+from trinco.playground.world import Record, World
 
 LIMIT = 65_536
 DEADLINE = 5.0
 """Seconds that a request may take to arrive."""
 
 Answer = tuple[HTTPStatus, dict[str, Any]]
+Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 class BadRequest(TrincoError):
@@ -63,6 +66,12 @@ class Request:
     body: bytes
 
 
+class ReportBody(msgspec.Struct, frozen=True):
+    """The JSON of a wish for a report."""
+
+    name: str
+
+
 class RecordBody(msgspec.Struct, frozen=True):
     """The JSON of a record."""
 
@@ -71,33 +80,44 @@ class RecordBody(msgspec.Struct, frozen=True):
     value: str | None = None
 
 
+async def _no_reports(name: str) -> dict[str, str]:
+    raise TrincoError(f"there is no sender here that would report about {name}")
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The answers. `changed` is called after each change of the world."""
+    """The answers. `changed` is called after each change of the world; `report` sends a report about a customer now,
+    and raises TrincoError where it cannot."""
 
     world: World
     token: str
     changed: Callable[[], None]
+    report: Callable[[str], Awaitable[dict[str, str]]] = field(default=_no_reports)
 
-    def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Answer:
         """The status and the JSON for a request."""
         try:
+            self._admit(request)
+            if (request.method, request.path) == ("POST", "/reports"):
+                return HTTPStatus.CREATED, await self.report(_decoded(request, ReportBody).name)
             return self._route(request)
         except BadRequest as error:
             return error.status, {"error": str(error)}
-        except RecordRefused as error:
+        except TrincoError as error:
             return HTTPStatus.CONFLICT, {"error": str(error)}
 
-    def _route(self, request: Request) -> Answer:
+    def _admit(self, request: Request) -> None:
         if not hmac.compare_digest(request.authorization.encode(), f"Bearer {self.token}".encode()):
             raise BadRequest(HTTPStatus.UNAUTHORIZED, "the token of <data>/playground.token is missing")
+
+    def _route(self, request: Request) -> Answer:
         if (request.method, request.path) == ("GET", "/zones"):
             return HTTPStatus.OK, {"zones": [self._zone(zone.origin, zone.note) for zone in self.world.zones]}
         if (request.method, request.path) == ("POST", "/records"):
-            return self._publish(_body(request))
+            return self._publish(_decoded(request, RecordBody))
         if (request.method, request.path) == ("DELETE", "/records"):
-            return self._remove(_body(request))
-        raise BadRequest(HTTPStatus.NOT_FOUND, "there is GET /zones, POST /records and DELETE /records")
+            return self._remove(_decoded(request, RecordBody))
+        raise BadRequest(HTTPStatus.NOT_FOUND, "there is GET /zones, POST /records, DELETE /records and POST /reports")
 
     def _zone(self, origin: str, note: str) -> dict[str, Any]:
         records = [record for record in self.world.records(origin) if record.type != "SOA"]
@@ -124,11 +144,12 @@ def _shown(record: Record) -> dict[str, str]:
     return {"name": record.name, "type": record.type, "value": record.value}
 
 
-def _body(request: Request) -> RecordBody:
+def _decoded(request: Request, wanted: type[Body]) -> Body:
     try:
-        return msgspec.json.decode(request.body, type=RecordBody)
+        return msgspec.json.decode(request.body, type=wanted)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(HTTPStatus.BAD_REQUEST, f"wants a JSON object with name, type and value: {error}") from error
+        names = ", ".join(wanted.__struct_fields__)
+        raise BadRequest(HTTPStatus.BAD_REQUEST, f"wants a JSON object with {names}: {error}") from error
 
 
 @asynccontextmanager
@@ -158,7 +179,7 @@ async def _answered(control: Control, reader: asyncio.StreamReader) -> Answer:
         return error.status, {"error": str(error)}
     except asyncio.LimitOverrunError:
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": "the header is too long"}
-    return control.answer(request)
+    return await control.answer(request)
 
 
 async def _request(reader: asyncio.StreamReader) -> Request:

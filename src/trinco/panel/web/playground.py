@@ -31,6 +31,9 @@ NOTES = (
     gettext_noop("not added yet: add it, then publish here"),
     gettext_noop("nothing is published yet"),
     gettext_noop("parked: takes no mail, mode none"),
+    gettext_noop("sends TLS reports that nobody has signed"),
+    gettext_noop("sends TLS reports, by HTTPS where it may"),
+    gettext_noop("sends signed TLS reports"),
     gettext_noop("testing, and one mail server offers no STARTTLS"),
     gettext_noop("testing, and one mail server's certificate has expired"),
     gettext_noop("testing, one certificate of another name and one server that is silent"),
@@ -92,6 +95,12 @@ def publish(record: Record) -> None:
 def remove(record: Record) -> None:
     """Take a record out of its zone. Raises PlaygroundAway, PlaygroundRefused."""
     _ask("DELETE", "/records", {"name": record.name, "type": record.type, "value": record.value})
+
+
+def send_report(name: str) -> str:
+    """Let one of the made-up senders report about this domain now; gives the sender's name. Raises PlaygroundAway,
+    PlaygroundRefused."""
+    return str(_ask("POST", "/reports", {"name": name})["sender"])
 
 
 def _ask(method: str, path: str, body: dict[str, str] | None = None) -> Any:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -58,6 +58,7 @@ def _shown(zone: playground.Zone, domain: HostedDomain | None) -> dict[str, Any]
         "unicode": Domain.trusted(zone.name).unicode,
         "rank": 0 if domain is None and takes_mail else 1 if missing else 2 if domain else 3,
         "takes_mail": takes_mail,
+        "live": domain is not None and domain.state == State.LIVE,
         "note": _(zone.note) if zone.note else "",
         "domain": domain,
         "wanted": wanted,
@@ -93,3 +94,19 @@ def change(request: MemberRequest) -> HttpResponse:
     except (playground.PlaygroundAway, playground.PlaygroundRefused) as error:
         messages.error(request, str(error))
     return redirect(f"{request.path.removesuffix('change/')}?zone={posted.get('zone', '')}")
+
+
+@in_playground
+@require_POST
+@editor
+def report(request: MemberRequest) -> HttpResponse:
+    """Let a made-up sender report about a domain of ours."""
+    domain = get_object_or_404(
+        HostedDomain.objects.of(request.organisation), name=request.POST.get("zone", ""), state=State.LIVE
+    )
+    try:
+        sender = playground.send_report(domain.name)
+        messages.success(request, _("%s has handed in a report: it is here in a moment.") % sender)
+    except (playground.PlaygroundAway, playground.PlaygroundRefused) as error:
+        messages.error(request, str(error))
+    return redirect(f"{request.path.removesuffix('report/')}?zone={domain.name}")
