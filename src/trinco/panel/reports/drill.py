@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
@@ -14,6 +14,7 @@ from trinco.panel.reports.models import Applied, FailureRow, PolicyRow, Report
 from trinco.panel.reports.scope import Scope, Sessions, counted, failures, totals
 
 MAX_DETAILS = 200
+NAMELESS = "-"
 ENOUGH = 5_000
 """Totals whose details are looked at: days before the one on which the newest come to so many are left out."""
 MAX_FAILURES = 50_000
@@ -75,10 +76,19 @@ class Wanted:
     mx: str | None = None
     policy_type: str | None = None
 
+    @staticmethod
+    def names() -> tuple[str, ...]:
+        """The words by which an address asks for them."""
+        return tuple(field.name for field in fields(Wanted))
+
     def of(self, mx: str) -> Q:
-        """The filter; `mx` is the column's name."""
-        told = {"result_type": self.result_type, mx: self.mx, "policy_type": self.policy_type}
-        return Q(**{name: value for name, value in told.items() if value is not None})
+        """The filter; `mx` is the column's name. Totals have one word for a result type or policy type left empty."""
+        told = {mx: self.mx} if self.mx is not None else {}
+        words = {"result_type": self.result_type, "policy_type": self.policy_type}
+        either = {
+            f"{name}__in": {word, "" if word == NAMELESS else word} for name, word in words.items() if word is not None
+        }
+        return Q(**told, **either)
 
 
 def details(
