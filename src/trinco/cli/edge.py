@@ -26,8 +26,10 @@ from trinco.config import Config, ConfigError, Endpoint
 from trinco.core.names import Domain
 from trinco.edge import dnsd, peers, policy_host
 from trinco.edge.carrier import carrying
+from trinco.edge.intake import OPEN_HANDED, Intake
 from trinco.edge.node import Doors, Node, Opener, World, run
 from trinco.edge.ports import Feed, Unsealer
+from trinco.edge.report_host import ReportDoor
 from trinco.edge.serving import Serving
 from trinco.edge.snapshot import Store, sole_user
 from trinco.edge.spool import Spool
@@ -127,9 +129,13 @@ class Listeners:
     @asynccontextmanager
     async def __call__(self, serving: Serving, admit: Callable[[], bool]) -> AsyncIterator[Doors]:
         config, spool = self._config, Spool(self._spool)
+        desk = Intake(serving.takes_reports, spool, OPEN_HANDED if config.playground else None)
+        reports = ReportDoor(desk, config.reports_host)
         async with (  # the policy host opens first and closes last: no id without its body (RFC 8461 section 8.1)
             carrying(spool, DatabaseInbox()),
-            policy_host.listen(serving.table, config.policy_listen, unseal=self._unseal, admit=admit) as policy,
+            policy_host.listen(
+                serving.table, config.policy_listen, unseal=self._unseal, admit=admit, reports=reports
+            ) as policy,
             dnsd.listen(serving.answers, config.dns_listen) as dns,
         ):
             yield Doors(dns, policy)

@@ -177,8 +177,8 @@ class Spool:
 
 
 def _size(arrival: Arrival) -> int:
-    """About what it takes in memory and on disk."""
-    return len(arrival.body) + 512
+    """At least what it takes in memory, and of a disk when it goes alone."""
+    return _blocks(len(arrival.body) + 1024)
 
 
 def _no_room() -> Refused:
