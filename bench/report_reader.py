@@ -31,12 +31,6 @@ def parsedmarc_mail() -> Read:
     return lambda data: parsedmarc.parse_report_email(data, offline=True)
 
 
-def parsedmarc_file() -> Read:
-    import parsedmarc
-
-    return lambda data: parsedmarc.parse_report_file(data, offline=True)
-
-
 def pydantic_models() -> Read:
     """What a careful program without a parser of its own does: gzip, json, and typed models."""
     from pydantic import BaseModel, ConfigDict, NonNegativeInt
@@ -87,7 +81,6 @@ WAYS: dict[str, tuple[Callable[[], Read], str]] = {
     "ours-file": (ours, "*.json.gz"),
     "ours-mail": (ours, "*.eml"),
     "pydantic-file": (pydantic_models, "*.json.gz"),
-    "parsedmarc-file": (parsedmarc_file, "*.json.gz"),
     "parsedmarc-mail": (parsedmarc_mail, "*.eml"),
 }
 

@@ -18,6 +18,8 @@ try:
 except ImportError:
     _zlib: Any = zlib  # type: ignore[no-redef]
 
+_DAMAGED: Any = (zlib.error, _zlib.error)
+
 MAX_PACKED = 10 * 1024 * 1024
 """Octets of an archive: what RFC 8460 section 5.2 calls a commonly observed limit."""
 
@@ -68,7 +70,7 @@ def _member(data: bytes, room: int) -> tuple[bytes, bytes]:
     stream = _zlib.decompressobj(_GZIP_WINDOW)
     try:
         piece = stream.decompress(data, room + 1)
-    except (zlib.error, _zlib.error) as error:
+    except _DAMAGED as error:
         raise ReportSyntaxError("damaged gzip") from error
     if len(piece) > room:
         raise TooLarge(f"larger than {MAX_UNPACKED} octets unpacked")

@@ -9,13 +9,14 @@ level. So the mail is measured before it is parsed: its size, lines, header size
 
 from __future__ import annotations
 
-import email
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.errors import MessageError
+from email.feedparser import BytesFeedParser
 from email.header import decode_header, make_header
 from email.message import Message
+from functools import lru_cache
 from typing import Any
 
 from trinco.core.errors import DomainSyntaxError, ReportSyntaxError, TooLarge
@@ -54,6 +55,8 @@ _FILE_NAME = re.compile(
     r"(?:!(?P<unique_id>[A-Za-z0-9]+))?\.json(?:\.gz)?",
     re.IGNORECASE,
 )
+_PLAIN_NAME = re.compile(r'attachment;\s+filename="([^"\\%]*)"')
+"""How nearly all of them are written."""
 _FOREIGN = (ValueError, LookupError, TypeError, AttributeError, AssertionError, MessageError)
 """What `email` is seen to raise for mail that somebody made up."""
 
@@ -99,12 +102,18 @@ def read(data: bytes) -> Mail:
     """The mail, also one with empty lines in front. Raises ReportSyntaxError, TooLarge."""
     _refuse_size(data)
     try:
-        root = email.message_from_bytes(data.lstrip(b"\r\n"))
+        root = _parsed(data.lstrip(b"\r\n"))
         return _taken_apart(root, list(_leaves(root)))
     except RecursionError as error:
         raise TooLarge(f"parts in more than {MAX_DEPTH} levels") from error
     except _FOREIGN as error:
         raise ReportSyntaxError("a mail that cannot be taken apart") from error
+
+
+def _parsed(data: bytes) -> Message:
+    parser = BytesFeedParser()
+    parser.feed(data)
+    return parser.close()
 
 
 def subject(text: str) -> Subject | None:
@@ -173,6 +182,8 @@ def _taken_apart(root: Message, leaves: list[Any]) -> Mail:
 
 def _name(leaf: Any) -> str:
     """The part's file name, by either of the two headers that may have one; empty where it cannot be read."""
+    if plain := _PLAIN_NAME.fullmatch(str(leaf.get("Content-Disposition", ""))):
+        return plain[1]
     try:
         return str(leaf.get_filename(""))
     except _FOREIGN:
@@ -181,10 +192,13 @@ def _name(leaf: Any) -> str:
 
 def _domain(root: Message, name: str) -> str:
     values = {str(value).strip().lower() for value in root.get_all(name, [])}
-    if len(values) != 1:
-        return ""
+    return _a_labels(values.pop()) if len(values) == 1 else ""
+
+
+@lru_cache(1024)  # a day's reports are about few domains, from few submitters
+def _a_labels(text: str) -> str:
     try:
-        return str(Domain.parse(values.pop()))
+        return str(Domain.parse(text))
     except DomainSyntaxError:
         return ""
 

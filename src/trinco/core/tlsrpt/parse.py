@@ -182,9 +182,9 @@ def _fast(data: bytes) -> _Document | None:
 
 
 def _is_whole(data: bytes, again: bytes) -> bool:
-    """Whether the decoder passed over nothing. A name that stands there twice, or is unknown, is not written `again`, nor
-    is its colon: so the colons are counted, and where each stands right behind its name, which costs half as much, with
-    the quotation mark in front.
+    """Whether the decoder passed over nothing. A name that stands there twice, or is unknown, is not written `again`,
+    nor is its colon: so the colons are counted, and where each stands right behind its name, which costs half as much,
+    with the quotation mark in front.
     """
     if len(data) == len(again):
         return True
