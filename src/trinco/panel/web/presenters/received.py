@@ -6,13 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-import msgspec
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from trinco.core.tlsrpt import render
 from trinco.core.tlsrpt.arrival import Channel
 from trinco.core.tlsrpt.report import FailureDetail, PolicyResult
 from trinco.core.tlsrpt.report import Report as CoreReport
@@ -22,7 +20,7 @@ from trinco.panel.reports.models import Applied, FailureRow, PolicyRow, RawRepor
 from trinco.panel.web import paging
 from trinco.panel.web.dates import day
 from trinco.panel.web.foreign import plain
-from trinco.panel.web.presenters.report import AppliedView, ReportView, number, report_view
+from trinco.panel.web.presenters.report import AppliedView, Json, ReportView, json_view, number, report_view
 from trinco.panel.web.reasons import said
 
 TRUST_LOOKS = {Trust.DKIM: "ok", Trust.OPERATOR: "ok", Trust.HTTPS: "info", Trust.NONE: "warn"}
@@ -33,8 +31,6 @@ CHANNELS: dict[str, Promise] = {
 }
 _SHORT = 80
 """Characters of a text in a line of a list."""
-MOST_JSON = 100_000
-"""Characters of the JSON that a page shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +52,7 @@ class ReceivedView:
     vouched: Line
     counted: Line
     copies: str
-    json: str
-    cut: bool
+    json: Json
     whole: bool
     """Whether the raw report may be had as it came."""
 
@@ -75,7 +70,6 @@ def received_view(row: Report) -> ReceivedView:
     """The report with what the tables know of it, in a handful of queries."""
     policies = list(row.policies.select_related("version"))
     report = own_part(row, policies)
-    text = json_of(report).decode()
     view = report_view(report)
     newest = row.domain.versions.values_list("number", flat=True).first() or 0
     pairs = zip(view.policies, policies, strict=False)
@@ -86,8 +80,7 @@ def received_view(row: Report) -> ReceivedView:
         vouched=vouched(row),
         counted=_counted(row),
         copies=_copies(row.copies),
-        json=text[:MOST_JSON],
-        cut=len(text) > MOST_JSON,
+        json=json_view(report),
         whole=may_see_whole(row),
     )
 
@@ -127,11 +120,6 @@ def _result(row: PolicyRow, details: list[FailureDetail]) -> PolicyResult:
         failure_details=tuple(details),
         policy_domain_inferred=row.policy_domain_inferred,
     )
-
-
-def json_of(report: CoreReport) -> bytes:
-    """The report under the standard's names, indented (RFC 8460 section 4.4)."""
-    return msgspec.json.format(msgspec.json.encode(render.document(report)), indent=2)
 
 
 def may_see_whole(row: Report) -> bool:
@@ -190,9 +178,7 @@ def _applied(domain: HostedDomain, row: PolicyRow, newest: int) -> AppliedView |
     if row.applied == Applied.NEVER:
         return AppliedView(
             "bad",
-            _(
-                "The sender applied a policy that was never yours: its cache is wrong, or somebody answers for you."
-            ),
+            _("The sender applied a policy that was never yours: its cache is wrong, or somebody answers for you."),
         )
     if row.applied == Applied.UNTOLD or version is None:
         return None

@@ -5,14 +5,17 @@ A stranger wrote every text of it. What the pages show of them is cut and bounde
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from trinco.core.tlsrpt import render
 from trinco.core.tlsrpt.report import FailureDetail, PolicyResult, Report
 from trinco.panel.web.dates import day, minute
 from trinco.panel.web.foreign import is_link, plain
@@ -20,11 +23,14 @@ from trinco.panel.web.meanings import Meaning, policy_meaning, policy_word, reas
 
 PLACES = 20
 """Places of one fault that are shown."""
-FAULTS = 40
+PLACES_IN_ALL = 600
+FAULTS = 15
 """Result types of one policy that are shown: the standard has eleven."""
-POLICIES = 50
-LINES = 100
+POLICIES = 20
+LINES = 40
 """Lines of a policy, and host names."""
+MOST_JSON = 100_000
+"""Characters of the JSON that a page shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +142,41 @@ class ReportView:
         return _("Some sessions failed.") if self.failed else _("No session failed.")
 
 
-def report_view(report: Report) -> ReportView:
-    """The report, bounded however large it is."""
-    parts = enumerate(report.policies[:POLICIES], 1)
+@dataclass(frozen=True, slots=True)
+class Json:
+    """A report under the standard's names. `cut`: it goes on."""
+
+    text: str
+    cut: bool
+
+
+def report_view(report: Report, places: int = PLACES_IN_ALL) -> ReportView:
+    """The report, with so many places of failures at most."""
+    parts = report.policies[:POLICIES]
+    each = places // max(len(parts), 1)
     return ReportView(
         organization_name=plain(report.organization_name) or _("An organisation without a name"),
         submitter=plain(report.submitter),
         contact_info=plain(report.contact_info),
         report_id=plain(report.report_id),
         period=period(report.start, report.end),
-        policies=tuple(_policy(number, part) for number, part in parts),
-        more_policies=max(0, len(report.policies) - POLICIES),
+        policies=tuple(_policy(number, part, each) for number, part in enumerate(parts, 1)),
+        more_policies=len(report.policies) - len(parts),
         counted_twice=report.counted_twice,
         failed=report.failed,
     )
+
+
+def json_of(report: Report) -> bytes:
+    """The report under the standard's names, indented (RFC 8460 section 4.4)."""
+    return msgspec.json.format(msgspec.json.encode(render.document(report)), indent=2)
+
+
+def json_view(report: Report) -> Json:
+    """The JSON for a page: characters that would not be seen, or would turn others round, are written as escapes."""
+    text = json_of(report).decode()
+    shown = (c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text[:MOST_JSON])
+    return Json("".join(shown), len(text) > MOST_JSON)
 
 
 def period(start: datetime, end: datetime) -> str:
@@ -170,9 +197,11 @@ def sessions(count: int) -> str:
     return ngettext("%(n)s session", "%(n)s sessions", count) % {"n": number(count)}
 
 
-def _policy(position: int, one: PolicyResult) -> PolicyView:
+def _policy(position: int, one: PolicyResult, places: int) -> PolicyView:
     groups = _alike(one.failure_details)
+    shown = groups[:FAULTS]
     applied = one.applied_policy
+    each = min(PLACES, max(1, places // max(len(shown), 1)))
     return PolicyView(
         number=position,
         word=plain(policy_word(one.policy_type)),
@@ -182,8 +211,8 @@ def _policy(position: int, one: PolicyResult) -> PolicyView:
         inferred=one.policy_domain_inferred,
         succeeded=one.successful_session_count,
         failed=one.failed_session_count,
-        faults=tuple(_fault(details) for details in groups[:FAULTS]),
-        more_faults=max(0, len(groups) - FAULTS),
+        faults=tuple(_fault(details, each) for details in shown),
+        more_faults=len(groups) - len(shown),
         difference=_difference(one),
         lines=_some(one.policy_string),
         hosts=_some(one.mx_host),
@@ -207,7 +236,7 @@ def _sum(details: Iterable[FailureDetail]) -> int:
     return sum(detail.failed_session_count for detail in details)
 
 
-def _fault(details: list[FailureDetail]) -> Fault:
+def _fault(details: list[FailureDetail], places: int) -> Fault:
     word = details[0].result_type
     meaning = result_meaning(word)
     codes = dict.fromkeys(detail.failure_reason_code for detail in details)
@@ -219,8 +248,8 @@ def _fault(details: list[FailureDetail]) -> Fault:
         meaning=meaning,
         reasons=reasons,
         explained=reasons or ((meaning,) if meaning.action else ()),
-        places=tuple(map(_place, worst[:PLACES])),
-        more=max(0, len(details) - PLACES),
+        places=tuple(map(_place, worst[:places])),
+        more=max(0, len(details) - places),
     )
 
 

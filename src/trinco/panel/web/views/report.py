@@ -13,6 +13,7 @@ from trinco.core.tlsrpt.arrival import Channel
 from trinco.panel.reports.models import RawReport, Report
 from trinco.panel.web.access import MemberRequest, member
 from trinco.panel.web.presenters import received
+from trinco.panel.web.presenters.report import json_of
 
 
 @require_GET
@@ -31,7 +32,7 @@ def raw(request: MemberRequest, pk: int) -> HttpResponse:
     if row.raw is not None and received.may_see_whole(row):
         body = zlib.decompress(row.raw.body)
         return _file(body, f"report-{pk}.{_suffix(row.raw, body)}", "application/octet-stream")
-    return _file(received.json_of(received.own_part(row)), f"report-{pk}.json", "application/json")
+    return _file(json_of(received.own_part(row)), f"report-{pk}.json", "application/json")
 
 
 def report_of(request: MemberRequest, pk: int) -> Report:

@@ -1,0 +1,32 @@
+"""So many a minute: for pages that cost something and that anybody may use."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from django.core.cache import cache
+from django.utils import timezone
+
+MINUTE = 60
+_IPV6_NETWORK = 64
+
+
+def allowed(what: str, address: str, most: int) -> bool:
+    """Whether this address may do it once more in this minute. An IPv6 address stands for its /64."""
+    minute = int(timezone.now().timestamp()) // MINUTE
+    key = f"limits:{what}:{minute}:{_whose(address)}"
+    cache.add(key, 0, 2 * MINUTE)
+    try:
+        return cache.incr(key) <= most
+    except ValueError:  # many others have pushed it out in between
+        return True
+
+
+def _whose(address: str) -> str:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return "nobody"
+    if found.version == 4:
+        return str(found)
+    return str(ipaddress.ip_network((int(found), _IPV6_NETWORK), strict=False))
