@@ -91,6 +91,7 @@ class TestRun:
     def test_what_it_does(self):
         assert [job.name for job in JOBS] == [
             "announce",
+            "digest",
             "reissue",
             "certificates",
             "look",

@@ -16,10 +16,12 @@ import structlog
 from django.db import close_old_connections, connections
 
 from trinco.panel import clock
+from trinco.panel.certificates import hosts
 from trinco.panel.certificates.services import issue_due
 from trinco.panel.checks.services import look_due, probe_due
 from trinco.panel.checks.status import refresh_changed
 from trinco.panel.policies.services import announce_due, reissue_due, retire_due
+from trinco.panel.reports.services import digest_due
 
 _LONGEST_WAIT = 30.0
 """Seconds between two attempts of a job that keeps failing."""
@@ -39,8 +41,10 @@ class Job:
 
 JOBS: tuple[Job, ...] = (
     Job("announce", announce_due, 0.25),
+    Job("digest", digest_due, 0.25),
     Job("reissue", reissue_due, 2.0),
     Job("certificates", issue_due, 0.5),
+    Job("own certificate", hosts.issue_due, 1.0),
     Job("look", look_due, 0.5),
     Job("probe", probe_due, 1.0),
     Job("levels", refresh_changed, 0.5),
