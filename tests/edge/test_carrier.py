@@ -1,0 +1,240 @@
+"""From the spool into the database: all of it, once, in order, and not removed before."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+from tests.edge.arrivals import Inbox, arrival
+from tests.edge.node_rig import until
+from tests.edge.test_spool import names
+
+from trinco.core.tlsrpt.arrival import Arrival
+from trinco.edge import carrier
+from trinco.edge.carrier import Carrier, carrying
+from trinco.edge.spool import Spool
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(carrier, "SOON", 0.01)
+    monkeypatch.setattr(carrier, "LONGEST_RETRY", 0.05)
+
+
+def life(directory: Path, inbox: Inbox, talk: Callable[[Spool, Carrier], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        async with asyncio.timeout(30):
+            spool = Spool(directory)
+            async with carrying(spool, inbox) as working:
+                return await talk(spool, working)
+
+    return asyncio.run(run())
+
+
+async def nothing(_spool: Spool, _carrier: Carrier) -> None:
+    """A life that begins and ends."""
+
+
+def putting(*arrivals: Arrival) -> Callable[[Spool, Carrier], Awaitable[None]]:
+    async def put(spool: Spool, _carrier: Carrier) -> None:
+        await asyncio.gather(*map(spool.put, arrivals))
+
+    return put
+
+
+class TestCarried:
+    """DESIGN 2, flow 3: the raw bytes are on disk; the database has them; only then are they removed."""
+
+    def test_at_once(self, tmp_path, inbox):
+        async def put(spool: Spool, _carrier: Carrier) -> float:
+            await asyncio.sleep(0.05)  # it has looked, and waits
+            started = time.monotonic()
+            await spool.put(arrival())
+            await until(lambda: inbox.taken)
+            return time.monotonic() - started
+
+        assert life(tmp_path, inbox, put) < 1
+        assert names(tmp_path) == []
+
+    def test_what_a_life_before_has_left(self, tmp_path, inbox):
+        sent = [arrival(str(number).encode()) for number in range(300)]
+        inbox.away = True
+        life(tmp_path, inbox, putting(*sent))
+        inbox.away = False
+        life(tmp_path, inbox, nothing)
+        assert list(inbox.taken.values()) == sent
+        assert names(tmp_path) == []
+
+    def test_many_files_in_one_transaction(self, tmp_path, inbox):
+        async def put(spool: Spool, _carrier: Carrier) -> None:
+            for number in range(600):
+                await spool.put(arrival(str(number).encode()))
+
+        inbox.away = True
+        life(tmp_path, inbox, put)
+        inbox.away = False
+        life(tmp_path, inbox, nothing)
+        assert inbox.calls == [500, 100]
+
+    def test_nothing_is_removed_before_it_is_taken(self, tmp_path, inbox):
+        seen: list[list[str]] = []
+        inbox.on_take = lambda: seen.append(names(tmp_path))
+        life(tmp_path, inbox, putting(arrival()))
+        assert (seen, names(tmp_path)) == ([["000000000001.spool"]], [])
+
+    def test_whoever_is_killed_in_between_takes_it_again(self, tmp_path, inbox):
+        """And `Arrival.id` makes that once."""
+        sent = arrival()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Spool, "done", lambda *_: None)  # as if killed
+            life(tmp_path, inbox, putting(sent))
+        assert len(names(tmp_path)) == 1
+        life(tmp_path, inbox, nothing)
+        assert (list(inbox.taken), names(tmp_path)) == ([sent.id], [])
+
+
+class TestAway:
+    """RELIABILITY 3: "Database down: mail and HTTPS ingest keep accepting"."""
+
+    @pytest.mark.usefixtures("quick")
+    def test_all_are_there_once_it_is_back(self, tmp_path, inbox):
+        sent = [arrival(str(number).encode()) for number in range(200)]
+
+        async def outage(spool: Spool, working: Carrier) -> list[bool]:
+            stale = []
+            inbox.away = True
+            for count, each in enumerate(sent):
+                await spool.put(each)
+                if count == 150:
+                    await until(lambda: working.stale_since)
+                    stale.append(working.stale_since is not None)
+                    inbox.away = False
+            await until(lambda: len(inbox.taken) == len(sent))
+            await until(lambda: working.stale_since is None)
+            return stale
+
+        with capture_logs() as logs:
+            assert life(tmp_path, inbox, outage) == [True]
+        assert list(inbox.taken.values()) == sent
+        assert [line["event"] for line in logs] == ["reports_wait", "reports_flow"]
+
+    def test_it_is_asked_less_and_less_often(self, tmp_path, inbox, monkeypatch):
+        monkeypatch.setattr(carrier, "SOON", 0.02)
+        monkeypatch.setattr(carrier, "LONGEST_RETRY", 0.2)
+        asked: list[float] = []
+        inbox.on_take = lambda: asked.append(time.monotonic())
+        inbox.away = True
+
+        async def outage(spool: Spool, _carrier: Carrier) -> None:
+            await spool.put(arrival())
+            await until(lambda: len(asked) >= 6)
+
+        life(tmp_path, inbox, outage)
+        pauses = [later - earlier for earlier, later in pairwise(asked)]
+        assert pauses[0] >= 0.04
+        assert pauses[4] >= 0.2
+
+    def test_new_reports_do_not_make_it_ask_sooner(self, tmp_path, inbox):
+        asked: list[float] = []
+        inbox.on_take = lambda: asked.append(time.monotonic())
+        inbox.away = True
+
+        async def outage(spool: Spool, _carrier: Carrier) -> None:
+            for _ in range(30):
+                await spool.put(arrival())
+                await asyncio.sleep(0.01)
+
+        life(tmp_path, inbox, outage)
+        assert len(asked) <= 2
+
+
+class TestPoison:
+    """RELIABILITY 3: "Bad TLS reports never stop the queue"."""
+
+    def test_the_others_go_on(self, tmp_path, inbox):
+        sent = [arrival(b"good"), arrival(b"bad"), arrival(b"good too")]
+        inbox.poison = {b"bad"}
+
+        async def put(spool: Spool, _carrier: Carrier) -> None:
+            for each in sent:
+                await spool.put(each)
+            await until(lambda: len(inbox.taken) == 2)
+
+        with capture_logs() as logs:
+            life(tmp_path, inbox, put)
+        assert list(inbox.taken) == [sent[0].id, sent[2].id]
+        assert [line["file"] for line in logs if line["event"] == "report_not_taken"] == ["000000000002.spool"]
+
+        inbox.poison = set()
+        life(tmp_path, inbox, nothing)
+        assert (set(inbox.taken), names(tmp_path)) == ({each.id for each in sent}, [])
+
+    @pytest.mark.usefixtures("quick")
+    def test_a_disk_that_fails_is_told_and_asked_again(self, tmp_path, inbox, monkeypatch):
+        real = Spool.done
+        calls: list[int] = []
+
+        def done(self: Spool, path: Path) -> None:
+            calls.append(1)
+            if len(calls) < 3:
+                raise OSError("read-only")
+            real(self, path)
+
+        monkeypatch.setattr(Spool, "done", done)
+        with capture_logs() as logs:
+            life(tmp_path, inbox, putting(arrival()))
+            life(tmp_path, inbox, nothing)
+        assert names(tmp_path) == []
+        assert [line["event"] for line in logs] == ["report_not_taken"]
+
+
+class TestEnd:
+    """A clean stop carries what is there, and waits for nobody."""
+
+    def test_what_is_there_is_carried(self, tmp_path, inbox):
+        sent = [arrival(str(number).encode()) for number in range(50)]
+        life(tmp_path, inbox, putting(*sent))
+        assert (len(inbox.taken), names(tmp_path)) == (50, [])
+
+    def test_without_the_database_at_once(self, tmp_path, inbox):
+        inbox.away = True
+
+        async def put(spool: Spool, working: Carrier) -> float:
+            await spool.put(arrival())
+            await until(lambda: working.stale_since)
+            return time.monotonic()
+
+        asked = life(tmp_path, inbox, put)
+        assert time.monotonic() - asked < 1
+        assert len(names(tmp_path)) == 1
+
+    def test_with_a_database_that_hangs_within_two_seconds(self, tmp_path, inbox):
+        answered = threading.Event()
+        inbox.on_take = lambda: (answered.wait(20), None)[1]
+
+        async def put(spool: Spool, _carrier: Carrier) -> float:
+            await spool.put(arrival())
+            await asyncio.sleep(0.05)
+            return time.monotonic()
+
+        async def run() -> float:
+            spool = Spool(tmp_path)
+            async with carrying(spool, inbox) as working:
+                started = await put(spool, working)
+            took = time.monotonic() - started
+            answered.set()
+            return took
+
+        assert asyncio.run(run()) < carrier.FAREWELL + 1
