@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from trinco.core.tlsrpt.arrival import Arrival, Channel
 from trinco.net.dkim import Verdict
+from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports import services
 from trinco.panel.reports.models import Report, Trust
@@ -130,9 +131,17 @@ def signed_by(*signers: str) -> Any:
     return verify
 
 
-def digested(*arrivals: Arrival, signers: Sequence[str] = ("google.com",), now: datetime | None = None) -> list[Report]:
-    """Take these and digest them as if each mail were signed by `signers`. All reports there are, oldest row first."""
-    services.take(arrivals)
+def digested(
+    *arrivals: Arrival,
+    signers: Sequence[str] = ("google.com",),
+    now: datetime | None = None,
+    organisation: Organisation | None = None,
+) -> list[Report]:
+    """Take these and digest them as if each mail were signed by `signers`. All reports there are, oldest row first.
+
+    `organisation`: whose imports, which come without a domain's token, are.
+    """
+    services.take(arrivals, organisation=organisation)
     services.digest_due(now or timezone.now(), verify=signed_by(*signers))
     return list(Report.objects.everywhere().order_by("pk"))
 
@@ -158,8 +167,9 @@ def reported(
     told = policies or (policy(domain.name),)
     channel, media_type = _WAYS[trust]
     body = report_json(*told, submitter=submitter, day=day, **more)
-    one = arrival(body, domain, channel=channel, media_type=media_type)
-    digested(one, signers=(submitter,) if trust is Trust.DKIM else ())
+    imported = trust is Trust.OPERATOR
+    one = arrival(body, None if imported else domain, channel=channel, media_type=media_type)
+    digested(one, signers=(submitter,) if trust is Trust.DKIM else (), organisation=domain.organisation)
     return Report.objects.everywhere().get(raw__arrival_id=one.id, domain=domain)
 
 

@@ -10,6 +10,7 @@ import structlog
 from django.db import transaction
 
 from trinco.core.tlsrpt.arrival import Arrival
+from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports.models import TEXT_LENGTH, WORD_LENGTH, RawReport
 
@@ -17,18 +18,20 @@ log = structlog.get_logger("trinco.panel")
 
 _COLUMNS = ("label", "pk", "organisation_id")
 _LEVEL = 6
-Owner = tuple[int, int]
-"""Keys of the domain and of its organisation."""
+Owner = tuple[int | None, int]
+"""Keys of the domain (None: no token) and of the organisation."""
 
 
-def take(arrivals: Sequence[Arrival]) -> None:
+def take(arrivals: Sequence[Arrival], *, organisation: Organisation | None = None) -> None:
     """Keep these, all or none, each for the owner of its token; one that is there already stays as it is.
 
-    A domain that has gone still gets what was accepted for it. Raises DatabaseError.
+    A domain that has gone still gets what was accepted for it. `organisation`: whose those without a token are, as
+    imports are. Raises DatabaseError.
     """
     rows = {arrival.id: arrival for arrival in arrivals}.values()
+    owners = _owners(rows) | ({"": (None, organisation.pk)} if organisation else {})
     with transaction.atomic():
-        RawReport.objects.everywhere().bulk_create(_rows(rows, _owners(rows)), ignore_conflicts=True, batch_size=500)
+        RawReport.objects.everywhere().bulk_create(_rows(rows, owners), ignore_conflicts=True, batch_size=500)
 
 
 def _owners(arrivals: Iterable[Arrival]) -> dict[str, Owner]:
