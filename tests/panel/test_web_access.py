@@ -30,7 +30,15 @@ OF_A_DOMAIN = {
     "check": POST,
     "tlsrpt": POST,
 }
-OF_NONE = {"overview": SEE, "activity": SEE, "add": CHANGE, "bulk": POST, "received": SEE}
+OF_NONE = {
+    "overview": SEE,
+    "activity": SEE,
+    "add": CHANGE,
+    "bulk": POST,
+    "reports": SEE,
+    "sources": SEE,
+    "received": SEE,
+}
 OF_A_REPORT = {"report": SEE, "report_raw": SEE}
 ELSEWHERE = {"theme", "playground", "playground_change", "playground_report"}
 """Held in test_web_preferences and test_web_playground."""

@@ -15,8 +15,10 @@ from trinco.panel.web.views import (
     playground,
     policy,
     preferences,
+    read,
     received,
     report,
+    reports,
     setup,
 )
 
@@ -38,12 +40,16 @@ urlpatterns = [
     path("domains/<domain:name>/mail-servers/", policy.mail_servers, name="mail_servers"),
     path("domains/<domain:name>/undo/", policy.undo, name="undo"),
     path("domains/<domain:name>/leave/", leaving.leave, name="leave"),
+    path("reports/", reports.by_result, name="reports"),
+    path("reports/sources/", reports.by_source, name="sources"),
     path("reports/received/", received.show, name="received"),
     path("reports/<int:pk>/", report.show, name="report"),
     path("reports/<int:pk>/raw/", report.raw, name="report_raw"),
     path("reports/export/<slug:kind>.<slug:form>", exports.show, name="reports_export"),
+    path("read/", read.show, name="read_report"),
     path("activity/", activity.show, name="activity"),
     path("theme/", preferences.theme, name="theme"),
     path("playground/", playground.show, name="playground"),
     path("playground/change/", playground.change, name="playground_change"),
+    path("playground/report/", playground.report, name="playground_report"),
 ]

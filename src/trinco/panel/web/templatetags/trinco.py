@@ -23,7 +23,10 @@ DRAW = {"micro": heroicon_micro, "mini": heroicon_mini, "outline": heroicon_outl
 ICONS = {
     "overview": "outline/squares-2x2",
     "activity": "outline/clock",
+    "reports": "outline/chart-bar",
+    "filter": "micro/funnel",
     "playground": "outline/puzzle-piece",
+    "read": "outline/document-magnifying-glass",
     "key": "outline/key",
     "sessions": "outline/computer-desktop",
     "sign-out": "outline/arrow-right-start-on-rectangle",
@@ -62,7 +65,7 @@ ICONS = {
 NOTICES = {"success": "ok", "warning": "warn", "error": "bad", "info": "info", "debug": "mute"}
 
 
-for _filter in (dates.day, dates.short_day, dates.minute, dates.second):
+for _filter in (dates.day, dates.short_day, dates.minute, dates.second, dates.weekday):
     register.filter(_filter)
 
 
