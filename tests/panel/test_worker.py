@@ -94,6 +94,7 @@ class TestRun:
             "digest",
             "reissue",
             "certificates",
+            "own certificate",
             "look",
             "probe",
             "levels",

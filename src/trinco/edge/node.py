@@ -208,7 +208,7 @@ class Node:
         before = self.held
         narrow = await self._serving.take(change)
         same = change.revision == before.revision
-        if same and not (narrow.changed or narrow.removed):
+        if same and not (narrow.changed or narrow.removed) and change.zone == before.zone:
             return
         if same:
             log.warning("resync_differs", changed=len(narrow.changed), removed=len(narrow.removed))
@@ -258,8 +258,12 @@ async def run(feed: Feed, store: Store, world: World) -> AsyncIterator[Node]:
 
 
 async def _snapshot(store: Store, zone: Zone) -> Publication | None:
+    """What was held, in our zone as it is configured now; the certificate stays while the name is the same."""
     held = await asyncio.to_thread(store.load)
-    return None if held is None else replace(held, zone=zone)
+    if held is None:
+        return None
+    certificate = held.zone.reports_certificate if held.zone.reports_host == zone.reports_host else None
+    return replace(held, zone=replace(zone, reports_certificate=certificate))
 
 
 async def _first(
@@ -288,6 +292,7 @@ def _grown(held: Publication | None, change: Change) -> tuple[Publication, Chang
     if held is None:
         return empty(change.zone).apply(change), change
     nothing = change.revision == held.revision and not (change.changed or change.removed or change.whole)
+    nothing = nothing and change.zone == held.zone
     return held.apply(change), None if nothing else change
 
 

@@ -163,16 +163,9 @@ class OpenSslBuilder:
         self._retired: deque[OpenSslContext] = deque(maxlen=8)
 
     def build(self, certificates: Sequence[bytes], key: bytes) -> OpenSslContext:
-        pem = "".join(map(ssl.DER_cert_to_PEM_cert, certificates)) + _pem_key(key)
         kind = key[:_KIND]
         context = self._used(kind) or _settings()
-        try:
-            with _file_of(pem.encode("ascii")) as path:
-                context.load_cert_chain(path)
-        except ssl.SSLError as error:
-            raise TlsFailure(f"certificate or key: {error.reason or 'cannot be read'}") from None
-        except OSError as error:
-            raise TlsFailure(f"no file for a certificate: {error.strerror}") from None
+        _load(context, certificates, key)
         return OpenSslContext(context, kind)
 
     def retire(self, context: Context) -> None:
@@ -187,15 +180,38 @@ class OpenSslBuilder:
         return None
 
 
+def server(certificates: Sequence[bytes], key: bytes) -> ssl.SSLContext:
+    """A context for servers of other protocols than HTTP: the same settings without ALPN. As `Builder.build`."""
+    context = _common()
+    _load(context, certificates, key)
+    return context
+
+
 def _settings() -> ssl.SSLContext:
+    context = _common()
+    context.set_alpn_protocols([ALPN])
+    return context
+
+
+def _common() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.maximum_version = ssl.TLSVersion.TLSv1_3
     context.set_ciphers(CIPHERS_TLS12)
-    context.set_alpn_protocols([ALPN])
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.num_tickets = 0
     return context
+
+
+def _load(context: ssl.SSLContext, certificates: Sequence[bytes], key: bytes) -> None:
+    pem = "".join(map(ssl.DER_cert_to_PEM_cert, certificates)) + _pem_key(key)
+    try:
+        with _file_of(pem.encode("ascii")) as path:
+            context.load_cert_chain(path)
+    except ssl.SSLError as error:
+        raise TlsFailure(f"certificate or key: {error.reason or 'cannot be read'}") from None
+    except OSError as error:
+        raise TlsFailure(f"no file for a certificate: {error.strerror}") from None
 
 
 def _pem_key(key: bytes) -> str:

@@ -1,4 +1,4 @@
-"""From the tables to what an edge serves: three queries, however many domains there are.
+"""From the tables to what an edge serves: a handful of queries, however many domains there are.
 
 A domain that waits for its CNAMEs has its label and nothing else; a live or leaving one has its current body, the id
 that is announced (never ahead of the body: RFC 8461 section 8.1), its certificate and its TLSRPT record; one that is
@@ -6,6 +6,7 @@ gone is removed.
 
 The database may change between the queries, so their order matters: first the revision, since what is newer than it
 comes once more with the next one; then the domains; then the certificates, since each domain has its own by then.
+The zone is as the process is configured, with the certificate of the reports host added.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from django.db.models import QuerySet
+from msgspec.structs import replace
 
 from trinco.core.hosting import Certificate, Change, HostedDomain, Zone
 from trinco.core.names import Domain
 from trinco.core.tlsrpt import record as tlsrpt
 from trinco.panel.certificates.models import Certificate as CertificateRow
-from trinco.panel.certificates.models import Chain
+from trinco.panel.certificates.models import Chain, HostCertificate
 from trinco.panel.domains.models import HostedDomain as DomainRow
 from trinco.panel.domains.models import Revision, State
 from trinco.panel.domains.services import SERVED
@@ -65,7 +67,8 @@ def whole(zone: Zone) -> Change:
     rows = _rows(DomainRow.objects.everywhere())
     certificates = _certificates(CertificateRow.objects.everywhere())
     changed = tuple(_hosted(rows, certificates, zone))
-    return Change(newest, zone, changed, (), _chains(changed), whole=True)
+    zone = _certified(zone)
+    return Change(newest, zone, changed, (), _chains(changed, zone), whole=True)
 
 
 def since(zone: Zone, held: int) -> Change:
@@ -76,7 +79,8 @@ def since(zone: Zone, held: int) -> Change:
     certificates = _certificates(CertificateRow.objects.everywhere().filter(domain__revision__gt=held))
     changed = tuple(_hosted(rows, certificates, zone))
     removed = tuple(later.filter(state=State.GONE).order_by("pk").values_list("label", flat=True))
-    return Change(newest, zone, changed, removed, _chains(changed))
+    zone = _certified(zone)
+    return Change(newest, zone, changed, removed, _chains(changed, zone))
 
 
 def _rows(domains: QuerySet[DomainRow]) -> list[_Row]:
@@ -146,9 +150,20 @@ def _certificates(rows: QuerySet[CertificateRow]) -> dict[int, Certificate]:
     return found
 
 
-def _chains(changed: tuple[HostedDomain, ...]) -> dict[str, tuple[bytes, ...]]:
-    """The issuers that the certificates of these domains need."""
-    digests = {hosted.certificate.chain for hosted in changed if hosted.certificate}
+def _certified(zone: Zone) -> Zone:
+    """The zone with the certificate of its reports host, once there is one."""
+    row = HostCertificate.objects.select_related("chain").filter(host=zone.reports_host).first()
+    if row is None or row.leaf is None or row.chain is None or row.not_after is None:
+        return zone
+    ends = int(row.not_after.timestamp())
+    certificate = Certificate(bytes(row.leaf), row.chain.digest, bytes(row.sealed_key), ends)
+    return replace(zone, reports_certificate=certificate)
+
+
+def _chains(changed: tuple[HostedDomain, ...], zone: Zone) -> dict[str, tuple[bytes, ...]]:
+    """The issuers that the certificates of these domains and of the zone need."""
+    certificates = (zone.reports_certificate, *(hosted.certificate for hosted in changed))
+    digests = {certificate.chain for certificate in certificates if certificate}
     if not digests:
         return {}
     rows = Chain.objects.order_by("pk").values_list("digest", "certificates")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -23,7 +24,7 @@ class Issued:
 
 
 class Authority(Protocol):
-    """Issues certificates for policy hosts."""
+    """Issues certificates for policy hosts, and for our own."""
 
-    def issue(self, policy_host: str, now: datetime) -> Issued:
-        """A certificate of exactly this name, with a new key. Raises IssuanceFailed."""
+    def issue(self, host: str, now: datetime, *, also: Sequence[str] = ()) -> Issued:
+        """A certificate of exactly this name and these others, with a new key. Raises IssuanceFailed."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -58,10 +58,10 @@ class DevelopmentAuthority:
             raise AuthorityUnusable(f"the development CA in {data} has a key of an unknown kind")
         return cls(certificate, key)
 
-    def issue(self, policy_host: str, now: datetime) -> Issued:
-        """A certificate of exactly this name, for 90 days, with a new P-256 key."""
+    def issue(self, host: str, now: datetime, *, also: Sequence[str] = ()) -> Issued:
+        """A certificate of exactly this name and these others, for 90 days, with a new P-256 key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        leaf = _leaf(policy_host, key.public_key(), self.intermediate, now).sign(self.key, hashes.SHA384())
+        leaf = _leaf((host, *also), key.public_key(), self.intermediate, now).sign(self.key, hashes.SHA384())
         return Issued(
             leaf=leaf.public_bytes(serialization.Encoding.DER),
             chain=(self.intermediate.public_bytes(serialization.Encoding.DER),),
@@ -114,11 +114,11 @@ def _authority(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePubli
     return builder.add_extension(usage, critical=True)
 
 
-def _leaf(policy_host: str, key: ec.EllipticCurvePublicKey, issuer: x509.Certificate, now: datetime) -> _Builder:
-    """The name stands in the SAN alone, which an empty subject makes critical (RFC 5280 section 4.2.1.6)."""
+def _leaf(hosts: Sequence[str], key: ec.EllipticCurvePublicKey, issuer: x509.Certificate, now: datetime) -> _Builder:
+    """The names stand in the SAN alone, which an empty subject makes critical (RFC 5280 section 4.2.1.6)."""
     end = min(now + LEAF_LIFE, issuer.not_valid_after_utc)
     builder = _builder(x509.Name([]), issuer.subject, key).not_valid_before(now - _SKEW).not_valid_after(end)
-    names = x509.SubjectAlternativeName([x509.DNSName(policy_host)])
+    names = x509.SubjectAlternativeName(map(x509.DNSName, hosts))
     above = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     return (
         builder.add_extension(names, critical=True)

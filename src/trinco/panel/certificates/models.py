@@ -1,7 +1,10 @@
-"""Certificates of the policy hosts. Private keys are stored sealed and leave this table sealed."""
+"""Certificates of the policy hosts and of our own. Private keys are stored sealed and leave these tables sealed."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from django.db import models
@@ -18,6 +21,18 @@ class Chain(models.Model):
     """SHA-256 in hex over the concatenated DER: the key into `Publication.chains`."""
     certificates = models.JSONField()
     """DER in base 64, nearest issuer first, the root left out."""
+
+    @classmethod
+    def of(cls, issuers: Sequence[bytes]) -> Chain:
+        """The chain of these certificates (DER), made where there is none."""
+        digest = hashlib.sha256(b"".join(issuers)).hexdigest()
+        texts = [base64.b64encode(issuer).decode("ascii") for issuer in issuers]
+        return cls.objects.get_or_create(digest=digest, defaults={"certificates": texts})[0]
+
+    @property
+    def issuers(self) -> tuple[bytes, ...]:
+        """The certificates in DER."""
+        return tuple(map(base64.b64decode, self.certificates))
 
 
 class Certificate(models.Model):
@@ -52,3 +67,25 @@ class Attempt(models.Model):
     """What went wrong, for the domain's owner."""
 
     objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
+
+
+class HostCertificate(models.Model):
+    """The certificate of hosts of our own, one row for the reports host; the row is there before the certificate is."""
+
+    host = models.CharField(max_length=253, unique=True)
+    """The reports host, under which the key is sealed."""
+    names = models.JSONField()
+    """The names that the certificate has, or that were asked for last, the host first."""
+    leaf = models.BinaryField(null=True)
+    """DER; None: none was had yet."""
+    chain = models.ForeignKey(Chain, on_delete=models.PROTECT, related_name="+", null=True)
+    sealed_key = models.BinaryField(default=b"")
+    issuer = models.CharField(max_length=120, default="")
+    not_before = models.DateTimeField(null=True)
+    not_after = models.DateTimeField(null=True)
+    issued_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField()
+    """When it is renewed, or tried again."""
+    failures = models.PositiveIntegerField(default=0)
+    problem = models.CharField(max_length=255, default="")
+    """What went wrong the last time; empty: nothing did."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import random
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -19,16 +16,13 @@ from trinco.panel.certificates import development
 from trinco.panel.certificates.authority import Authority, Issued
 from trinco.panel.certificates.development import DevelopmentAuthority
 from trinco.panel.certificates.models import Attempt, Certificate, Chain
+from trinco.panel.certificates.terms import Jitter, again_at, renew_due_at
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.domains.services import SERVED, touch
 from trinco.panel.seal import Seal
 
-Jitter = Callable[[], float]
-"""A number from 0 to 1."""
-
 AT_ONCE = 50
 """Certificates per call, so that a thousand new domains do not keep the worker from its other work."""
-_WAITS = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100), timedelta(days=1))
 _log = structlog.get_logger("trinco.certificates")
 
 
@@ -83,7 +77,7 @@ def _store(domain: HostedDomain, issued: Issued, now: datetime, jitter: Jitter) 
     certificates.create(
         domain=domain,
         leaf=issued.leaf,
-        chain=_chain(issued.chain),
+        chain=Chain.of(issued.chain),
         sealed_key=_seal().seal(issued.key, domain.policy_host),
         issuer=issued.issuer,
         not_before=issued.not_before,
@@ -95,23 +89,10 @@ def _store(domain: HostedDomain, issued: Issued, now: datetime, jitter: Jitter) 
     touch(domain)
 
 
-def renew_due_at(not_before: datetime, not_after: datetime, jitter: float) -> datetime:
-    """Two thirds of the life, half of it when it is shorter than ten days; earlier by up to a thirtieth, by chance."""
-    life = not_after - not_before
-    share = 2 / 3 if life >= timedelta(days=10) else 1 / 2
-    return not_before + life * (share - jitter / 30)
-
-
-def _chain(certificates: tuple[bytes, ...]) -> Chain:
-    digest = hashlib.sha256(b"".join(certificates)).hexdigest()
-    texts = [base64.b64encode(certificate).decode("ascii") for certificate in certificates]
-    return Chain.objects.get_or_create(digest=digest, defaults={"certificates": texts})[0]
-
-
 def _postpone(domain: HostedDomain, error: TrincoError, now: datetime) -> None:
     attempts = Attempt.objects.everywhere()
     attempt, _ = attempts.get_or_create(domain=domain, defaults={"due_at": now, "problem": ""})
-    attempt.due_at = now + _WAITS[min(attempt.failures, len(_WAITS) - 1)]
+    attempt.due_at = again_at(now, attempt.failures)
     attempt.failures = attempt.failures + 1
     attempt.problem = str(error)[:255]
     attempt.save(update_fields=["failures", "due_at", "problem"])

@@ -1,0 +1,23 @@
+"""When a certificate is renewed, and when one that could not be had is tried for again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+Jitter = Callable[[], float]
+"""A number from 0 to 1."""
+
+_WAITS = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100), timedelta(days=1))
+
+
+def renew_due_at(not_before: datetime, not_after: datetime, jitter: float) -> datetime:
+    """Two thirds of the life, half of it when it is shorter than ten days; earlier by up to a thirtieth, by chance."""
+    life = not_after - not_before
+    share = 2 / 3 if life >= timedelta(days=10) else 1 / 2
+    return not_before + life * (share - jitter / 30)
+
+
+def again_at(now: datetime, failures: int) -> datetime:
+    """After so many failures before this one: 1, 10 and 100 minutes, then a day each time."""
+    return now + _WAITS[min(failures, len(_WAITS) - 1)]
