@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,13 @@ def free_port() -> int:
         tcp.bind(("127.0.0.1", 0))
         udp.bind(tcp.getsockname())
         return int(tcp.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections at this port of loopback."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 def answers(port: int, origin: str) -> bool:

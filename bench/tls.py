@@ -11,15 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from socket import create_connection
 from statistics import median
 
 from bench import tlspeers
 from bench.harness import REPEATS, SECONDS, Load, Measured, measure, memory, pinned, program, server
-from bench.nameservers import free_port
+from bench.nameservers import free_port, listens
 from bench.row import Better, Missing, Row
 from bench.tlscerts import FORMAT, Mint, mint, widened
 from bench.tlspeers import Peer
@@ -182,7 +181,7 @@ class Bench:
         directory = self.scratch / str(port)
         directory.mkdir()
         peer, log = start(directory, port), directory / "log"
-        with server(peer.argv, log, lambda: _listens(port), seconds=120) as pid:
+        with server(peer.argv, log, lambda: listens(port), seconds=120) as pid:
             yield Running(peer, pid, port, log)
 
     # Loads.
@@ -241,12 +240,6 @@ def _median(taken: list[Measured]) -> Measured:
 def _first(published: Publication, count: int) -> Publication:
     domains = dict(list(published.domains.items())[:count])
     return Publication(published.revision, published.zone, domains, published.chains)
-
-
-def _listens(port: int) -> bool:
-    with suppress(OSError), create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
 
 
 def _said(process: subprocess.Popen[str]) -> Said:
