@@ -54,6 +54,23 @@ class TestPanel:
         assert asyncio.run(readiness.panel_answers(CLOSED)) is False
 
 
+class TestMailbox:
+    @pytest.mark.parametrize(
+        ("said", "ready"),
+        [
+            (b"220 reports.trinco.example ESMTP\r\n", True),
+            (b"421 later\r\n", False),
+            (b"", False),
+            (b"x" * 100_000, False),
+        ],
+    )
+    def test_is_ready_when_it_greets(self, said: bytes, ready: bool) -> None:
+        assert against(said, readiness.mailbox_answers) is ready
+
+    def test_that_does_not_listen_is_not_ready(self) -> None:
+        assert asyncio.run(readiness.mailbox_answers(CLOSED)) is False
+
+
 class TestOthers:
     def test_a_listener_takes_connections(self) -> None:
         assert against(b"", readiness.accepts) is True
@@ -74,7 +91,9 @@ class TestOthers:
             panel_listen=CLOSED,
             policy_listen=(CLOSED,),
             dns_listen=(CLOSED,),
+            smtp_listen=(CLOSED,),
             playground_listen=CLOSED,
         )
-        named = ["panel", "policy host", "name server", "playground"]
+        named = ["panel", "policy host", "name server", "report mailbox", "playground"]
         assert asyncio.run(readiness.silent(closed)) == named
+        assert "report mailbox" not in readiness.probes(replace(settings, smtp_listen=()))

@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 class TestEndpoints:
     def test_say_where_everything_is(self, server: Server) -> None:
         told = server.told
-        assert set(told) == {"panel", "policy", "dns", "zones", "base", "ca", "login"}
+        assert set(told) == {"panel", "policy", "dns", "zones", "reports", "smtp", "base", "ca", "login"}
         assert (told["base"], told["ca"]) == ("trinco.example", str(server.data / "ca.pem"))
         assert told["login"] == {"email": "ana@trinco.example", "password": "abre-te-sesamo"}
 

@@ -24,7 +24,7 @@ from trinco.cli import orm
 from trinco.cli.place import shown
 from trinco.config import Config, ConfigError, Endpoint
 from trinco.core.names import Domain
-from trinco.edge import dnsd, peers, policy_host
+from trinco.edge import dnsd, maild, mailtls, peers, policy_host
 from trinco.edge.carrier import carrying
 from trinco.edge.intake import OPEN_HANDED, Intake
 from trinco.edge.node import Doors, Node, Opener, World, run
@@ -128,17 +128,19 @@ class Listeners:
 
     @asynccontextmanager
     async def __call__(self, serving: Serving, admit: Callable[[], bool]) -> AsyncIterator[Doors]:
-        config, spool = self._config, Spool(self._spool)
+        config, spool, host = self._config, Spool(self._spool), self._config.reports_host
         desk = Intake(serving.takes_reports, spool, OPEN_HANDED if config.playground else None)
-        reports = ReportDoor(desk, config.reports_host)
+        reports = ReportDoor(desk, host)
         async with (  # the policy host opens first and closes last: no id without its body (RFC 8461 section 8.1)
             carrying(spool, DatabaseInbox()),
             policy_host.listen(
                 serving.table, config.policy_listen, unseal=self._unseal, admit=admit, reports=reports
             ) as policy,
             dnsd.listen(serving.answers, config.dns_listen) as dns,
+            mailtls.kept(serving.table, host, self._unseal) as tls,
+            maild.listen(desk, config.smtp_listen, reports_host=host, tls=tls) as mail,
         ):
-            yield Doors(dns, policy)
+            yield Doors(dns, policy, mail)
 
 
 class OwnFetch:

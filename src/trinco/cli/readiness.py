@@ -25,6 +25,8 @@ def probes(settings: Config) -> dict[str, Probe]:
         "policy host": lambda: accepts(settings.policy_listen[0]),
         "name server": lambda: name_server_answers(settings.dns_listen[0], str(settings.base)),
     }
+    if settings.smtp_listen:
+        asked["report mailbox"] = lambda: mailbox_answers(settings.smtp_listen[0])
     if settings.playground:
         asked["playground"] = lambda: name_server_answers(settings.playground_listen, "example")
     return asked
@@ -75,12 +77,14 @@ async def mailbox_answers(endpoint: Endpoint) -> bool:
     try:
         async with asyncio.timeout(3):
             reader, writer = await asyncio.open_connection(*endpoint)
-            greeting = await reader.readline()
-            writer.write(b"QUIT\r\n")
-            writer.close()
-    except (OSError, TimeoutError, ValueError):
+            try:
+                greeting = await reader.read(3)
+                writer.write(b"QUIT\r\n")
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
         return False
-    return greeting.startswith(b"220")
+    return greeting == b"220"
 
 
 async def name_server_answers(endpoint: Endpoint, name: str) -> bool:
