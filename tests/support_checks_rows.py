@@ -10,6 +10,7 @@ from tests.support_panel import announced, organisation, sight_mx
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.certificates.models import Certificate, Chain
 from trinco.panel.domains.models import HostedDomain, MxSighting, Starttls
+from trinco.panel.reports.models import DailyTotal, Trust
 
 NAME = "correio.example"
 
@@ -30,11 +31,34 @@ def certified(domain: HostedDomain, until: datetime | None = None, renew: dateti
     )
 
 
+def reported(domain: HostedDomain, *failed: int, sessions: int = 1000, last: int = 1, **columns: object) -> None:
+    """Counted reports: so many sessions failed on each of these days, the newest last, `last` days ago."""
+    newest = timezone.now().date() - timedelta(days=last)
+    rows = [
+        DailyTotal(
+            **{
+                "organisation_id": domain.organisation_id,
+                "domain": domain,
+                "day": newest - timedelta(days=number),
+                "trust": Trust.DKIM,
+                "submitter": "sender.example",
+                "successful_session_count": sessions - count,
+                "failed_session_count": count,
+                "reports": 1,
+                **columns,
+            }
+        )
+        for number, count in enumerate(reversed(failed))
+    ]
+    DailyTotal.objects.everywhere().bulk_create(rows)
+
+
 def ready_domain(owner: Organisation | None = None, name: str = NAME) -> HostedDomain:
-    """LIVE, testing, announced, certified; its one MX is covered and passes STARTTLS."""
+    """LIVE, testing, announced, certified; its one MX is covered and passes STARTTLS; two weeks of good reports."""
     host = f"mx1.{name}"
     domain = announced(owner or organisation(), name, (host,))
     certified(domain)
     sight_mx(domain, host)
     MxSighting.objects.everywhere().filter(domain=domain).update(starttls=Starttls.OK, tls_version="TLSv1.3")
+    reported(domain, *[0] * 14)
     return HostedDomain.objects.everywhere().get(pk=domain.pk)

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from django.test import Client
 from django.utils import timezone
 from tests import support_panel
-from tests.support_checks_rows import certified
+from tests.support_checks_rows import certified, reported
 
 from trinco.panel.accounts.models import Membership, Organisation, Role, User
 from trinco.panel.accounts.services import create_account, membership_of
@@ -47,13 +47,15 @@ def browser(user: User | None = None) -> Client:
     return client
 
 
-def ready(owner: Organisation, name: str = OURS) -> HostedDomain:
-    """A LIVE domain in testing whose every check has passed."""
+def ready(owner: Organisation, name: str = OURS, *, reports: bool = True) -> HostedDomain:
+    """A LIVE domain in testing whose every check has passed; without `reports`, all but the one about them."""
     host = f"mx1.{name}"
     domain = support_panel.live(owner, name, (host,))
     support_panel.sight_mx(domain, host)
     probed(domain, host, Starttls.OK)
     certified(domain)
+    if reports:
+        reported(domain, *[0] * 14)
     support_panel.edge()
     return settled(domain)
 

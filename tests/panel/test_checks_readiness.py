@@ -23,12 +23,13 @@ def gate(domain: HostedDomain, key: str) -> Gate:
 
 
 class TestReady:
-    def test_all_four(self):
+    def test_all_five(self):
         assert readiness(ready_domain(), timezone.now()) == (
             Gate("records", True),
             Gate("policy", True),
             Gate("mx-covered", True, 1),
             Gate("mx-tls", True, 1),
+            Gate("reports", True, 14),
         )
 
     def test_each_has_a_title_and_a_note_in_the_readers_language(self):
@@ -39,6 +40,7 @@ class TestReady:
             ("The policy is served over valid HTTPS", ""),
             ("Every mail server in DNS is in the policy", "1 mail server"),
             ("Every mail server passes STARTTLS with a matching certificate", "1 mail server"),
+            ("14 days with failures below 0.5 %", "day 14 of 14"),
         ]
 
 
@@ -122,5 +124,5 @@ class TestMx:
 def test_reading_costs_a_handful_of_queries(django_assert_max_num_queries):
     domain = HostedDomain.objects.everywhere().get(pk=ready_domain().pk)
     sight(domain)
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(9):
         readiness(domain, timezone.now())

@@ -243,6 +243,6 @@ class TestLevels:
         for number in range(5):
             announced(owner, f"d{number}.example")
         rows = HostedDomain.objects.of(owner)
-        with django_assert_max_num_queries(8):
+        with django_assert_max_num_queries(10):
             found = statuses.statuses(rows, timezone.now())
         assert {each.problem for each in found.values()} == {"certificate-pending"}

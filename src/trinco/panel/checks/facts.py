@@ -10,6 +10,7 @@ from django.db.models import Prefetch, prefetch_related_objects
 
 from trinco.core.mtasts.policy import Mode, uncovered
 from trinco.panel.certificates.models import Certificate
+from trinco.panel.checks.reported import Reported, reported_of
 from trinco.panel.domains.models import HostedDomain, MxSighting, RecordSighting, State
 from trinco.panel.policies.models import EdgeNode, Standing
 from trinco.panel.policies.versions import policy_of
@@ -29,7 +30,7 @@ class Edges:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One domain as the tables tell it. `certificate` is the one served; `uncovered` the MX hosts in DNS that match no
-    pattern of the policy (RFC 8461 section 4.1)."""
+    pattern of the policy (RFC 8461 section 4.1); `reported` what senders tell of it."""
 
     domain: HostedDomain
     standing: Standing | None
@@ -38,6 +39,7 @@ class Facts:
     certificate: Certificate | None
     edges: Edges
     uncovered: tuple[str, ...]
+    reported: Reported = Reported()  # noqa: RUF009 - a value that never changes
 
     @property
     def mode(self) -> Mode:
@@ -72,17 +74,17 @@ def edges_at(now: datetime) -> Edges:
 
 
 def facts_of(domains: Iterable[HostedDomain], now: datetime) -> list[Facts]:
-    """The facts of each, in their order: at most seven queries. What was prefetched with the rows is not read again."""
+    """The facts of each, in their order: at most nine queries. What was prefetched with the rows is not read again."""
     rows = list(domains)
     if not rows:
         return []
     newest = Certificate.objects.everywhere().defer("leaf", "sealed_key").order_by("-not_after")
     prefetch_related_objects(rows, *_WITHIN, Prefetch("certificates", newest))
-    edges = edges_at(now)
-    return [_facts(row, edges) for row in rows]
+    edges, reported = edges_at(now), reported_of(rows, now.date())
+    return [_facts(row, edges, reported.get(row.pk, Reported())) for row in rows]
 
 
-def _facts(row: HostedDomain, edges: Edges) -> Facts:
+def _facts(row: HostedDomain, edges: Edges, reported: Reported) -> Facts:
     standing: Standing | None = getattr(row, "standing", None)
     certificates, mx = list(row.certificates.all()), tuple(row.mx_hosts.all())
     return Facts(
@@ -93,6 +95,7 @@ def _facts(row: HostedDomain, edges: Edges) -> Facts:
         certificate=certificates[0] if certificates else None,
         edges=edges,
         uncovered=_uncovered(mx, standing),
+        reported=reported,
     )
 
 

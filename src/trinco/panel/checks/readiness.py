@@ -1,4 +1,4 @@
-"""May this domain go to enforce? Four gates, each with the evidence.
+"""May this domain go to enforce? Five gates, each with the evidence.
 
 `readiness(domain, now)` gives a tuple of `Gate`; `gate.title` is what it asks and `gate.note` what is known about it,
 both in the reader's language (`note` is "" when there is nothing to add).
@@ -15,16 +15,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from trinco.panel.checks.facts import Facts, facts_of
+from trinco.panel.checks.reported import NEEDED, RECENT
 from trinco.panel.domains.models import Finding, HostedDomain, RecordName, Starttls
 from trinco.panel.policies.proposals import MX_AGE
 
-RECORDS, POLICY, MX_COVERED, MX_TLS = "records", "policy", "mx-covered", "mx-tls"
+RECORDS, POLICY, MX_COVERED, MX_TLS, REPORTS = "records", "policy", "mx-covered", "mx-tls", "reports"
 
 TITLES: dict[str, Promise] = {
     RECORDS: gettext_lazy("The three DNS records point here"),
     POLICY: gettext_lazy("The policy is served over valid HTTPS"),
     MX_COVERED: gettext_lazy("Every mail server in DNS is in the policy"),
     MX_TLS: gettext_lazy("Every mail server passes STARTTLS with a matching certificate"),
+    REPORTS: gettext_lazy("14 days with failures below 0.5 %"),
 }
 
 _SHOWN_HOSTS = 5
@@ -53,6 +55,8 @@ class Gate:
             more = len(self.hosts) - _SHOWN_HOSTS
             shown = ", ".join(self.hosts[:_SHOWN_HOSTS])
             return shown if more <= 0 else _("%(hosts)s and %(n)d more") % {"hosts": shown, "n": more}
+        if self.key == REPORTS:
+            return _("day %(n)d of %(all)d") % {"n": min(self.count, NEEDED), "all": NEEDED}
         return _COUNTED[self.key](self.count) if self.key in _COUNTED else ""
 
 
@@ -65,6 +69,9 @@ REASONS: dict[str, Promise] = {
     "failing": gettext_lazy("A policy host could not fetch the policy from itself."),
     "mx-stale": gettext_lazy("The MX records could not be read in the last hour."),
     "no-mx": gettext_lazy("DNS shows no mail server."),
+    "reports-off": gettext_lazy("Senders are not asked for reports."),
+    "no-report": gettext_lazy("No report yet that somebody vouches for: the first takes 24 to 48 hours."),
+    "reports-old": gettext_lazy("No report of the last 14 days."),
 }
 
 
@@ -75,7 +82,7 @@ def readiness(domain: HostedDomain, now: datetime) -> tuple[Gate, ...]:
 
 def gates(facts: Facts, now: datetime) -> tuple[Gate, ...]:
     """As `readiness`, from facts that were read before."""
-    return (_records(facts), _policy(facts, now), _mx_covered(facts, now), _mx_tls(facts))
+    return (_records(facts), _policy(facts, now), _mx_covered(facts, now), _mx_tls(facts), _reports(facts, now))
 
 
 def _records(facts: Facts) -> Gate:
@@ -119,6 +126,21 @@ def _mx_tls(facts: Facts) -> Gate:
         return Gate(MX_TLS, passed=False, reason="no-mx")
     others = tuple(sighting.host for sighting in facts.mx if sighting.starttls != Starttls.OK)
     return Gate(MX_TLS, not others, len(facts.mx), others)
+
+
+def _reports(facts: Facts, now: datetime) -> Gate:
+    """So many reported days in a row up to the newest, which is no older than that: evidence of what enforce would do.
+
+    Days without a report, such as Sundays without mail, neither count nor break the row.
+    """
+    last = facts.reported.last
+    if not facts.domain.tlsrpt:
+        return Gate(REPORTS, passed=False, reason="reports-off")
+    if last is None:
+        return Gate(REPORTS, passed=False, reason="no-report")
+    if now.date() - last > RECENT:
+        return Gate(REPORTS, passed=False, reason="reports-old")
+    return Gate(REPORTS, facts.reported.clean >= NEEDED, facts.reported.clean)
 
 
 def _servers(count: int) -> str:

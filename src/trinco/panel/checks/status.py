@@ -24,6 +24,7 @@ PATIENCE = timedelta(minutes=5)
 """How long a certificate or an announcement may take before it counts as trouble."""
 MX_CERTIFICATE_SOON = timedelta(days=14)
 _RENEWAL_LATE = timedelta(days=1)
+_SHOWN_HOSTS = 5
 _AT_ONCE = 200
 _UNKNOWN_REVISION = 0
 """Below that of any live domain."""
@@ -39,7 +40,8 @@ class Status:
     critical or attention: certificate-missing, certificate-expired (until), certificate-renewal (until),
       policy-unserved, record-lost (record, finding, seen), caa-forbids (record, seen), dns-silent (record),
       mx-uncovered (hosts), mx-tls (hosts: no STARTTLS or no matching certificate), mx-unreachable (hosts),
-      mx-certificate (hosts; until), announcement-waits
+      mx-certificate (hosts; until), announcement-waits, reports-failing (hosts: the mail servers at which senders
+      failed, worst first; seen: the result type that was reported most)
     ready: ready
     setup: record-wrong (record, finding, seen), records-missing (hosts), dns-silent (record), mx-unconfirmed,
       going-live, certificate-pending, announcing
@@ -132,6 +134,7 @@ def status_of(facts: Facts, now: datetime) -> Status:
     if facts.domain.state != State.LIVE:
         return Status(Level.LEAVING, facts.domain.state)
     problems = [*_certificate(facts, now), *_policy(facts, now), *_records(facts), *_mail(facts, now)]
+    problems += _reports(facts, now)
     return min(problems, key=lambda each: each.level, default=None) or _well(facts, now)
 
 
@@ -212,6 +215,16 @@ def _mail(facts: Facts, now: datetime) -> Iterator[Status]:
     if soon:
         until = min(mx.not_after for mx in soon if mx.not_after)
         yield Status(Level.ATTENTION, "mx-certificate", hosts=tuple(mx.host for mx in soon), until=until)
+
+
+def _reports(facts: Facts, now: datetime) -> Iterator[Status]:
+    """What senders told of the last days. It comes last: what is seen from here says the same more exactly."""
+    if not facts.reported.in_trouble(now.date()):
+        return
+    failing = facts.reported.failing
+    level = _bad(facts) if facts.reported.holds_mail_back else Level.ATTENTION
+    hosts = tuple(dict.fromkeys(row.mx for row in failing if row.mx))[:_SHOWN_HOSTS]
+    yield Status(level, "reports-failing", hosts=hosts, seen=failing[0].result_type if failing else "")
 
 
 def _with(facts: Facts, *results: str) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from django.utils.translation import ngettext, pgettext
 
 from trinco.panel.checks.status import Status
 from trinco.panel.domains.models import Finding, HostedDomain, Level, Starttls
+from trinco.panel.web.foreign import plain
+from trinco.panel.web.meanings import result_meaning
 from trinco.panel.web.templatetags.trinco import in_days
 
 LOOKS = {
@@ -70,6 +72,8 @@ def action_for(domain: HostedDomain, status: StatusView) -> Action | None:
         return Action(reverse("setup", args=[domain.name]), _("Show the records"))
     if status.problem == "mx-uncovered":
         return Action(reverse("mail_servers", args=[domain.name]), _("Change the list…"))
+    if status.problem == "reports-failing":
+        return Action(f"{reverse('reports')}?domain={domain.name}", _("Show the failures"))
     if status.problem == "ready":
         return Action(reverse("policy", args=[domain.name]) + "?mode=enforce", _("Enforce…"))
     return None
@@ -185,6 +189,26 @@ def _mx_certificate(_domain: HostedDomain, status: Status) -> Saying:
     )
 
 
+def _reports_failing(domain: HostedDomain, status: Status) -> Saying:
+    """The mail server and the result that were reported most. Both are a stranger's words."""
+    word, host = plain(status.seen), plain(_short(domain, status))
+    if not word:
+        return Saying(
+            _("Senders report failures"),
+            _("Senders report failed sessions, and give no details"),
+            _("Ask their postmasters, or compare the mail servers with the policy."),
+        )
+    known = result_meaning(status.seen)
+    facts = {"host": host, "hosts": plain(", ".join(status.hosts)), "result": word}
+    sentence = (
+        _("Senders report failed sessions at %(hosts)s: %(result)s")
+        if host
+        else _("Senders report failed sessions: %(result)s")
+    )
+    short = f"{host}: {word}" if host else word
+    return Saying(short, sentence % facts, f"{known.meaning} {known.action}".strip())
+
+
 def _announcement_waits(_domain: HostedDomain, _status: Status) -> Saying:
     return Saying(
         _("Not announced yet"),
@@ -225,6 +249,7 @@ SAYINGS: dict[str, Callable[[HostedDomain, Status], Saying]] = {
     "mx-unreachable": _mx_unreachable,
     "mx-certificate": _mx_certificate,
     "announcement-waits": _announcement_waits,
+    "reports-failing": _reports_failing,
     "ready": _ready,
     "record-wrong": _record_wrong,
     "records-missing": lambda _d, _s: _plain(_("Waiting for DNS")),

@@ -1,0 +1,217 @@
+"""What senders tell of a domain, as evidence for enforce and as trouble: the counted reports of the last weeks."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone, translation
+from tests import support_web
+from tests.support_checks_rows import NAME, ready_domain, reported
+from tests.support_panel import ANA, edge
+
+from trinco.core.mtasts.policy import Mode, Policy
+from trinco.panel.accounts.models import Organisation
+from trinco.panel.checks import status as statuses
+from trinco.panel.checks.readiness import Gate, readiness
+from trinco.panel.checks.reported import Failing, reported_of
+from trinco.panel.checks.status import Status
+from trinco.panel.domains.models import HostedDomain, Level, State
+from trinco.panel.policies import services as policies
+from trinco.panel.reports.models import DailyTotal, Trust
+from trinco.panel.web.presenters.status import action_for, status_view
+
+HOST = f"mx1.{NAME}"
+
+
+@pytest.fixture
+def domain(ours: Organisation) -> HostedDomain:
+    """Everything is as it should be, and nobody has reported yet."""
+    domain = ready_domain(ours)
+    DailyTotal.objects.everywhere().all().delete()
+    return domain
+
+
+def fresh(domain: HostedDomain) -> HostedDomain:
+    return HostedDomain.objects.everywhere().get(pk=domain.pk)
+
+
+def gate(domain: HostedDomain) -> Gate:
+    return readiness(fresh(domain), timezone.now())[-1]
+
+
+def status(domain: HostedDomain) -> Status:
+    return statuses.status(fresh(domain), timezone.now())
+
+
+def enforce(domain: HostedDomain) -> None:
+    policies.publish(domain=domain, policy=Policy(Mode.ENFORCE, (HOST,), 604_800), actor=ANA)
+    edge()
+    policies.announce_due(timezone.now())
+
+
+def fails(domain: HostedDomain, count: int, result_type: str, mx: str, *, last: int = 1) -> None:
+    """The details of the failures of one day."""
+    reported(domain, count, sessions=count, last=last, policy_type="sts", result_type=result_type, mx=mx, reports=1)
+
+
+class TestEvidence:
+    """UX, page 3: "14 days with failures below 0.5 %", day N of 14. What nobody vouches for is no evidence."""
+
+    def test_nobody_has_reported(self, domain: HostedDomain) -> None:
+        assert gate(domain) == Gate("reports", False, reason="no-report")
+        assert status(domain) == Status(Level.OK, "testing")
+
+    @pytest.mark.parametrize(("days", "passed"), [(1, False), (13, False), (14, True), (20, True)])
+    def test_so_many_days(self, domain: HostedDomain, days: int, passed: bool) -> None:
+        reported(domain, *[4] * days)
+        assert gate(domain) == Gate("reports", passed, days)
+        assert status(domain).problem == ("ready" if passed else "testing")
+
+    def test_a_day_at_the_limit_begins_the_count_anew(self, domain: HostedDomain) -> None:
+        reported(domain, *[0] * 14, 5, 0, 0)
+        assert gate(domain) == Gate("reports", False, 2)
+
+    def test_days_without_a_report_neither_count_nor_break_the_row(self, domain: HostedDomain) -> None:
+        reported(domain, *[0] * 7, last=1)
+        reported(domain, *[0] * 7, last=12)
+        assert gate(domain) == Gate("reports", True, 14)
+
+    def test_old_reports_are_no_evidence_of_now(self, domain: HostedDomain) -> None:
+        reported(domain, *[0] * 14, last=15)
+        assert gate(domain) == Gate("reports", False, reason="reports-old")
+
+    def test_what_nobody_vouches_for_does_not_count(self, domain: HostedDomain) -> None:
+        reported(domain, *[0] * 14, trust=Trust.NONE)
+        reported(domain, *[0] * 14, trust=Trust.HTTPS)
+        assert gate(domain).reason == "no-report"
+
+    def test_https_counts_where_the_owner_says_so(self, domain: HostedDomain) -> None:
+        reported(domain, *[0] * 14, trust=Trust.HTTPS)
+        HostedDomain.objects.everywhere().update(trust_https=True)
+        assert gate(domain).passed
+
+    def test_several_senders_of_a_day_are_one_day(self, domain: HostedDomain) -> None:
+        reported(domain, 0, 0, submitter="a.example")
+        reported(domain, 0, 10, submitter="b.example")
+        assert gate(domain) == Gate("reports", False, 0)
+
+    def test_sums_by_type_and_details_are_not_sessions(self, domain: HostedDomain) -> None:
+        reported(domain, *[0] * 3)
+        reported(domain, 500, policy_type="sts")
+        fails(domain, 500, "certificate-expired", HOST)
+        assert gate(domain) == Gate("reports", False, 3)
+
+    def test_a_domain_that_asks_for_none(self, domain: HostedDomain) -> None:
+        reported(domain, *[0] * 14)
+        HostedDomain.objects.everywhere().update(tlsrpt=False)
+        assert gate(domain) == Gate("reports", False, reason="reports-off")
+
+    def test_how_far_it_is(self, domain: HostedDomain) -> None:
+        reported(domain, 0, 0)
+        with translation.override("en"):
+            assert gate(domain).note == "day 2 of 14"
+            assert Gate("reports", True, 20).note == "day 14 of 14"
+            assert Gate("reports", False, reason="no-report").note.startswith("No report yet")
+
+
+class TestTrouble:
+    """Failures of the last reported days want attention; in enforce senders hold mail back, which is critical."""
+
+    def trouble(self, domain: HostedDomain) -> None:
+        reported(domain, *[0] * 10, 40, 60)
+        fails(domain, 30, "certificate-expired", f"mx2.{NAME}")
+        fails(domain, 10, "starttls-not-supported", f"mx3.{NAME}")
+
+    @pytest.mark.parametrize(("mode", "level"), [("testing", Level.ATTENTION), ("enforce", Level.CRITICAL)])
+    def test_it_names_server_and_result_worst_first(self, domain: HostedDomain, mode: str, level: Level) -> None:
+        self.trouble(domain)
+        if mode == "enforce":
+            enforce(domain)
+        hosts = (f"mx2.{NAME}", f"mx3.{NAME}")
+        assert status(domain) == Status(level, "reports-failing", hosts=hosts, seen="certificate-expired")
+
+    def test_in_words(self, domain: HostedDomain) -> None:
+        self.trouble(domain)
+        with translation.override("en"):
+            view = status_view(domain, status(domain))
+            action = action_for(domain, view)
+        assert view.short == "mx2: certificate-expired"
+        assert view.sentence == f"Senders report failed sessions at mx2.{NAME}, mx3.{NAME}: certificate-expired"
+        assert view.advice.startswith("The mail server's certificate has expired. Renew the certificate")
+        assert action is not None
+        assert action.href == f"/reports/?domain={NAME}"
+
+    def test_what_holds_no_mail_back_is_not_critical(self, domain: HostedDomain) -> None:
+        reported(domain, 40)
+        fails(domain, 40, "sts-policy-fetch-error", "")
+        enforce(domain)
+        assert status(domain) == Status(Level.ATTENTION, "reports-failing", seen="sts-policy-fetch-error")
+
+    def test_failures_without_details(self, domain: HostedDomain) -> None:
+        reported(domain, 40)
+        found = status(domain)
+        assert found == Status(Level.ATTENTION, "reports-failing")
+        with translation.override("en"):
+            assert status_view(domain, found).sentence == "Senders report failed sessions, and give no details"
+
+    def test_a_strangers_words_are_shown_plain(self, domain: HostedDomain) -> None:
+        reported(domain, 40)
+        fails(domain, 40, "odd\u202e-word", "")
+        with translation.override("en"):
+            assert status_view(domain, status(domain)).short == "odd?-word"
+
+    @pytest.mark.parametrize("days", [(4,), (4, 0, 0), (12, 900, 0, 0, 0)])
+    def test_chance_and_what_is_over_are_no_trouble(self, domain: HostedDomain, days: tuple[int, ...]) -> None:
+        reported(domain, *days, sessions=3000)
+        assert status(domain).problem == "testing"
+
+    def test_four_failures_of_a_few_sessions_are_chance(self, domain: HostedDomain) -> None:
+        reported(domain, 2, 1, 1, sessions=5)
+        assert status(domain).problem == "testing"
+
+    def test_trouble_of_last_month_is_over(self, domain: HostedDomain) -> None:
+        reported(domain, 500, last=15)
+        assert status(domain).problem == "testing"
+
+    def test_nobody_who_is_not_believed_makes_trouble(self, domain: HostedDomain) -> None:
+        """PROTOCOL 5: anyone can post "999,999 failures"."""
+        reported(domain, 999_999, sessions=999_999, trust=Trust.NONE)
+        reported(domain, 999_999, sessions=999_999, trust=Trust.HTTPS)
+        assert status(domain).problem == "testing"
+
+    def test_what_is_seen_from_here_comes_first(self, domain: HostedDomain) -> None:
+        self.trouble(domain)
+        support_web.probed(domain, HOST, "not-offered")
+        assert status(domain).problem == "mx-tls"
+
+    def test_failures_of_other_days_are_not_named(self, domain: HostedDomain) -> None:
+        reported(domain, *[0] * 5, 40)
+        fails(domain, 40, "certificate-expired", HOST)
+        fails(domain, 900, "starttls-not-supported", HOST, last=6)
+        today = timezone.now().date()
+        assert reported_of([domain], today)[domain.pk].failing == (Failing("certificate-expired", HOST, 40),)
+
+    def test_a_domain_that_is_not_served_is_not_asked_about(
+        self, domain: HostedDomain, django_assert_num_queries: object
+    ) -> None:
+        domain.state = State.SETUP
+        with django_assert_num_queries(0):  # type: ignore[operator]
+            assert reported_of([domain], timezone.now().date()) == {}
+
+    def test_many_domains_cost_two_queries(self, domain: HostedDomain, django_assert_num_queries: object) -> None:
+        rows = [domain, *(ready_domain(domain.organisation, f"d{number}.example") for number in range(4))]
+        for row in rows:
+            DailyTotal.objects.everywhere().filter(domain=row).delete()
+            self.trouble(row)
+        with django_assert_num_queries(2):  # type: ignore[operator]
+            found = reported_of(rows, timezone.now().date())
+        assert {len(each.failing) for each in found.values()} == {2}
+
+
+def test_counts_beyond_any_real_report(domain: HostedDomain) -> None:
+    """Counts are a stranger's numbers up to 2^63-1."""
+    most = 2**63 - 1
+    for sender in ("a.example", "b.example"):
+        reported(domain, most, sessions=most, submitter=sender)
+        fails_of = {"policy_type": "sts", "result_type": "certificate-expired", "mx": HOST, "submitter": sender}
+        reported(domain, most, sessions=most, **fails_of)
+    assert status(domain) == Status(Level.ATTENTION, "reports-failing", hosts=(HOST,), seen="certificate-expired")
