@@ -107,6 +107,9 @@ def _refuse_repeated(mail: Mail) -> None:
 def _canonical(body: bytes, *, relaxed: bool) -> bytes:
     """In linear time, as dkimpy's own is not: white space of 15 MiB would keep that busy for years."""
     if relaxed:
-        body = re.sub(rb"[ \t]+", b" ", body).replace(b" \r\n", b"\r\n")
+        body = body.replace(b"\t", b" ")
+        while b"  " in body:
+            body = body.replace(b"  ", b" ")  # halves each gap: a regular expression takes a second for 15 MiB of them
+        body = body.replace(b" \r\n", b"\r\n")
     body = body.rstrip(b"\r\n")
     return body + b"\r\n" if body or not relaxed else b""
