@@ -98,7 +98,9 @@ class TestRun:
             "look",
             "probe",
             "levels",
+            "forward",
             "retire",
+            "prune",
         ]
 
 

@@ -143,7 +143,7 @@ def _read(raw: RawReport, now: datetime) -> Read | None:
 def _digest(group: list[Read], now: datetime, verify: Verify) -> None:
     ready = _vouched(group, now, verify)
     try:
-        _write(ready)
+        _write(ready, now)
     except (OperationalError, InterfaceError):
         raise  # the database's trouble, not the reports'
     except Exception as error:  # noqa: BLE001 - the outermost loop of a batch
@@ -154,7 +154,7 @@ def _digest(group: list[Read], now: datetime, verify: Verify) -> None:
 
 def _alone(each: Read, now: datetime) -> None:
     try:
-        _write([each])
+        _write([each], now)
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:  # noqa: BLE001 - the outermost loop of one arrival
@@ -162,11 +162,11 @@ def _alone(each: Read, now: datetime) -> None:
 
 
 @transaction.atomic
-def _write(ready: Sequence[Read]) -> None:
+def _write(ready: Sequence[Read], now: datetime) -> None:
     leases = {each.raw.pk: each.raw.due_at for each in ready}
     locked = RawReport.objects.everywhere().filter(pk__in=leases).order_by("pk").select_for_update()
     held = {pk for pk, due_at in locked.values_list("pk", "due_at") if leases[pk] == due_at}
-    write([(each.raw, each.reports, each.kept or Voucher(Trust.NONE)) for each in ready if each.raw.pk in held])
+    write([(each.raw, each.reports, each.kept or Voucher(Trust.NONE)) for each in ready if each.raw.pk in held], now)
 
 
 def _vouched(group: Sequence[Read], now: datetime, verify: Verify) -> list[Read]:

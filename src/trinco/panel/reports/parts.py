@@ -17,7 +17,7 @@ from trinco.core.errors import TooLarge
 from trinco.core.tlsrpt.render import document
 from trinco.core.tlsrpt.report import PolicyResult, Report
 from trinco.panel.reports.models import DOMAIN_LENGTH, WORD_LENGTH, Trust
-from trinco.panel.reports.totals import Told, fitting, told
+from trinco.panel.reports.totals import Told, told
 
 MAX_DETAILS = 50_000
 MAX_POLICIES = 5_000
@@ -111,6 +111,3 @@ def _failures(report: Report) -> Iterator[tuple[str, str, str, int]]:
                 host(detail.receiving_mx_hostname),
                 detail.failed_session_count,
             )
-
-
-__all__ = ["Holder", "Part", "content", "fitting", "host", "identity", "part", "refuse_size", "word"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from trinco.core.tlsrpt.report import Report
-from trinco.panel.reports import rows, trust
+from trinco.panel.reports import outbox, rows, trust
 from trinco.panel.reports.filing import Filed, directory
 from trinco.panel.reports.merge import Claim, Fresh, lock, merge, touch
 from trinco.panel.reports.models import TEXT_LENGTH, RawReport, RawState
@@ -28,12 +29,13 @@ class Brought:
     claims: tuple[Claim, ...]
 
 
-def write(arrived: Sequence[Arrived]) -> list[Fresh]:
+def write(arrived: Sequence[Arrived], now: datetime) -> list[Fresh]:
     """Write what these arrivals say, and that they were read. The caller has locked them. Gives the new reports."""
     brought = claimed(arrived)
     domains = {claim.part.holder.domain for each in brought for claim in each.claims}
     lock(domains)
     fresh = merge([claim for each in brought for claim in each.claims])
+    outbox.queue([(each.key, each.best.part.holder.domain) for each in fresh], now)
     _note(brought, {each.best.raw for each in fresh})
     touch(domains)
     return fresh

@@ -1,0 +1,145 @@
+"""How long raw reports, reports and their rows are kept. The daily totals stay for ever.
+
+A day of a domain goes as a whole, in one transaction. So a day that has totals and no report is one that retention has
+been at: its totals are never worked out again, and what arrives about it later is not counted (`totals.closed_days`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet, Sum
+
+from trinco.panel.accounts.actors import Actor
+from trinco.panel.accounts.models import Organisation
+from trinco.panel.accounts.services import record
+from trinco.panel.reports.errors import RetentionOutOfRange
+from trinco.panel.reports.merge import lock
+from trinco.panel.reports.models import FailureRow, RawReport, RawState, Report, Retention
+
+MOST_DAYS = 36_500
+_RAWS_AT_ONCE = 500
+_SLICES_AT_ONCE = 50
+"""Days of domains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be removed now."""
+
+    raw_reports: int
+    octets: int
+    """What these raw reports had when they came; in the database they are compressed."""
+    reports: int
+    failure_rows: int
+
+
+def retention_of(organisation: Organisation) -> Retention:
+    """The organisation's own terms, or the defaults (a row that is not saved)."""
+    return Retention.objects.of(organisation).first() or Retention(organisation=organisation)
+
+
+def preview(organisation: Organisation, retention: Retention, now: datetime) -> Preview:
+    """What these terms, saved or not, would remove now. Nothing is removed."""
+    raws = _old_raws(retention, now).filter(organisation=organisation)
+    reports = _old_reports(retention, now).filter(organisation=organisation)
+    failures = FailureRow.objects.of(organisation).filter(day__lt=_first_day(retention, now))
+    octets = raws.aggregate(octets=Sum("size"))["octets"] or 0
+    return Preview(raws.count(), octets, reports.count(), failures.count())
+
+
+@transaction.atomic
+def set_retention(*, organisation: Organisation, raw_days: int, row_days: int, actor: Actor) -> Retention:
+    """Set the terms. What they remove goes within minutes, by the worker. Raises RetentionOutOfRange."""
+    if not (1 <= raw_days <= MOST_DAYS and 1 <= row_days <= MOST_DAYS):
+        raise RetentionOutOfRange(f"from 1 to {MOST_DAYS} days")
+    row = retention_of(organisation)
+    before = _terms(row)
+    row.raw_days, row.row_days = raw_days, row_days
+    row.save()
+    if before != _terms(row):
+        subject, action = organisation.name[:254], "reports.retention"
+        record(organisation=organisation, actor=actor, action=action, subject=subject, before=before, after=_terms(row))
+    return row
+
+
+def prune_due(now: datetime) -> int:
+    """Remove a portion of what is too old, for each organisation. How many raw reports and reports that were."""
+    return sum(_prune_some(retention, now) for retention in _behind(now))
+
+
+def prune(organisation: Organisation, now: datetime) -> int:
+    """Remove all that is too old, in portions. How many raw reports and reports that were."""
+    removed = 0
+    while some := _prune_some(retention_of(organisation), now):
+        removed += some
+    return removed
+
+
+def _terms(row: Retention) -> dict[str, int]:
+    return {"raw_days": row.raw_days, "row_days": row.row_days}
+
+
+def _behind(now: datetime) -> Iterator[Retention]:
+    """The terms of the organisations that have something to remove: one question for all that share their terms."""
+    own = Retention.objects.everywhere()
+    everybody = Organisation.objects.order_by("pk")
+    defaults = Retention()
+    for organisation in _with_old(everybody.exclude(pk__in=own.values("organisation")), defaults, now):
+        yield Retention(organisation=organisation)
+    for raw_days, row_days in own.values_list("raw_days", "row_days").distinct():
+        same = own.filter(raw_days=raw_days, row_days=row_days).values("organisation")
+        for organisation in _with_old(
+            everybody.filter(pk__in=same), Retention(raw_days=raw_days, row_days=row_days), now
+        ):
+            yield Retention(organisation=organisation, raw_days=raw_days, row_days=row_days)
+
+
+def _with_old(organisations: QuerySet[Organisation], terms: Retention, now: datetime) -> list[Organisation]:
+    raws = _old_raws(terms, now).filter(organisation=OuterRef("pk"))
+    reports = _old_reports(terms, now).filter(organisation=OuterRef("pk"))
+    return list(organisations.filter(Exists(raws) | Exists(reports)))
+
+
+def _prune_some(retention: Retention, now: datetime) -> int:
+    raws = _old_raws(retention, now).filter(organisation=retention.organisation)
+    removed = _remove_raws(list(raws.order_by("received_at").values_list("pk", flat=True)[:_RAWS_AT_ONCE]))
+    reports = _old_reports(retention, now).filter(organisation=retention.organisation).order_by("day")
+    slices = reports.values_list("domain_id", "day").distinct()[:_SLICES_AT_ONCE]
+    return removed + sum(_remove_day(domain, day) for domain, day in list(slices))
+
+
+@transaction.atomic
+def _remove_raws(keys: list[int]) -> int:
+    Report.objects.everywhere().filter(raw__in=keys).update(raw=None)
+    removed, _ = RawReport.objects.everywhere().filter(pk__in=keys).only("pk").delete()
+    return removed
+
+
+@transaction.atomic
+def _remove_day(domain: int, day: date) -> int:
+    """All reports of one day of one domain. The rows below go first: it is their number that counts."""
+    lock([domain])
+    reports = Report.objects.everywhere().filter(domain=domain, day=day)
+    FailureRow.objects.everywhere().filter(report__in=reports.values("pk")).delete()
+    removed = reports.count()
+    reports.delete()
+    return removed
+
+
+def _old_raws(retention: Retention, now: datetime) -> QuerySet[RawReport]:
+    """What still waits to be read is never too old."""
+    old = RawReport.objects.everywhere().filter(received_at__lt=now - timedelta(days=retention.raw_days))
+    return old.exclude(state=RawState.PENDING)
+
+
+def _old_reports(retention: Retention, now: datetime) -> QuerySet[Report]:
+    return Report.objects.everywhere().filter(day__lt=_first_day(retention, now)).order_by()
+
+
+def _first_day(retention: Retention, now: datetime) -> date:
+    """The first day that is kept."""
+    return (now - timedelta(days=retention.row_days)).date()
