@@ -1,4 +1,7 @@
-"""`trinco report show PATH...`: TLS reports explained, added up, or turned into JSON and CSV (RFC 8460)."""
+"""`trinco report`: TLS reports from the command line (RFC 8460).
+
+`show` explains them, adds them up, or turns them into JSON and CSV; `import` takes them into the database.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,19 @@ from typing import Annotated, Any
 import typer
 
 from trinco.cli.main import EXIT_CLEAN, EXIT_FINDING, EXIT_UNTESTED
+from trinco.cli.report_import import import_reports
 from trinco.cli.report_sources import Collection, Found, collect
 from trinco.cli.report_tables import COLUMNS, By, as_text, columns_of, rows_of, table
 from trinco.cli.report_words import SAME_SESSIONS, lines_of
 from trinco.core.tables import as_csv, printable
 from trinco.core.tlsrpt.render import document
 
-report_commands = typer.Typer(no_args_is_help=True, help="Read TLS reports.")
+report_commands = typer.Typer(no_args_is_help=True, help="Read TLS reports, and keep them.")
 
 
 def register(app: typer.Typer) -> None:
     """Add `report` to the command line."""
     app.add_typer(report_commands, name="report")
-
-
-@report_commands.callback()
-def _group() -> None:
-    """Keep `show` a command of its own while it is the only one."""
 
 
 @report_commands.command("show")
@@ -60,6 +59,9 @@ def show(
             typer.echo(line, nl=not csv)
         _tell(collection)
     raise typer.Exit(_exit_code(collection))
+
+
+report_commands.command("import")(import_reports)
 
 
 def _exit_code(collection: Collection) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -60,9 +61,9 @@ def collect(paths: Iterable[str]) -> Collection:
     """Every report below these paths; `-` is standard input. Raises nothing: what cannot be read is in the answer."""
     collection = Collection()
     seen: set[Report] = set()
-    for source, data in _inputs(paths):
+    for source, data in inputs(paths):
         if isinstance(data, OSError | ValueError):
-            collection.unreadable.append(Unreadable(source, getattr(data, "strerror", None) or str(data)))
+            collection.unreadable.append(Unreadable(source, reason_of(data)))
             continue
         try:
             read = reports(data)
@@ -76,7 +77,23 @@ def collect(paths: Iterable[str]) -> Collection:
     return collection
 
 
-def _inputs(paths: Iterable[str]) -> Iterator[tuple[str, bytes | OSError | ValueError]]:
+def reason_of(error: Exception) -> str:
+    """What is wrong with an input, in few words."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def octets_of(paths: Iterable[str]) -> int | None:
+    """How much there is to read; None: standard input is among it."""
+    sizes = 0
+    for name in _files(paths):
+        if name == "-":
+            return None
+        with suppress(OSError, ValueError):
+            sizes += Path(name).stat().st_size
+    return sizes
+
+
+def inputs(paths: Iterable[str]) -> Iterator[tuple[str, bytes | OSError | ValueError]]:
     """(name, octets) of each input, or what the system says in their place."""
     for name in _files(paths):
         try:
