@@ -174,10 +174,11 @@ def _result(number: int, row: ResultRow, whole: int, href: str, *, open_: bool) 
 
 
 def _where(row: ResultRow) -> str:
-    """`2 domains · 3 senders · 12–14 November`."""
+    """`2 domains · 3 senders · 12-14 Nov`; one domain alone is not counted."""
     domains = ngettext("%(n)d domain", "%(n)d domains", row.domains) % {"n": row.domains}
     senders = ngettext("%(n)d sender", "%(n)d senders", row.submitters) % {"n": row.submitters}
-    return " · ".join([domains, senders, dates.span_of_days(row.first, row.last)])
+    told = [domains] if row.domains > 1 else []
+    return " · ".join([*told, senders, dates.span_of_days(row.first, row.last)])
 
 
 def same_sessions(rows: Iterable[ResultRow]) -> bool:

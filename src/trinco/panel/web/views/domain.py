@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -13,7 +15,7 @@ from trinco.panel.accounts import actors
 from trinco.panel.checks.services import check_now
 from trinco.panel.domains import services
 from trinco.panel.domains.models import HostedDomain, State
-from trinco.panel.web import confirming, paging
+from trinco.panel.web import confirming, frames, paging, scopes
 from trinco.panel.web.access import MemberRequest, domain_of, editor, member
 from trinco.panel.web.levels import work_out
 from trinco.panel.web.presenters.domain import domain_view
@@ -33,6 +35,10 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
     if domain.state == State.SETUP or current is None:
         return redirect("setup", domain.name)
     versions = list(domain.versions.all()[: VERSIONS + 1])
+    asked = _about(request, domain)
+    reports = frames.frame(request, asked)
+    if reports["chart"].any:
+        reports |= {**frames.results(request, asked), **frames.sources(request, asked)}
     context = {
         "nav": "overview",
         "domain": domain,
@@ -40,6 +46,7 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
         "view": domain_view(domain, current),
         "versions": version_rows(versions, VERSIONS),
         "more": len(versions) > VERSIONS,
+        **reports,
     }
     return render(request, "web/domain.html", context)
 
@@ -93,6 +100,12 @@ def tlsrpt(request: MemberRequest, name: Domain) -> HttpResponse:
     work_out([domain])
     messages.success(request, _("Saved. DNS follows within seconds."))
     return _back(domain)
+
+
+def _about(request: MemberRequest, domain: HostedDomain) -> scopes.Asked:
+    """What the address asks of this domain's reports."""
+    asked = scopes.asked_of(request)
+    return replace(asked, span=replace(asked.span, domain=domain))
 
 
 def _back(domain: HostedDomain) -> HttpResponse:
