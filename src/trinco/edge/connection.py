@@ -9,43 +9,20 @@ Memory for one connection is bounded: one hello, one head and one read beside TL
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections.abc import Callable, Hashable
-from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
 
 from trinco.core.errors import Refused
-from trinco.edge import content, http1, sni
-from trinco.edge.exchange import Exchange, House
-from trinco.edge.limits import Limits, Log, Phase, Roster, origin
+from trinco.edge import http1, sni
+from trinco.edge.exchange import Exchange
+from trinco.edge.limits import Phase, origin
+from trinco.edge.listener import Listener
+from trinco.edge.pipe import Pipe
 from trinco.edge.tls import Alert, Context, Engine, TlsFailure, fatal
 
 DRAINED = 256 * 1024
 """Octets thrown away after a refusal, so that the peer can read it before it finds the connection closed."""
-
-_AT_ONCE = struct.pack("ii", 1, 0)
-
-Answer = Callable[[http1.Request, bytes], http1.Response]
-"""The response to a request that came over a connection for this server name. Pure."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """What all connections of one listener share."""
-
-    contexts: sni.Contexts
-    answer: Answer
-    admit: Callable[[], bool]
-    limits: Limits
-    roster: Roster[Connection]
-    log: Log
-    buffer: memoryview
-    """Where the loop reads into: one for all, since what was read is dealt with before the next read."""
-    house: House | None = None
-    """Who takes content; None: nobody."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -58,12 +35,12 @@ class Connection(asyncio.BufferedProtocol):
         "_hello",
         "_left",
         "_listener",
+        "_pipe",
         "_reader",
         "_server_name",
         "_spare",
         "_stuffed",
         "_tls13",
-        "_transport",
         "_waiting",
         "origin",
         "phase",
@@ -85,14 +62,11 @@ class Connection(asyncio.BufferedProtocol):
         self.origin: Hashable = None
         self.phase = Phase.HANDSHAKE
 
-    # What the loop calls.
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername")
-        self.origin = origin(peer[0]) if peer else None
+        self._pipe = Pipe(cast(asyncio.Transport, transport))
+        self.origin = origin(self._pipe.peer)
         self._listener.roster.enter(self)
-        if self._listener.house is None and not self._admitted():
+        if self._listener.house is None and not self._listener.admit():
             self.evict()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the interface's
@@ -116,7 +90,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self._stuffed = True
-        self._pause_reading()
+        self._pipe.pause()
 
     def resume_writing(self) -> None:
         self._stuffed = False
@@ -139,9 +113,7 @@ class Connection(asyncio.BufferedProtocol):
         self._closing = True
         self._listener.roster.leave(self)
         self._give_up_content()
-        with suppress(OSError, ValueError):  # closed already; else what the peer has not read is not kept for it
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        self._transport.abort()
+        self._pipe.abort()
 
     def dismiss(self) -> None:
         """The listener ends: whoever is not in the middle of something leaves."""
@@ -177,7 +149,7 @@ class Connection(asyncio.BufferedProtocol):
             if hello is None:
                 return
             self._server_name, self._tls13 = hello
-            if not self._admitted():
+            if not self._listener.admits(self._server_name):
                 self.evict()
                 return
             context = self._listener.contexts.get(hello.server_name)
@@ -196,7 +168,7 @@ class Connection(asyncio.BufferedProtocol):
             self._leave()
         elif isinstance(context, asyncio.Future):
             self._waiting = context
-            self._pause_reading()
+            self._pipe.pause()
             context.add_done_callback(self._arrived)
         else:
             self._begin(context)
@@ -207,36 +179,26 @@ class Connection(asyncio.BufferedProtocol):
             self._guarded(self._take, context)
 
     def _take(self, context: asyncio.Future[Context]) -> None:
-        self._resume_reading()
+        self._pipe.resume()
         if context.cancelled():
             self.evict()
         elif context.exception() is not None:
-            self._transport.write(fatal(Alert.INTERNAL_ERROR))
+            self._pipe.write(fatal(Alert.INTERNAL_ERROR))
             self._leave()
         else:
             self._begin(context.result())
 
     def _refuse(self, alert: Alert, reason: str) -> None:
         self._log("hello_refused", reason)
-        self._transport.write(fatal(alert))
+        self._pipe.write(fatal(alert))
 
     def _begin(self, context: Context) -> None:
-        if not self._admitted():
+        if not self._listener.admits(self._server_name):
             self.evict()
             return
         self._engine = context.engine(tls13=self._tls13)
         hello, self._hello = self._hello, b""
         self._decrypt(self._engine, hello)
-
-    def _admitted(self) -> bool:
-        """Whether this name is answered now. That of the receiver is at any time: what it takes cannot be outdated."""
-        return self._listener.admit() or self._house is not None
-
-    @property
-    def _house(self) -> House | None:
-        """Who takes content at this server name."""
-        house = self._listener.house
-        return house if house is not None and house.receiver.host == self._server_name else None
 
     # The talk.
 
@@ -263,11 +225,11 @@ class Connection(asyncio.BufferedProtocol):
                 self._respond(engine, request)
         except Refused as refusal:
             self._reject(engine, refusal)
-        if self._closing or self._exchange is not None:
+        if self._closing or self._answering:
             return
         if engine.ended and not self._stuffed:
             self._part()
-        else:
+        elif self._exchange is None:
             self._turn(left - self._left)
 
     @property
@@ -284,7 +246,7 @@ class Connection(asyncio.BufferedProtocol):
             self._listener.roster.turn(self, Phase.HEADER)
 
     def _respond(self, engine: Engine, request: http1.Request) -> None:
-        if not self._admitted():
+        if not self._listener.admits(self._server_name):
             self.evict()
         elif request.content:
             self._admit(engine, request)
@@ -310,6 +272,10 @@ class Connection(asyncio.BufferedProtocol):
         self._log("request_refused", reason)
         self._give_up_content()
         engine.send(http1.encode(answer))
+        self._see_off(engine)
+
+    def _see_off(self, engine: Engine) -> None:
+        """Say close_notify to a peer of whom octets may still come, and throw them away."""
         engine.close()
         self._flush(engine)
         self._drain()
@@ -321,26 +287,24 @@ class Connection(asyncio.BufferedProtocol):
         if self._engine is not None and self._engine.established:
             self._talk(self._engine, answered)
         if not (self._stuffed or self._closing or self._answering):
-            self._resume_reading()
+            self._pipe.resume()
 
     # Content.
 
     @property
     def _answering(self) -> bool:
-        return self._exchange is not None and self._exchange.task is not None
+        return self._exchange is not None and self._exchange.answering
 
     def _admit(self, engine: Engine, request: http1.Request) -> None:
         """Let the content come, or say at once why not. Raises Refused."""
-        house = self._house
+        house = self._listener.house_of(self._server_name)
         if house is None:
             http1.refuse_content(request)
         admitted = house.receiver.admits(request)
         if not isinstance(admitted, int):
-            self._turn_away(engine, admitted, _words(admitted))
+            self._turn_away(engine, admitted, admitted.words)
             return
-        exchange = Exchange(request, content.begin(request, admitted), house.clock(), self._give_way)
-        house.enter(exchange)
-        self._exchange = exchange
+        self._exchange = exchange = house.enter(request, admitted, self._give_way)
         self._listener.roster.turn(self, Phase.CONTENT)
         if exchange.awaits_word and not self._reader.begun:
             engine.send(http1.CONTINUE)
@@ -348,19 +312,17 @@ class Connection(asyncio.BufferedProtocol):
 
     def _take_content(self, exchange: Exchange) -> None:
         """What is here of the content; when it is whole, have it answered. Raises Refused."""
-        house = self._listener.house
-        if house is None or self._answering:
+        if exchange.answering:
             return
-        rest = exchange.content.feed(self._reader.take())
-        house.grow(exchange)
+        rest = exchange.take(self._reader.take())
         if rest is not None:
             self._reader.feed(rest)
-            self._pause_reading()
+            self._pipe.pause()
             self._listener.roster.turn(self, Phase.ANSWER)
-            house.answered(exchange, self._peer, self._answered)
+            exchange.answered(self._pipe.peer, self._decided)
 
-    def _answered(self, task: asyncio.Task[http1.Response]) -> None:
-        """The receiver has decided. Whoever is not there any more gets no answer: that is all."""
+    def _decided(self, task: asyncio.Task[http1.Response]) -> None:
+        """The receiver has an answer. Whoever is not there any more gets none: that is all."""
         if not self._closing:
             self._guarded(self._go_on, task)
 
@@ -369,12 +331,23 @@ class Connection(asyncio.BufferedProtocol):
         if exchange is None or engine is None or task.cancelled():
             self.evict()
             return
-        self._exchange = None
-        answer = task.result()
-        if not answer.succeeds:
-            self._log("request_refused", _words(answer))
-        self._say(engine, exchange.request, answer)
-        self._resume(1)
+        self._exchange, request = None, exchange.request
+        answer = self._outcome(task)
+        if self._left > 1 and request.keep_alive:
+            self._say(engine, request, answer)
+            self._resume(1)
+        else:  # octets may be here that were not read meanwhile: a close would take the answer from the peer
+            engine.send(http1.encode(answer, request.method))
+            self._see_off(engine)
+
+    def _outcome(self, task: asyncio.Task[http1.Response]) -> http1.Response:
+        fault = task.exception()
+        if fault is not None:
+            self._listener.log.fault(fault)
+            return http1.plain(HTTPStatus.SERVICE_UNAVAILABLE)
+        if not task.result().succeeds:
+            self._log("request_refused", task.result().words)
+        return task.result()
 
     def _give_way(self) -> None:
         """The place of our content is needed."""
@@ -383,8 +356,8 @@ class Connection(asyncio.BufferedProtocol):
             self._guarded(self._reject, self._engine, full)
 
     def _give_up_content(self) -> None:
-        if self._exchange is not None and self._listener.house is not None:
-            self._listener.house.leave(self._exchange)
+        if self._exchange is not None:
+            self._exchange.leave()
             self._exchange = None
 
     # The end.
@@ -393,20 +366,13 @@ class Connection(asyncio.BufferedProtocol):
         if not self._talking or self._engine is None:
             self.evict()
         elif self._exchange is not None:
-            self._hurry(self._engine, self._exchange)
+            problem = self._exchange.overdue()
+            if problem is not None:
+                self._reject(self._engine, problem)
         elif phase is Phase.HEADER and self._reader.begun and not self._stuffed:
             self._reject(self._engine, Refused("not whole in time", http_status=HTTPStatus.REQUEST_TIMEOUT))
         else:
             self._part()
-
-    def _hurry(self, engine: Engine, exchange: Exchange) -> None:
-        """Content, or the answer to it, takes its time: too much of it?"""
-        if exchange.gets_on(asyncio.get_running_loop().time(), self._listener.limits):
-            return
-        if self._answering:
-            self._reject(engine, Refused("no answer in time", http_status=HTTPStatus.SERVICE_UNAVAILABLE))
-        else:
-            self._reject(engine, Refused("not whole in time", http_status=HTTPStatus.REQUEST_TIMEOUT))
 
     def _part(self) -> None:
         """Say close_notify, and close when all that was said is on its way."""
@@ -418,40 +384,17 @@ class Connection(asyncio.BufferedProtocol):
     def _leave(self) -> None:
         self._closing = True
         self._listener.roster.turn(self, Phase.CLOSING)
-        self._transport.close()
+        self._pipe.close()
 
     def _drain(self) -> None:
         """Close our side alone, since a close with octets unread would take our last word from the peer."""
         self._closing = True
         self._listener.roster.turn(self, Phase.CLOSING)
-        if not self._transport.is_closing():
-            with suppress(OSError):  # the peer was faster
-                self._transport.write_eof()
-
-    # The transport, which may have begun to close by itself.
+        self._pipe.resume()
+        self._pipe.close_our_side()
 
     def _flush(self, engine: Engine) -> None:
-        data = engine.outgoing()
-        if data and not self._transport.is_closing():
-            self._transport.write(data)
-
-    def _pause_reading(self) -> None:
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
-
-    def _resume_reading(self) -> None:
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
-
-    @property
-    def _peer(self) -> str:
-        peer = self._transport.get_extra_info("peername")
-        return str(peer[0]) if peer else ""
+        self._pipe.write(engine.outgoing())
 
     def _log(self, event: str, reason: str) -> None:
-        self._listener.log.line(event, reason=reason, server_name=self._server_name, peer=self._peer)
-
-
-def _words(answer: http1.Response) -> str:
-    """What the response says, for the log."""
-    return answer.body.decode("ascii", "replace").strip()
+        self._listener.log.line(event, reason=reason, server_name=self._server_name, peer=self._pipe.peer)

@@ -81,6 +81,11 @@ class Response(msgspec.Struct, frozen=True, gc=False):
         """Its status is one of success (RFC 9110 section 15.3)."""
         return self.status_line.startswith(b"HTTP/1.1 2")
 
+    @property
+    def words(self) -> str:
+        """What the body says, as a line for a log."""
+        return self.body.decode("ascii", "replace").strip()
+
 
 def response(status: HTTPStatus, body: bytes, *fields: bytes) -> Response:
     """A response in plain text. Never from a cache and never for one: RFC 8461 section 3.3 forbids HTTP caching."""

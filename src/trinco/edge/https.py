@@ -13,9 +13,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
-from trinco.edge.connection import Answer, Connection, Listener
+from trinco.edge.connection import Connection
 from trinco.edge.exchange import House, Receiver
 from trinco.edge.limits import Limits, Log, Roster
+from trinco.edge.listener import Answer, Listener
 from trinco.edge.sni import Contexts
 
 READ = 16 * 1024
