@@ -33,6 +33,7 @@ OF_A_DOMAIN = {
 OF_NONE = {
     "overview": SEE,
     "activity": SEE,
+    "tokens": SEE,
     "add": CHANGE,
     "bulk": POST,
     "reports": SEE,
@@ -40,8 +41,8 @@ OF_NONE = {
     "received": SEE,
 }
 OF_A_REPORT = {"report": SEE, "report_raw": SEE}
-ELSEWHERE = {"theme", "playground", "playground_change", "playground_report"}
-"""Held in test_web_preferences and test_web_playground."""
+ELSEWHERE = {"theme", "playground", "playground_change", "playground_report", "reports_export", "token_revoke"}
+"""Held in test_web_preferences, test_web_playground, test_exports and test_tokens."""
 
 
 @pytest.fixture

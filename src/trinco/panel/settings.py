@@ -65,12 +65,14 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "django_htmx",
     "heroicons",
+    "ninja",
 ]
 MIDDLEWARE = [
     "trinco.panel.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "trinco.panel.web.csp.ContentSecurityPolicyMiddleware",
+    "trinco.panel.api.problems.ProblemMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from django.urls import include, path
 
+from trinco.panel.api.v1 import api
+
 urlpatterns = [
     path("account/", include("allauth.urls")),
     path("language/", include("django.conf.urls.i18n")),
+    path("api/v1/", api.urls),
     path("", include("trinco.panel.web.urls")),
 ]

@@ -19,3 +19,7 @@ class EmailSyntaxError(InputError):
 
 class NoMembership(TrincoError):
     """The person belongs to no organisation."""
+
+
+class TooManyTokens(TrincoError):
+    """The person has as many usable tokens as one may have."""

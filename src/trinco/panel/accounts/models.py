@@ -74,6 +74,41 @@ class Membership(models.Model):
     def may_edit(self) -> bool:
         return self.role in (Role.OWNER, Role.ADMIN, Role.EDITOR)
 
+    @property
+    def may_manage(self) -> bool:
+        """Whether the person looks after the others and what they may do."""
+        return self.role in (Role.OWNER, Role.ADMIN)
+
+
+class TokenScope(models.TextChoices):
+    """What a token opens."""
+
+    READ = "read", _("Read")
+
+
+class ApiToken(models.Model):
+    """A key to the API, by which a program acts as its person. The key itself is told once and never kept."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(_("name"), max_length=80)
+    """What it is for, in its person's words."""
+    prefix = models.CharField(max_length=20, unique=True)
+    """The beginning of the key, by which it is found and shown."""
+    digest = models.CharField(max_length=64)
+    """SHA-256 of the whole key in hex: it is random, so that nothing slower is needed."""
+    scope = models.CharField(max_length=8, choices=TokenScope.choices, default=TokenScope.READ)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)
+    """To the minute; None: never."""
+    revoked_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[TenantManager[Self]] = TenantManager()
+
+    class Meta:
+        ordering: ClassVar = ["-created_at", "-id"]
+
 
 class AuditEntry(models.Model):
     """One deed. Append-only: written by services in the transaction of the deed, never changed, outlives its actor."""

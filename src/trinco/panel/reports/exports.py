@@ -15,8 +15,8 @@ from typing import Any
 from trinco.core.tables import as_csv
 from trinco.panel.reports import charts, listing
 from trinco.panel.reports.drill import Wanted
-from trinco.panel.reports.models import Report
-from trinco.panel.reports.scope import Scope
+from trinco.panel.reports.models import Report, Trust
+from trinco.panel.reports.scope import VOUCHED, Scope
 
 BOM = "\ufeff"
 MAX_DETAILS = 10_000
@@ -69,9 +69,10 @@ def reports(scope: Scope, _wanted: Wanted) -> Iterator[Row]:
 
 
 def report(row: Report) -> Row:
-    """One report in a row."""
-    told = {name: _value(getattr(row, name)) for name in REPORT if name not in ("id", "domain")}
-    return {"id": row.pk, "domain": row.domain.name, **told}
+    """One report in a row. `counted`: its sessions are in the sums."""
+    told = {name: _value(getattr(row, name)) for name in REPORT if name not in ("id", "domain", "counted")}
+    vouched = row.trust in VOUCHED or (row.trust == Trust.HTTPS and row.domain.trust_https)
+    return {"id": row.pk, "domain": row.domain.name, "counted": row.counted and vouched, **told}
 
 
 REPORT = (
@@ -140,6 +141,18 @@ def _counts(name: str, pairs: Iterable[tuple[str, int]]) -> list[Row]:
 
 def _value(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date | datetime) else value
+
+
+def facts(table: str, scope: Scope) -> Row:
+    """What the rows of a table are about."""
+    return {
+        "table": table,
+        "domain": scope.domain.name if scope.domain else None,
+        "from": scope.first.isoformat(),
+        "to": scope.last.isoformat(),
+        "sender": scope.submitter,
+        "trust": "all" if scope.everything else "counted",
+    }
 
 
 def csv(kind: Kind, rows: Iterable[Row]) -> Iterator[str]:

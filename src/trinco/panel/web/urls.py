@@ -20,6 +20,7 @@ from trinco.panel.web.views import (
     report,
     reports,
     setup,
+    tokens,
 )
 
 register_converter(DomainConverter, "domain")
@@ -48,6 +49,8 @@ urlpatterns = [
     path("reports/export/<slug:kind>.<slug:form>", exports.show, name="reports_export"),
     path("read/", read.show, name="read_report"),
     path("activity/", activity.show, name="activity"),
+    path("account/tokens/", tokens.show, name="tokens"),
+    path("account/tokens/<int:pk>/revoke/", tokens.revoke, name="token_revoke"),
     path("theme/", preferences.theme, name="theme"),
     path("playground/", playground.show, name="playground"),
     path("playground/change/", playground.change, name="playground_change"),

@@ -29,6 +29,8 @@ ACTIONS: dict[str, Promise] = {
     "policy.published": gettext_lazy("Policy changed"),
     "policy.undone": gettext_lazy("Change undone"),
     "policy.reissued": gettext_lazy("Policy given a new id"),
+    "token.created": gettext_lazy("API token made"),
+    "token.revoked": gettext_lazy("API token revoked"),
 }
 """Every action that the services write."""
 
@@ -81,6 +83,9 @@ def _details(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
         yield _("not covered by the policy: %s") % ", ".join(after["uncovered"])
     if after.get("id"):
         yield f"id {after['id']}"
+    token = after if "token" in after else before
+    if "token" in token:
+        yield f"{token['token']} ({token['prefix']}…)"
 
 
 def _reporting(after: Mapping[str, Any]) -> Iterator[str]:

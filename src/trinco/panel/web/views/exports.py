@@ -23,7 +23,7 @@ def show(request: MemberRequest, kind: str, form: str) -> StreamingHttpResponse:
         raise Http404
     scope, table = scope_of(request), exports.KINDS[kind]
     rows = table.rows(scope, _wanted(request))
-    pieces = exports.csv(table, rows) if form == "csv" else exports.as_json(_facts(kind, scope), rows)
+    pieces = exports.csv(table, rows) if form == "csv" else exports.as_json(exports.facts(kind, scope), rows)
     headers = {
         "Content-Disposition": f'attachment; filename="{_name(kind, scope)}.{form}"',
         "X-Content-Type-Options": "nosniff",
@@ -39,15 +39,3 @@ def _wanted(request: MemberRequest) -> Wanted:
 def _name(kind: str, scope: Scope) -> str:
     about = scope.domain.name if scope.domain else "all"
     return f"tls-{kind}-{about}-{scope.first}-{scope.last}"
-
-
-def _facts(kind: str, scope: Scope) -> dict[str, object]:
-    """What the rows are about."""
-    return {
-        "table": kind,
-        "domain": scope.domain.name if scope.domain else None,
-        "from": scope.first.isoformat(),
-        "to": scope.last.isoformat(),
-        "sender": scope.submitter,
-        "trust": "all" if scope.everything else "counted",
-    }

@@ -1,0 +1,120 @@
+"""Keys to the API: made, told once, looked up, revoked.
+
+A key is `trinco_`, eight characters by which it is found, and 32 that are secret: 160 random bits in base 32. Whoever
+reads the table has no key, and a leaked one is recognised by its beginning.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from trinco.panel.accounts.actors import Actor
+from trinco.panel.accounts.errors import TooManyTokens
+from trinco.panel.accounts.models import ApiToken, Membership, User
+from trinco.panel.accounts.services import record
+
+MARK = "trinco_"
+LIFETIMES = (30, 90, 365)
+"""Days that a token may be made for."""
+LIFETIME = 365
+MAX_TOKENS = 50
+"""Usable ones of one person."""
+_PREFIX_LENGTH = len(MARK) + 8
+_KEY_LENGTH = _PREFIX_LENGTH + 32
+_NOTED = timedelta(minutes=1)
+"""How often a use is written down."""
+_NO_DIGEST = hashlib.sha256(secrets.token_bytes(32)).hexdigest()
+
+
+def seen_by(membership: Membership) -> QuerySet[ApiToken]:
+    """A person's own tokens; whoever looks after the organisation sees everybody's."""
+    tokens = ApiToken.objects.of(membership.organisation).select_related("user")
+    return tokens if membership.may_manage else tokens.filter(user=membership.user_id)
+
+
+def usable(tokens: QuerySet[ApiToken], now: datetime) -> QuerySet[ApiToken]:
+    """Those that open something."""
+    return tokens.filter(revoked_at=None, expires_at__gt=now)
+
+
+@transaction.atomic
+def create_token(*, membership: Membership, name: str, days: int, actor: Actor) -> tuple[ApiToken, str]:
+    """A token of this person in this organisation, and its key, which is told nowhere else. Raises TooManyTokens."""
+    now = timezone.now()
+    # The person's row is the lock: of two requests at once the second counts what the first has made.
+    user = User.objects.select_for_update().get(pk=membership.user_id)
+    if usable(ApiToken.objects.of(membership.organisation).filter(user=user), now).count() >= MAX_TOKENS:
+        raise TooManyTokens(str(MAX_TOKENS))
+    key = _key()
+    token = ApiToken.objects.everywhere().create(
+        organisation=membership.organisation,
+        user=user,
+        name=name,
+        prefix=key[:_PREFIX_LENGTH],
+        digest=_digest(key),
+        created_at=now,
+        expires_at=now + timedelta(days=days),
+    )
+    _record("token.created", token, actor)
+    return token, key
+
+
+@transaction.atomic
+def revoke_token(*, token: ApiToken, actor: Actor) -> None:
+    """From now on the key opens nothing. Revoking it again changes nothing."""
+    if ApiToken.objects.everywhere().filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        _record("token.revoked", token, actor)
+    token.refresh_from_db()
+
+
+def member_by(key: str, now: datetime) -> Membership | None:
+    """As whom a program with this key acts; None: the key is unknown, revoked or expired, or its person has left.
+
+    Two queries, and once a minute a third that notes the use. What is compared takes as long for a wrong key as for
+    the right one.
+    """
+    if len(key) != _KEY_LENGTH or not key.startswith(MARK) or not key.isascii():
+        return None
+    token = usable(ApiToken.objects.everywhere(), now).filter(prefix=key[:_PREFIX_LENGTH]).first()
+    if not hmac.compare_digest(_digest(key), token.digest if token else _NO_DIGEST) or token is None:
+        return None
+    members = Membership.objects.select_related("organisation", "user").filter(user__is_active=True)
+    membership = members.filter(user=token.user_id, organisation=token.organisation_id).first()
+    if membership is not None:
+        _note_use(token, now)
+    return membership
+
+
+def _note_use(token: ApiToken, now: datetime) -> None:
+    if token.last_used_at is None or token.last_used_at <= now - _NOTED:
+        unnoted = Q(last_used_at=None) | Q(last_used_at__lte=now - _NOTED)
+        ApiToken.objects.everywhere().filter(unnoted, pk=token.pk).update(last_used_at=now)
+
+
+def _key() -> str:
+    return MARK + base64.b32encode(secrets.token_bytes(25)).decode("ascii").lower()
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _record(action: str, token: ApiToken, actor: Actor) -> None:
+    told = {"token": token.name, "prefix": token.prefix, "expires": token.expires_at.date().isoformat()}
+    before, after = ({}, told) if action == "token.created" else (told, {})
+    record(
+        organisation=token.organisation,
+        actor=actor,
+        action=action,
+        subject=token.user.email,
+        before=before,
+        after=after,
+    )

@@ -1,0 +1,32 @@
+"""The form that makes a key to the API."""
+
+from __future__ import annotations
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from trinco.panel.accounts.tokens import LIFETIME, LIFETIMES
+
+
+def _lifetimes() -> list[tuple[int, str]]:
+    return [(days, ngettext("%(n)d day", "%(n)d days", days) % {"n": days}) for days in LIFETIMES]
+
+
+class TokenForm(forms.Form):
+    """What it is for, and for how long."""
+
+    name = forms.CharField(
+        label=_("What it is for"),
+        max_length=80,
+        help_text=_("So that you know in a year which one it is: “monitoring”, “ticket system”."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    days = forms.TypedChoiceField(label=_("Valid for"), coerce=int, choices=_lifetimes, initial=LIFETIME)
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if not name.isprintable():
+            raise ValidationError(_("Letters, digits and signs alone."))
+        return name
