@@ -55,7 +55,7 @@ def ready(owner: Organisation, name: str = OURS, *, reports: bool = True) -> Hos
     probed(domain, host, Starttls.OK)
     certified(domain)
     if reports:
-        reported(domain, *[0] * 14)
+        reported(domain, *[0] * 14, last=10)
     support_panel.edge()
     return settled(domain)
 

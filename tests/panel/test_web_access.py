@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 from django.urls import URLPattern, reverse
-from tests import support_panel, support_web
+from tests import support_panel, support_reports, support_web
 
 from trinco.core.mtasts.policy import Mode
 from trinco.panel.accounts.models import AuditEntry, Organisation, Role
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies import services
+from trinco.panel.reports.models import RawReport, RawState, Recipient
 from trinco.panel.web import urls
 
 SEE, CHANGE, POST = "see", "change", "post"
@@ -29,6 +30,7 @@ OF_A_DOMAIN = {
     "leave": CHANGE,
     "check": POST,
     "tlsrpt": POST,
+    "recipient_add": POST,
 }
 OF_NONE = {
     "overview": SEE,
@@ -39,8 +41,13 @@ OF_NONE = {
     "reports": SEE,
     "sources": SEE,
     "received": SEE,
+    "report_settings": CHANGE,
 }
 OF_A_REPORT = {"report": SEE, "report_raw": SEE}
+OF_AN_ARRIVAL = {"report_retry": POST}
+OF_A_RECIPIENT = {"recipient_remove": POST}
+PUBLIC = {"read_report", "recipient_confirm"}
+"""Held in test_web_read and test_web_tlsrpt."""
 ELSEWHERE = {"theme", "playground", "playground_change", "playground_report", "reports_export", "token_revoke"}
 """Held in test_web_preferences, test_web_playground, test_exports and test_tokens."""
 
@@ -69,7 +76,7 @@ def statuses(client: Client, pages: dict[str, str], *args: str) -> dict[str, int
 def test_every_address_is_named_here() -> None:
     """A page that comes in without these tests is noticed."""
     names = {pattern.name for pattern in urls.urlpatterns if isinstance(pattern, URLPattern)}
-    assert names == {*OF_A_DOMAIN, *OF_NONE, *OF_A_REPORT, *ELSEWHERE}
+    assert names == {*OF_A_DOMAIN, *OF_NONE, *OF_A_REPORT, *OF_AN_ARRIVAL, *OF_A_RECIPIENT, *PUBLIC, *ELSEWHERE}
 
 
 class TestPagesOfADomain:
@@ -109,6 +116,48 @@ class TestPagesOfADomain:
         client, domain = support_web.browser(support_web.owner_of(ours)), support_panel.hosted(ours)
         support_panel.domains.remove_unverified(domain=domain, actor=support_panel.ANA)
         assert statuses(client, OF_A_DOMAIN, domain.name) == dict.fromkeys(OF_A_DOMAIN, 404)
+
+
+class TestReports:
+    """RELIABILITY 2: a report, an arrival and a recipient belong to one organisation, and do not exist for others."""
+
+    def answers(self, domain: HostedDomain, client: Client) -> dict[str, int]:
+        """What each page of a report, an arrival and a recipient of the domain answers."""
+        report = support_reports.reported(domain)
+        raw = RawReport.objects.everywhere().get(pk=report.raw_id)
+        RawReport.objects.everywhere().filter(pk=raw.pk).update(state=RawState.PARKED)
+        recipient = Recipient.objects.everywhere().create(domain=domain, address="eva@example.net", created_by="ana")
+        return {
+            **statuses(client, OF_A_REPORT, str(report.pk)),
+            **statuses(client, OF_AN_ARRIVAL, str(raw.pk)),
+            **statuses(client, OF_A_RECIPIENT, domain.name, str(recipient.pk)),
+        }
+
+    def test_the_owner_may_everything(self, domain: HostedDomain) -> None:
+        client = support_web.browser(support_web.owner_of(domain.organisation))
+        expected = {"report": 200, "report_raw": 200, "report_retry": 302, "recipient_remove": 302}
+        assert self.answers(domain, client) == expected
+
+    def test_a_viewer_sees_but_does_not_change(self, domain: HostedDomain) -> None:
+        viewer = support_web.person("eva@example.com", domain.organisation, Role.VIEWER)
+        expected = {"report": 200, "report_raw": 200, "report_retry": 403, "recipient_remove": 403}
+        assert self.answers(domain, support_web.browser(viewer)) == expected
+
+    def test_a_stranger_finds_nothing(self, domain: HostedDomain, theirs: Organisation) -> None:
+        client = support_web.browser(support_web.owner_of(theirs))
+        assert set(self.answers(domain, client).values()) == {404}
+        assert Recipient.objects.everywhere().count() == 1
+        assert RawReport.objects.everywhere().get().state == RawState.PARKED
+
+    def test_nobody_is_sent_to_sign_in(self, domain: HostedDomain) -> None:
+        assert set(self.answers(domain, Client()).values()) == {302}
+        assert Recipient.objects.everywhere().count() == 1
+
+    def test_a_recipient_of_another_domain_of_ours_is_none_of_this_one(self, domain: HostedDomain) -> None:
+        other = support_panel.hosted(domain.organisation, "outro.example")
+        row = Recipient.objects.everywhere().create(domain=other, address="eva@example.net", created_by="ana")
+        client = support_web.browser(support_web.owner_of(domain.organisation))
+        assert client.post(reverse("recipient_remove", args=[domain.name, row.pk])).status_code == 404
 
 
 class TestOtherPages:

@@ -15,6 +15,7 @@ from trinco.core.errors import DomainSyntaxError, PolicySyntaxError
 from trinco.core.mtasts import mx as mx_patterns
 from trinco.core.mtasts.policy import MAX_AGE_LIMIT, Mode, Policy
 from trinco.core.names import MAX_TYPED, Domain
+from trinco.panel.reports.retention import MOST_DAYS
 from trinco.panel.web import words
 from trinco.panel.web.reasons import reason
 from trinco.panel.web.templatetags.trinco import span
@@ -149,6 +150,25 @@ class PolicyForm(forms.Form):
             except PolicySyntaxError as error:
                 raise ValidationError(reason(error)) from error
         return data
+
+
+class RetentionForm(forms.Form):
+    """How many days what lies below the totals is kept."""
+
+    raw_days = SecondsField(
+        min_value=1,
+        max_value=MOST_DAYS,
+        label=_("Days until a raw report goes"),
+        help_text=_(
+            "As it came, compressed. It is what can be downloaded, and what the totals can be built again from."
+        ),
+    )
+    row_days = SecondsField(
+        min_value=1,
+        max_value=MOST_DAYS,
+        label=_("Days until a report goes"),
+        help_text=_("What it says, row by row. The daily totals stay for ever."),
+    )
 
 
 class ActivityFilter(forms.Form):

@@ -90,17 +90,66 @@ REPORTS = (
 )
 
 
+ARRIVALS = (
+    gettext_noop("about no policy at all"),
+    gettext_noop("about {}"),
+    gettext_noop("nobody vouches for it"),
+    gettext_noop("signed by {}, not by the domain of its contact ({})"),
+    gettext_noop("DNS gave no answer for the key of its signature for a day"),
+    gettext_noop("not an e-mail address"),
+    gettext_noop("an e-mail address has ASCII letters alone here"),
+    gettext_noop("that is the mailbox for reports itself"),
+)
+SIGNATURES = (
+    gettext_noop("the mail is not signed"),
+    gettext_noop("the mail has more than {} signatures"),
+    gettext_noop("the mail has no From field"),
+    gettext_noop("the mail has more than one field {}"),
+    gettext_noop("the From field is not one plain address"),
+    gettext_noop("the From field's address is in no mail domain"),
+    gettext_noop("{} signed for a mail from {}"),
+    gettext_noop("the body is not what was signed"),
+    gettext_noop("the signature does not fit the mail and its key"),
+    gettext_noop("the signature's key is not in DNS"),
+    gettext_noop("several keys stand in DNS for the signature"),
+    gettext_noop("the signature's key is on trial (t=y)"),
+    gettext_noop("the signature's key was withdrawn"),
+    gettext_noop("the signature's key is not for TLS reports (s=)"),
+    gettext_noop("the signature's key is not for SHA-256 (h=)"),
+    gettext_noop("the signature's key is for its domain alone (t=s)"),
+    gettext_noop("the signature's key cannot be read"),
+    gettext_noop("the signature's key is of an unknown kind"),
+    gettext_noop("the signature's key is of another kind"),
+    gettext_noop("the signature's key has {} bits"),
+    gettext_noop("the signature covers a part of the body alone (l=)"),
+    gettext_noop("the signature's algorithm is not taken"),
+    gettext_noop("the signature's canonical form is unknown"),
+    gettext_noop("the signature is too large"),
+    gettext_noop("the signature cannot be read"),
+    gettext_noop("the signature is not whole"),
+    gettext_noop("the signature's time cannot be read"),
+    gettext_noop("the signature's time is to come"),
+    gettext_noop("the signature has expired"),
+    gettext_noop("the signature is by no mail domain"),
+    gettext_noop("the signature's selector is no name"),
+    gettext_noop("the signature's identity is outside its domain"),
+    gettext_noop("the signature names too many fields"),
+    gettext_noop("the signature does not cover the From field"),
+    gettext_noop("the signature covers neither TLS-Report-Submitter nor Content-Type"),
+)
+
+
 def reason(error: InputError) -> str:
     """Why the input was refused, translated; a sentence that is not known here stays English."""
     return said(error.reason)
 
 
 def said(text: str) -> str:
-    """A reason of core's that was written down in English, translated as above."""
-    for template in (*NAMES, *POLICIES, *REPORTS):
+    """A reason that was written down in English, translated as above; several stand in a row, with semicolons."""
+    for template in (*NAMES, *POLICIES, *REPORTS, *ARRIVALS, *SIGNATURES):
         if found := _pattern(template).fullmatch(text):
             return gettext(template).format(*found.groups())
-    return text
+    return "; ".join(map(said, text.split("; "))) if "; " in text else text
 
 
 @cache

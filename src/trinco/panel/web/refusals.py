@@ -11,6 +11,7 @@ from trinco.core.errors import InputError, TrincoError
 from trinco.panel.domains.errors import NotInSetup
 from trinco.panel.domains.models import State
 from trinco.panel.policies import errors
+from trinco.panel.reports import errors as reports
 from trinco.panel.web.reasons import reason
 
 
@@ -52,4 +53,10 @@ _WORDS: dict[type[TrincoError], Callable[..., str]] = {
         "Somebody changed the policy meanwhile. This is what it would become from there."
     ),
     NotInSetup: lambda _error: _("The domain is served already."),
+    reports.NotParked: lambda _error: _("It was read meanwhile, or waits to be read."),
+    reports.AlreadyRecipient: lambda _error: _("This address gets copies already."),
+    reports.TooManyRecipients: lambda _error: _("A domain has ten recipients of copies at most."),
+    reports.ConfirmationRefused: lambda _error: _(
+        "This link is too old, or was never right, or the address was removed."
+    ),
 }

@@ -15,7 +15,8 @@ from trinco.core.errors import DomainSyntaxError
 from trinco.core.names import Domain
 from trinco.panel.accounts.actors import CLI, TRINCO
 from trinco.panel.accounts.models import AuditEntry
-from trinco.panel.web.templatetags.trinco import mode_word, span
+from trinco.panel.web.foreign import plain
+from trinco.panel.web.templatetags.trinco import in_days, mode_word, span
 
 ACTIONS: dict[str, Promise] = {
     "domain.added": gettext_lazy("Domain added"),
@@ -25,6 +26,11 @@ ACTIONS: dict[str, Promise] = {
     "domain.left": gettext_lazy("Began to leave"),
     "domain.gone": gettext_lazy("No longer served"),
     "domain.taken-over": gettext_lazy("Taken over by whom its records point to"),
+    "domain.recipient-added": gettext_lazy("Recipient of report copies added"),
+    "domain.recipient-confirmed": gettext_lazy("Recipient of report copies confirmed"),
+    "domain.recipient-removed": gettext_lazy("Recipient of report copies removed"),
+    "report.retried": gettext_lazy("Report to be read again"),
+    "reports.retention": gettext_lazy("How long reports are kept"),
     "policy.started": gettext_lazy("Mail servers confirmed"),
     "policy.published": gettext_lazy("Policy changed"),
     "policy.undone": gettext_lazy("Change undone"),
@@ -79,6 +85,7 @@ def _details(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
         yield _("kept for: %s") % _change(span(before["max_age"]), span(after["max_age"]))
     yield from _list_changes(before.get("mx", []), after.get("mx", []))
     yield from _reporting(after)
+    yield from _kept(before, after)
     if after.get("uncovered"):
         yield _("not covered by the policy: %s") % ", ".join(after["uncovered"])
     if after.get("id"):
@@ -95,6 +102,15 @@ def _reporting(after: Mapping[str, Any]) -> Iterator[str]:
         yield _("reports by HTTPS too") if after["tlsrpt_https"] else _("reports by mail alone")
     if "trust_https" in after:
         yield _("reports by HTTPS counted") if after["trust_https"] else _("reports by HTTPS not counted")
+
+
+def _kept(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Recipients of copies, and how long what lies below the totals is kept."""
+    if after.get("address"):
+        yield plain(after["address"])
+    for name, text in (("raw_days", _("raw reports: %s")), ("row_days", _("reports: %s"))):
+        if name in after and before.get(name) != after[name]:
+            yield text % _change(in_days(before[name]) if name in before else None, in_days(after[name]))
 
 
 def _change(before: str | None, after: str) -> str:

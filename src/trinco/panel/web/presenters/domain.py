@@ -18,6 +18,7 @@ from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.services import horizon_of
 from trinco.panel.rendering import tlsrpt_record
+from trinco.panel.reports.models import Recipient
 from trinco.panel.web.dates import day
 from trinco.panel.web.enforced import enforced_until
 from trinco.panel.web.presenters import records, servers
@@ -123,6 +124,11 @@ class DomainView:
     def report_record(self) -> str:
         """What `_smtp._tls` says while it answers."""
         return tlsrpt_record(settings.CONFIG.zone, self.domain.label, https=self.domain.tlsrpt_https) or ""
+
+    @property
+    def recipients(self) -> list[Recipient]:
+        """Who gets copies of its reports, or was asked."""
+        return list(self.domain.recipients.all())
 
     @property
     def action(self) -> Action | None:

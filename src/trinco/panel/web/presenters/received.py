@@ -140,7 +140,11 @@ def vouched(row: Report) -> Line:
         ),
         Trust.NONE: _("Nobody vouches for it: anybody may have written it."),
     }
-    return Line(TRUST_LOOKS[trust], sentences[trust] + (f" {reason}" if trust is Trust.NONE and reason else ""))
+    return Line(TRUST_LOOKS[trust], _with(sentences[trust], reason if trust is Trust.NONE else ""))
+
+
+def _with(sentence: str, reason: str) -> str:
+    return f"{sentence} {_('Why: %s.') % reason}" if reason else sentence
 
 
 def is_counted(row: Report) -> bool:

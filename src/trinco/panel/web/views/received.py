@@ -1,15 +1,22 @@
-"""Reports that came: the list, and what could not be read."""
+"""Reports that came: the list, and what could not be read, with another try."""
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
 
-from trinco.panel.reports.models import Trust
+from trinco.panel.accounts import actors
+from trinco.panel.reports import services
+from trinco.panel.reports.errors import NotParked
+from trinco.panel.reports.models import RawReport, RawState, Trust
 from trinco.panel.web import paging, received
-from trinco.panel.web.access import MemberRequest, member
+from trinco.panel.web.access import MemberRequest, editor, member
 from trinco.panel.web.presenters.received import arrival_rows, report_rows
+from trinco.panel.web.refusals import refusal
 
 
 @require_GET
@@ -29,6 +36,21 @@ def show(request: MemberRequest) -> HttpResponse:
         "wanted": wanted,
         "counts": received.counts(request.organisation),
         "trusts": Trust.choices,
+        "retriable": wanted.state == RawState.PARKED and request.membership.may_edit,
         **rows,
     }
     return render(request, "web/received.html", context)
+
+
+@require_POST
+@editor
+def retry(request: MemberRequest, pk: int) -> HttpResponse:
+    """Have a parked arrival read once more."""
+    raw = get_object_or_404(RawReport.objects.of(request.organisation).select_related("domain", "organisation"), pk=pk)
+    try:
+        services.retry(raw=raw, actor=actors.of(request))
+    except NotParked as error:
+        messages.info(request, refusal(error))
+    else:
+        messages.success(request, _("It is read once more within seconds."))
+    return redirect(f"{reverse('received')}?state={RawState.PARKED}")

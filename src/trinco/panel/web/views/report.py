@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 
 from trinco.core.tlsrpt import archive
 from trinco.core.tlsrpt.arrival import Channel
+from trinco.panel.reports import services
 from trinco.panel.reports.models import RawReport, Report
 from trinco.panel.web.access import MemberRequest, member
 from trinco.panel.web.presenters import received
@@ -32,7 +33,8 @@ def raw(request: MemberRequest, pk: int) -> HttpResponse:
     if row.raw is not None and received.may_see_whole(row):
         body = zlib.decompress(row.raw.body)
         return _file(body, f"report-{pk}.{_suffix(row.raw, body)}", "application/octet-stream")
-    return _file(json_of(received.own_part(row)), f"report-{pk}.json", "application/json")
+    own = services.own_part(row) or received.own_part(row)
+    return _file(json_of(own), f"report-{pk}.json", "application/json")
 
 
 def report_of(request: MemberRequest, pk: int) -> Report:
