@@ -51,6 +51,7 @@ class TestSenders:
     def test_the_newest_report_speaks(self, domain: HostedDomain) -> None:
         day = support_reports.yesterday()
         reported(domain, day=day - timedelta(days=1), organization_name="Old name")
+        domain.versions.update(served_from=domain.created_at - timedelta(days=9))  # served before it was reported on
         current = bytes(domain.standing.current.body).decode().splitlines()  # type: ignore[attr-defined]
         reported(domain, policy(strings=current), day=day, organization_name="Google")
         [found] = charts.by_source(scope(domain.organisation, first=day - timedelta(days=6), last=day))
