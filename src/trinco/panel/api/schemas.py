@@ -118,6 +118,7 @@ class DetailOut(Schema):
     sending_mta_ip: str
     failure_reason_code: str
     additional_information: str
+    mode: str
     failed_session_count: int
     first: date
     last: date

@@ -29,6 +29,7 @@ _GROUP = (
     "sending_mta_ip",
     "failure_reason_code",
     "additional_information",
+    "policy__version__mode",
 )
 
 
@@ -45,6 +46,8 @@ class DetailRow:
     sending_mta_ip: str
     failure_reason_code: str
     additional_information: str
+    mode: str
+    """Of the policy of ours that the sender applied; "" where it was none, or is not told."""
     failed_session_count: int
     first: date
     last: date
@@ -136,9 +139,10 @@ def _newest_rows(scope: Scope, wanted: Wanted, since: date) -> QuerySet[FailureR
 
 
 def _detail(row: Mapping[str, Any]) -> DetailRow:
-    told = {name: row[name] for name in _GROUP[1:]}
+    told = {name: row[name] for name in _GROUP[1:-1]}
     return DetailRow(
         domain=row["domain__name"],
+        mode=row["policy__version__mode"] or "",
         failed_session_count=int(row["failed"]),
         first=row["first"],
         last=row["last"],

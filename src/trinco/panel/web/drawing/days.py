@@ -82,7 +82,8 @@ def scale_labels(days: Sequence[Day]) -> SafeString:
     """The numbers beside the chart: the inside of an `<svg>` as high as it."""
     scale = axis(max((day.sessions for day in days), default=0))
     labels = [_scale_label(line, _y(line, scale)) for line in scale.lines]
-    lane = f'<text x="100%" dx="-8" y="{LANE_Y + 12}" text-anchor="end">{escape(_("Fail %"))}</text>'
+    word = escape(_("Fail %"))
+    lane = f'<text x="100%" dx="-8" y="{LANE_Y + 12}" text-anchor="end">{word}</text>'
     return mark_safe("".join([*labels, lane]))  # noqa: S308 - numbers and one word of ours
 
 

@@ -99,7 +99,7 @@ def _period(bar: Day, address: Address, *, by_month: bool) -> Period:
 def _label(period: Period) -> str:
     """What a reader of the page hears, and the lines of the note at the pointer."""
     if not period.reports:
-        return f"{period.word} · {_('No report received')}"
+        return " · ".join([period.word, _("No report received")])
     succeeded = _("%s succeeded") % figures.count(period.succeeded)
     failed = _("%(n)s failed (%(rate)s)") % {"n": figures.count(period.failed), "rate": period.rate}
     return f"{period.word} · {succeeded} · {failed}"

@@ -78,6 +78,8 @@ class DetailView:
     mx: str
     receiving_ip: str
     sending_mta_ip: str
+    mode: str
+    """Of the policy that the sender applied; "" where it is not told."""
     reason: str
     reason_meaning: Meaning | None
     further: str
@@ -220,6 +222,7 @@ def _detail(row: DetailRow) -> DetailView:
         mx=plain(row.receiving_mx_hostname),
         receiving_ip=plain(row.receiving_ip),
         sending_mta_ip=plain(row.sending_mta_ip),
+        mode=row.mode,
         reason=plain(row.failure_reason_code),
         reason_meaning=reason_meaning(row.failure_reason_code),
         further=further,

@@ -77,7 +77,8 @@ def _source(number: int, row: SourceRow, most: int, href: str, opened: str | Non
 def _where(row: SourceRow) -> str:
     """`30 reports · last for 23 Nov 2026`."""
     reports = ngettext("%(n)s report", "%(n)s reports", row.reports) % {"n": figures.count(row.reports)}
-    return f"{reports} · {_('last for %s') % dates.short_day(row.last)}"
+    last = _("last for %s") % dates.short_day(row.last)
+    return f"{reports} · {last}"
 
 
 def applied_words(told: AppliedPolicy | None) -> str:
