@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -60,14 +60,28 @@ class Wish:
 Task = tuple[Wish, Report]
 
 
+@dataclass(slots=True)
+class Pace:
+    """So many turns a second, evenly."""
+
+    rate: float
+    _next: float = 0.0
+
+    async def turn(self) -> None:
+        """Wait for the next one."""
+        moment = asyncio.get_running_loop().time()
+        self._next = max(moment, self._next) + 1 / self.rate
+        await asyncio.sleep(self._next - 1 / self.rate - moment)
+
+
 @dataclass(frozen=True, slots=True)
 class Post:
-    """The senders at work. `now` is the clock, `rate` how many reports a second are sent at most."""
+    """The senders at work. `now` is the clock."""
 
     data: Path
     road: Road
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    rate: float = RATE
+    pace: Pace = field(default_factory=lambda: Pace(RATE))
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -186,7 +200,7 @@ class Post:
 
     async def _taken(self, delivery: Awaitable[None]) -> bool:
         """Whether it was; False: refused for good. Raises Undelivered when it is worth another try."""
-        await asyncio.sleep(1 / self.rate)
+        await self.pace.turn()
         try:
             await delivery
         except Undelivered as error:

@@ -109,7 +109,7 @@ def midnight(day: date) -> datetime:
 
 def told(view: View) -> Report | None:
     """The report; None: the sender had nothing to tell, or its reporting did not run that day."""
-    sessions = _sessions(view)
+    sessions = _sessions(view) if view.customer.mail else 0
     if not sessions or _silent(view):
         return None
     return Report(
