@@ -21,7 +21,7 @@ from trinco.panel.reports.scope import VOUCHED, Scope
 BOM = "\ufeff"
 MAX_DETAILS = 10_000
 """Rows of failure details in one file."""
-_LINES = 200
+LINES = 200
 """Rows that are written at a time."""
 
 Row = dict[str, Any]
@@ -70,9 +70,9 @@ def reports(scope: Scope, _wanted: Wanted) -> Iterator[Row]:
 
 def report(row: Report) -> Row:
     """One report in a row. `counted`: its sessions are in the sums."""
-    told = {name: _value(getattr(row, name)) for name in REPORT if name not in ("id", "domain", "counted")}
     vouched = row.trust in VOUCHED or (row.trust == Trust.HTTPS and row.domain.trust_https)
-    return {"id": row.pk, "domain": row.domain.name, "counted": row.counted and vouched, **told}
+    other = {"domain": row.domain.name, "counted": row.counted and vouched}
+    return {name: other[name] if name in other else _value(getattr(row, name)) for name in REPORT}
 
 
 REPORT = (
@@ -191,7 +191,7 @@ def _joined(pieces: Iterable[str]) -> Iterator[str]:
     held: list[str] = []
     for piece in pieces:
         held.append(piece)
-        if len(held) >= _LINES:
+        if len(held) >= LINES:
             yield "".join(held)
             held.clear()
     yield "".join(held)
