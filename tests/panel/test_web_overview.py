@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.db import connection
@@ -11,12 +11,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from tests import support_panel, support_web
+from tests.support_checks_rows import reported
 
 from trinco.core.mtasts.policy import Mode
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.checks.status import refresh_by_key
 from trinco.panel.domains.models import Finding, HostedDomain, Level, Starttls, State
 from trinco.panel.policies import services
+from trinco.panel.reports.charts import Day
+from trinco.panel.reports.models import Trust
+from trinco.panel.web.presenters.overview import drawn_days
 
 
 @pytest.fixture
@@ -53,7 +57,7 @@ class TestOrder:
     def test_the_problem_is_said_in_words(self, ours: Organisation, person: Client) -> None:
         broken = enforcing(ours, "echo.example")
         support_panel.sight_mx(broken, "mx1.echo.example", "mx9.echo.example")
-        assert "mx9 is not in the policy Enforce 1 of 2" in support_web.text_of(person.get("/"))
+        assert "mx9 is not in the policy Enforce 14,000 100.00 %" in support_web.text_of(person.get("/"))
 
     def test_a_lost_record_is_named(self, ours: Organisation, person: Client) -> None:
         support_panel.sight(enforcing(ours, "echo.example"), Finding.MISSING)
@@ -117,6 +121,47 @@ class TestFigures:
     def test_an_empty_organisation_learns_what_to_do(self, person: Client) -> None:
         text = support_web.text_of(person.get("/"))
         assert "No domain yet Add a mail domain, publish three CNAME records once" in text
+
+
+class TestSessions:
+    """UX, page 1: thirty days, sessions and success of each domain, as senders told."""
+
+    def test_what_thirty_days_came_to(self, ours: Organisation, person: Client) -> None:
+        domain = support_web.ready(ours, "charlie.example", reports=False)
+        reported(domain, 60, 0, 0, 0, sessions=1000)
+        reported(domain, 500, sessions=500, last=31)
+        reported(domain, 999, sessions=999, trust=Trust.NONE)
+        text = support_web.text_of(person.get("/"))
+        assert "charlie.example In testing Testing 4,000 98.50 %" in text
+        assert '<span class="bad">98.50 %</span>' in person.get("/").content.decode()
+
+    def test_a_failure_in_a_million_is_never_a_hundred_percent(self, ours: Organisation, person: Client) -> None:
+        domain = support_web.ready(ours, "charlie.example", reports=False)
+        reported(domain, 1, sessions=1_000_000)
+        page = person.get("/").content.decode()
+        assert "1,000,000" in page
+        assert "<span>99.99 %</span>" in page
+
+    def test_until_when_there_are_reports(self, ours: Organisation, person: Client) -> None:
+        domain = support_web.ready(ours, "charlie.example", reports=False)
+        assert "reports up to" not in support_web.text_of(person.get("/"))
+        reported(domain, 0, last=2)
+        before = timezone.now().date() - timedelta(days=2)
+        assert f"1 mail domain reports up to {before.day} {before:%B %Y}" in support_web.text_of(person.get("/"))
+
+    def test_days_without_a_report_are_not_drawn_as_zero(self, ours: Organisation, person: Client) -> None:
+        support_web.ready(ours, "charlie.example", reports=False)
+        support_panel.hosted(ours, "bravo.example")
+        page = person.get("/").content.decode()
+        assert page.count('class="c-miss"') == 2
+        assert 'class="c-ok"' not in page
+
+    def test_the_last_day_drawn_is_yesterday_until_somebody_tells_of_today(self) -> None:
+        today = date(2026, 11, 24)
+        silent = [Day(today - timedelta(days=back)) for back in range(30, -1, -1)]
+        told = [*silent[:-1], Day(today, 1, 0, 1)]
+        assert [drawn_days(window, today)[-1].day.day for window in (silent, told, [])] == [23, 24, 23]
+        assert {len(drawn_days(window, today)) for window in (silent, told, [])} == {30}
 
 
 class TestBounds:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.http import QueryDict
 
 from trinco.core.errors import DomainSyntaxError
@@ -13,6 +14,7 @@ from trinco.core.names import Domain
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain, Level, MxSighting, State
 from trinco.panel.policies.models import Standing
+from trinco.panel.reports.models import DailyTotal
 
 CHIPS = {
     "all": tuple(Level),
@@ -67,6 +69,12 @@ def counts(organisation: Organisation) -> Counts:
     standings = Standing.objects.of(organisation).exclude(domain__state__in=[State.GONE, State.SETUP])
     modes = standings.values_list("current__mode").annotate(Count("pk"))
     return Counts(dict(levels), {**{mode.value: 0 for mode in Mode}, **dict(modes)})
+
+
+def last_reported(organisation: Organisation) -> date | None:
+    """The newest day that any report of theirs is about."""
+    found: date | None = DailyTotal.objects.of(organisation).aggregate(day=Max("day"))["day"]
+    return found
 
 
 def matching(organisation: Organisation, wanted: Filter) -> QuerySet[HostedDomain]:

@@ -145,11 +145,20 @@ def reason(error: InputError) -> str:
 
 
 def said(text: str) -> str:
-    """A reason that was written down in English, translated as above; several stand in a row, with semicolons."""
+    """A reason that was written down in English, translated as above; several may stand in a row, with semicolons."""
+    parts = [_translated(part) for part in text.split("; ")]
+    known = [part for part in parts if part is not None]
+    if len(known) == len(parts):
+        return "; ".join(known)
+    whole = _translated(text)
+    return text if whole is None else whole
+
+
+def _translated(text: str) -> str | None:
     for template in (*NAMES, *POLICIES, *REPORTS, *ARRIVALS, *SIGNATURES):
         if found := _pattern(template).fullmatch(text):
             return gettext(template).format(*found.groups())
-    return "; ".join(map(said, text.split("; "))) if "; " in text else text
+    return None
 
 
 @cache

@@ -30,6 +30,7 @@ def show(request: MemberRequest) -> HttpResponse:
     context = {
         "nav": "overview",
         "domain_count": counts.of("all"),
+        "last_reported": overview.last_reported(request.organisation),
         "page": page,
         "page_query": paging.query_without_page(request),
         **overview_view(counts, rows),
