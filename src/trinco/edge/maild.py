@@ -78,8 +78,8 @@ async def listen(
     finally:
         for server in servers:
             server.close()
-        await _see_off(roster, room)
         sweeper.cancel()
+        await _see_off(roster, room)
 
 
 async def _sweep(roster: Roster[Conversation], limits: MailLimits) -> None:

@@ -53,7 +53,8 @@ def path(text: str) -> tuple[str, str] | None:
 def token(address: str, host: str) -> str | None:
     """The token in lower case of `<token>@<host>`; None: no such address. `host` in lower case."""
     local, at, domain = address.lower().partition("@")
-    return local if at and domain == host and _TOKEN.fullmatch(local) else None
+    ours = address.isascii() and at and domain == host  # some letters beyond ASCII have one in it as their lower case
+    return local if ours and _TOKEN.fullmatch(local) else None
 
 
 def declared(options: list[str]) -> int:
@@ -69,10 +70,10 @@ def content(stuffed: bytearray) -> bytes:
     another does not.
     """
     if b"\x00" in stuffed or stuffed.count(b"\r") != stuffed.count(b"\r\n"):
-        raise _refused("550 5.6.0 The mail has a NUL or a carriage return without a line feed")
+        raise _refused("550 5.6.0 The mail has a NUL or a carriage return without a line feed", "not a mail")
     del stuffed[-3:]
     return bytes(stuffed.replace(b"\r\n.", b"\r\n")[2:])
 
 
-def _refused(reply: str) -> Refused:
-    return Refused("not a command", smtp_reply=reply)
+def _refused(reply: str, reason: str = "not a command") -> Refused:
+    return Refused(reason, smtp_reply=reply)

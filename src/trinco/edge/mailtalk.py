@@ -148,7 +148,7 @@ class Conversation(SMTP):
         except asyncio.LimitOverrunError:
             self._bid_farewell("500 5.5.6 The line is too long")
         except (OSError, EOFError, TLSSetupException) as error:
-            self._log("mail_broken", repr(error))
+            self._log("mail_broken", repr(error.__cause__ or error))
             self.evict()
         finally:
             self._writer.close()
@@ -156,7 +156,7 @@ class Conversation(SMTP):
     def _leaving(self) -> bool:
         limits = self.room.limits
         self._commands += 1
-        if self._junk >= limits.junk or self._commands > limits.commands or self._mails > limits.mails:
+        if self._junk >= limits.junk or self._commands > limits.commands or self._mails >= limits.mails:
             self._log("mail_refused", "too many commands")
             self._bid_farewell("421 4.7.0 Too much for one connection")
         return self.phase is Phase.CLOSING
