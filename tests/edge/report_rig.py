@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 from msgspec.structs import replace
 from tests.edge.policy_rig import Rig, drained, hosted, publication
@@ -17,6 +17,8 @@ from tests.support_tls import Authority
 from trinco.core.errors import Refused
 from trinco.core.hosting import HostedDomain, Publication
 from trinco.core.tlsrpt.arrival import Arrival
+from trinco.edge import https
+from trinco.edge.exchange import House
 from trinco.edge.limits import Limits
 from trinco.edge.report_host import ReportDoor
 from trinco.edge.sni import Table
@@ -58,6 +60,16 @@ class ReportRig(Rig):
 
     desk: Desk = field(default_factory=Desk)
 
+    houses: list[House] = field(default_factory=list)
+
+    def held(self) -> int:
+        """Octets of content that the listener counts. In its loop's thread: `rig.do(rig.held)`."""
+        return self.houses[0].held
+
+    def house(self, *arguments: Any) -> House:
+        self.houses.append(House(*arguments))
+        return self.houses[-1]
+
     def post(self, *pieces: bytes, host: str = HOST) -> bytes:
         """All that is answered to these octets at this server name, until the host closes."""
         with self.secure_for(host) as connection:
@@ -83,7 +95,7 @@ def running(authority: Authority, limits: Limits | None = None, **options: Any) 
         reports=ReportDoor(desk, HOST),
         **options,
     )
-    with rig.running():
+    with patch.object(https, "House", rig.house), rig.running():
         yield rig
 
 
@@ -109,7 +121,3 @@ def post_chunked(body: bytes, *fields: str, media_type: str = JSON, **line: str)
 
 def refusal(status: int, reason: str = "the reason") -> Refused:
     return Refused(reason, http_status=status, smtp_reply="450 " + reason)
-
-
-def held(event: asyncio.Event) -> Callable[[], Any]:
-    return event.wait
