@@ -20,7 +20,7 @@ from trinco.panel.reports.asked import BadParameter
 router = Router(tags=["domains"], by_alias=True)
 
 
-@router.get("", response=schemas.DomainsOut, summary="Domains")
+@router.get("", response=schemas.told(schemas.DomainsOut), summary="Domains")
 def domains(request: HttpRequest, asked: Query[PageParameters]) -> dict[str, Any]:  # noqa: ARG001
     """Your hosted domains by name, in pages."""
     known(request, PageParameters.model_fields)

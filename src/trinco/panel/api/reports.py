@@ -24,6 +24,7 @@ from trinco.panel.api.parameters import (
     wanted_of,
 )
 from trinco.panel.api.problems import PRIVATE, Problem
+from trinco.panel.api.schemas import told
 from trinco.panel.reports import exports, listing, single
 from trinco.panel.reports.drill import Wanted
 from trinco.panel.reports.models import Report
@@ -36,31 +37,31 @@ REMOVED = "The report as it came was removed: your organisation keeps it no long
 Answer = dict[str, Any]
 
 
-@router.get("/by-result", response=schemas.ByResultOut, summary="Failures by result type")
+@router.get("/by-result", response=told(schemas.ByResultOut), summary="Failures by result type")
 def by_result(request: HttpRequest, asked: Query[ScopeParameters]) -> Answer:  # noqa: ARG001 - for the description
     """What failed, under which policy type, at which mail servers; worst first."""
     return _table(request, "by-result")
 
 
-@router.get("/by-source", response=schemas.BySourceOut, summary="Sessions by sending source")
+@router.get("/by-source", response=told(schemas.BySourceOut), summary="Sessions by sending source")
 def by_source(request: HttpRequest, asked: Query[ScopeParameters]) -> Answer:  # noqa: ARG001
     """Who reported how much, and which policy they apply."""
     return _table(request, "by-source")
 
 
-@router.get("/by-day", response=schemas.ByDayOut, summary="Sessions by day")
+@router.get("/by-day", response=told(schemas.ByDayOut), summary="Sessions by day")
 def by_day(request: HttpRequest, asked: Query[ScopeParameters]) -> Answer:  # noqa: ARG001
     """Every day of the range."""
     return _table(request, "by-day")
 
 
-@router.get("/by-mx", response=schemas.ByMxOut, summary="Failures by mail server")
+@router.get("/by-mx", response=told(schemas.ByMxOut), summary="Failures by mail server")
 def by_mx(request: HttpRequest, asked: Query[ScopeParameters]) -> Answer:  # noqa: ARG001
     """Which mail server failed how often, and how."""
     return _table(request, "by-mx")
 
 
-@router.get("/details", response=schemas.DetailsOut, summary="Failure details")
+@router.get("/details", response=told(schemas.DetailsOut), summary="Failure details")
 def details(request: HttpRequest, asked: Query[DetailParameters]) -> Answer:  # noqa: ARG001
     """Single failure details, those that say the same added up. Of many, the newest days alone."""
     return _table(request, "details", Wanted.names())
@@ -71,7 +72,7 @@ def _table(request: HttpRequest, kind: str, more: Iterable[str] = ()) -> Answer:
     return {**exports.facts(kind, scope), "rows": list(exports.KINDS[kind].rows(scope, wanted_of(request)))}
 
 
-@router.get("", response=schemas.ReportsOut, summary="Reports")
+@router.get("", response=told(schemas.ReportsOut), summary="Reports")
 def reports(request: HttpRequest, asked: Query[ReportParameters]) -> Answer:  # noqa: ARG001
     """The reports that are counted, or with `trust=all` every one, in pages."""
     scope = scope_of(request, caller(request).organisation, PageParameters.model_fields)
@@ -81,7 +82,7 @@ def reports(request: HttpRequest, asked: Query[ReportParameters]) -> Answer:  # 
     return {**exports.facts("reports", scope), "rows": list(map(exports.report, found[:limit])), "next": following}
 
 
-@router.get("/{int:pk}", response=schemas.ReportOut, summary="One report")
+@router.get("/{int:pk}", response=told(schemas.ReportOut), summary="One report")
 def report(request: HttpRequest, pk: int) -> Answer:
     """All its policies and failure details."""
     known(request, ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 from ninja import Field, Schema
 
@@ -217,3 +218,8 @@ class ReportOut(ReportRowOut):
 
     raw: bool
     policies: list[PolicyOut]
+
+
+def told(answer: type[Schema]) -> dict[Any, type[Schema]]:
+    """What an operation answers, when it can and when it cannot."""
+    return {200: answer, frozenset({400, 401, 403, 404}): ProblemOut}
