@@ -12,12 +12,15 @@ from trinco.panel.reports.parts import Part, host, word
 from trinco.panel.reports.totals import fitting
 
 if TYPE_CHECKING:
-    from trinco.panel.reports.merge import Fresh
+    from trinco.panel.reports.merge import Claim, Fresh
 
-_REPORT = (
-    "id", "organisation_id", "domain_id", "raw_id", "received_at", "channel", "trust", "signer", "organization_name",
-    "contact_info", "report_id", "submitter", "start", "end", "day", "content", "identity", "counted", "copies",
+_SAID = (
+    "signer", "organization_name", "contact_info", "report_id", "submitter", "start", "end", "day", "identity",
     "successful_session_count", "failed_session_count",
+)  # fmt: skip
+_REPORT = (
+    "id", "organisation_id", "domain_id", "raw_id", "received_at", "channel", "trust", "content", "counted", "copies",
+    *_SAID,
 )  # fmt: skip
 _POLICY = (
     "id", "report_id", "position", "policy_type", "policy_domain", "policy_domain_inferred", "policy_string", "mx_host",
@@ -43,6 +46,15 @@ def insert(reports: Sequence[Fresh]) -> None:
     write_policies([(each.key, each.best.part) for each in reports])
 
 
+def rewrite(reports: Sequence[tuple[int, Claim]]) -> None:
+    """Write reports with these keys, and what lies below them, anew: as the arrival that they are kept from says it."""
+    keys = [key for key, _ in reports]
+    FailureRow.objects.everywhere().filter(report__in=keys).delete()
+    PolicyRow.objects.everywhere().filter(report__in=keys).delete()
+    rows.change(Report, _SAID, [(*_said(claim), key) for key, claim in reports])
+    write_policies([(key, claim.part) for key, claim in reports])
+
+
 def write_policies(reports: Sequence[tuple[int, Part]]) -> None:
     """Write the policies and failure details of reports with these keys."""
     ledger = applied.ledger({part.holder.domain for _, part in reports if _tells_policy(part)})
@@ -65,28 +77,23 @@ def _tells_policy(part: Part) -> bool:
 
 
 def _report(each: Fresh) -> rows.Row:
-    claim, part = each.best, each.best.part
-    report, everything = part.report, part.told.everything
+    claim, holder = each.best, each.best.part.holder
+    above = (each.key, holder.organisation, holder.domain, claim.raw, claim.received_at, claim.channel)
+    return (*above, claim.trust.value, each.content, each.counted, each.copies, *_said(claim))
+
+
+def _said(claim: Claim) -> rows.Row:
+    report, everything = claim.part.report, claim.part.told.everything
     return (
-        each.key,
-        part.holder.organisation,
-        part.holder.domain,
-        claim.raw,
-        claim.received_at,
-        claim.channel,
-        claim.trust.value,
         claim.signer,
         report.organization_name[:TEXT_LENGTH],
         report.contact_info[:TEXT_LENGTH],
         report.report_id[:TEXT_LENGTH],
-        part.submitter,
+        claim.part.submitter,
         report.start,
         report.end,
-        part.day,
-        part.content,
+        claim.part.day,
         claim.identity,
-        each.counted,
-        each.copies,
         everything.successful_session_count,
         everything.failed_session_count,
     )

@@ -27,6 +27,8 @@ from trinco.panel.reports.totals import Whose
 
 Slice = tuple[int, date]
 """A domain and a day."""
+Group = tuple[int, str]
+"""A domain and an identity."""
 
 _AT_ONCE = 500
 
@@ -116,11 +118,13 @@ def lock(domains: Iterable[int]) -> None:
     list(rows_.select_for_update(no_key=True).values_list("pk", flat=True))
 
 
-def merge(claims: Sequence[Claim]) -> list[Fresh]:
-    """Write these down. The caller holds the locks (`lock`). Gives the reports that are new."""
-    slices = {(claim.part.holder.domain, claim.part.day) for claim in claims}
-    closed = totals.closed_days(slices)
-    book = _booked([claim for claim in claims if (claim.part.holder.domain, claim.part.day) not in closed])
+def merge(claims: Sequence[Claim], *, again: bool = False) -> list[Fresh]:
+    """Write these down. The caller holds the locks (`lock`). Gives the reports that are new.
+
+    `again`: the arrivals were counted among the copies of what is there.
+    """
+    closed = totals.closed_days({claim.part.slice for claim in claims})
+    book = _booked([claim for claim in claims if claim.part.slice not in closed], repeated=0 if again else 1)
     _settle(book)
     fresh = list(book.fresh.values())
     inserts.insert(fresh)
@@ -147,11 +151,22 @@ def touch(domains: Iterable[int]) -> None:
     served.update(level_revision=0)
 
 
-def _booked(claims: Sequence[Claim]) -> Book:
+def elect_again(groups: Iterable[Group]) -> None:
+    """Decide anew which report of each of these identities is counted. The caller works the days out anew."""
+    members: defaultdict[Group, list[Fresh | Known]] = defaultdict(list)
+    for row in _members(groups):
+        members[row.domain, row.identity].append(row)
+    book = Book()
+    for each in members.values():
+        _elect(book, each)
+    rows.change(Report, ("counted",), [(counted, key) for key, counted in book.flipped.items()])
+
+
+def _booked(claims: Sequence[Claim], repeated: int) -> Book:
     book = Book(known=known_by_content({claim.part.key for claim in claims}))
     for claim in claims:
         if row := book.known.get(claim.part.key):
-            row.repeated += 1
+            row.repeated += repeated
             if claim.rank < (row.better.rank if row.better else row.rank):
                 row.better = claim
         elif one := book.fresh.get(claim.part.key):
@@ -186,7 +201,7 @@ def _known(**narrow: object) -> list[Known]:
 
 def _settle(book: Book) -> None:
     """Which of each identity is counted."""
-    groups: defaultdict[tuple[int, str], list[Fresh | Known]] = defaultdict(list)
+    groups: defaultdict[Group, list[Fresh | Known]] = defaultdict(list)
     moved = {row.key: row for row in book.known.values() if row.better and row.better.identity != row.identity}
     for one in book.fresh.values():
         groups[one.best.part.holder.domain, one.best.identity].append(one)
@@ -205,7 +220,7 @@ def _identity_after(row: Known) -> str:
     return row.better.identity if row.better else row.identity
 
 
-def _members(groups: Iterable[tuple[int, str]]) -> list[Known]:
+def _members(groups: Iterable[Group]) -> list[Known]:
     wanted = sorted(groups)
     found: list[Known] = []
     for some in (wanted[start : start + _AT_ONCE] for start in range(0, len(wanted), _AT_ONCE)):

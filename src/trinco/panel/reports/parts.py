@@ -48,6 +48,11 @@ class Part:
         return self.holder.domain, self.content
 
     @property
+    def slice(self) -> tuple[int, date]:
+        """The domain and day whose totals it changes."""
+        return self.holder.domain, self.day
+
+    @property
     def day(self) -> date:
         return self.report.start.date()
 

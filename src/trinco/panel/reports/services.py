@@ -18,11 +18,13 @@ from trinco.panel.reports.digest import digest_due
 from trinco.panel.reports.errors import NotParked
 from trinco.panel.reports.models import RawReport, RawState
 from trinco.panel.reports.originals import own_part
+from trinco.panel.reports.rebuild import Rebuilt, rebuild
 from trinco.panel.reports.recipients import add_recipient, confirm_recipient, recipient_of, remove_recipient
 from trinco.panel.reports.retention import Preview, preview, prune, prune_due, retention_of, set_retention
 
 __all__ = [
     "Preview",
+    "Rebuilt",
     "add_recipient",
     "confirm_recipient",
     "digest_due",
@@ -31,6 +33,7 @@ __all__ = [
     "preview",
     "prune",
     "prune_due",
+    "rebuild",
     "recipient_of",
     "remove_recipient",
     "retention_of",

@@ -36,7 +36,7 @@ def write(arrived: Sequence[Arrived], now: datetime) -> list[Fresh]:
     lock(domains)
     fresh = merge([claim for each in brought for claim in each.claims])
     outbox.queue([(each.key, each.best.part.holder.domain) for each in fresh], now)
-    _note(brought, {each.best.raw for each in fresh})
+    note(brought, {each.best.raw for each in fresh})
     touch(domains)
     return fresh
 
@@ -55,7 +55,8 @@ def _brought(raw: RawReport, kept: Voucher, filed: Filed) -> Brought:
     return Brought(raw, kept, filed, tuple(claims))
 
 
-def _note(brought: Sequence[Brought], new: set[int]) -> None:
+def note(brought: Sequence[Brought], new: set[int]) -> None:
+    """Note on the arrivals that they were read. `new`: those that brought a report that was not there."""
     columns = ("organisation_id", "state", "due_at", "reason", "trust", "signer", "mixed")
     rows.change(RawReport, columns, [_noted(each, each.raw.pk in new) for each in brought])
 
