@@ -34,7 +34,7 @@ _USUAL_SIZE = 0.15
 _WEEK = (1.0, 1.05, 1.0, 0.95, 0.85, 0.3, 0.22)
 """Monday to Sunday."""
 
-INCIDENT = ("correio.example", "mx2", {7: 0.06, 6: 0.17, 5: 0.24})
+INCIDENT = ("correio.example", "mx2", {7: 0.05, 6: 0.2, 5: 0.3})
 """This server's certificate had expired: the share of sessions that failed, by days before the playground began."""
 EXPIRED_FOR = 3
 """Days before the playground began at which the certificate of `Behaviour.EXPIRED` ran out; it was not renewed."""
@@ -123,9 +123,11 @@ def told(view: View) -> Report | None:
 
 
 def _silent(view: View) -> bool:
-    """One day in three weeks a sender's reports do not come; what somebody asked for does."""
+    """One day in three weeks a sender's reports do not come; those of the incident do, and what was asked for."""
+    if view.occasion or view.age in INCIDENT[2]:
+        return False
     digest = hashlib.sha256(f"{view.sender.domain} {view.day.toordinal()}".encode()).digest()
-    return not view.occasion and digest[0] % 21 == 0
+    return digest[0] % 21 == 0
 
 
 def _sessions(view: View) -> int:
