@@ -37,6 +37,7 @@ class Visitor:
 
 
 LIMITS = Limits(handshake=10, header=8, idle=5, closing=2, total=60, connections=3, per_address=2)
+LATER = ((Phase.CONTENT, LIMITS.content), (Phase.ANSWER, LIMITS.answer))
 
 
 def entered(roster: Roster[Visitor], *visitors: Visitor) -> None:
@@ -48,7 +49,7 @@ class TestDeadlines:
     """RELIABILITY row 16: each phase has a deadline, which what happens within the phase does not move."""
 
     def test_each_phase_ends_when_its_time_is_over(self) -> None:
-        for phase, span in ((Phase.HANDSHAKE, 10), (Phase.HEADER, 8), (Phase.IDLE, 5), (Phase.CLOSING, 2)):
+        for phase, span in ((Phase.HANDSHAKE, 10), (Phase.HEADER, 8), (Phase.IDLE, 5), (Phase.CLOSING, 2), *LATER):
             clock = Clock()
             roster: Roster[Visitor] = Roster(LIMITS, clock)
             visitor = Visitor("a")
@@ -144,7 +145,23 @@ class TestRoom:
         roster.enter(newcomer)
         assert [v.name for v in roster] == ["a", "c", "d"]
 
-    @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from("eliht"), st.integers(0, 3)), max_size=80))
+    def test_whoever_is_owed_an_answer_goes_last(self) -> None:
+        clock = Clock()
+        roster: Roster[Visitor] = Roster(LIMITS, clock)
+        owed, other, third, newcomer, last = (Visitor(name, name) for name in "abcde")
+        entered(roster, owed, other, third)
+        roster.turn(owed, Phase.ANSWER)
+        clock.now += 1
+        for visitor in (other, third):
+            roster.turn(visitor, Phase.CONTENT)
+        roster.enter(newcomer)
+        assert [v.name for v in roster] == ["a", "c", "d"]
+        for visitor in (third, newcomer):
+            roster.turn(visitor, Phase.ANSWER)
+        roster.enter(last)
+        assert [v.name for v in roster] == ["c", "d", "e"]
+
+    @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from("eliht"), st.integers(0, 5)), max_size=80))
     def test_never_more_than_allowed_and_nobody_is_forgotten(self, steps: list[tuple[int, str, int]]) -> None:
         clock = Clock()
         roster: Roster[Visitor] = Roster(LIMITS, clock)

@@ -62,6 +62,8 @@ class Connection(asyncio.BufferedProtocol):
         self.origin: Hashable = None
         self.phase = Phase.HANDSHAKE
 
+    # What the loop calls.
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._pipe = Pipe(cast(asyncio.Transport, transport))
         self.origin = origin(self._pipe.peer)
@@ -221,7 +223,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             if self._exchange is not None:
                 self._take_content(self._exchange)
-            while self._free and (request := self._reader.next()) is not None:
+            while not (self._stuffed or self._closing or self._exchange) and (request := self._reader.next()):
                 self._respond(engine, request)
         except Refused as refusal:
             self._reject(engine, refusal)
@@ -231,11 +233,6 @@ class Connection(asyncio.BufferedProtocol):
             self._part()
         elif self._exchange is None:
             self._turn(left - self._left)
-
-    @property
-    def _free(self) -> bool:
-        """The next request may be dealt with."""
-        return not (self._stuffed or self._closing) and self._exchange is None
 
     def _turn(self, answered: int) -> None:
         """On to the phase that this conversation is in after so many answers. One that goes on keeps its deadline."""

@@ -161,10 +161,12 @@ class Roster(Generic[G]):
         guest.evict()
 
     def _longest_waiting(self) -> G:
-        """Whoever has had an answer and says nothing; else whoever entered a phase first."""
-        idle = self._phases[Phase.IDLE]
-        fronts = [next(iter(queue.items())) for queue in ((idle,) if idle else self._phases) if queue]
-        return min(fronts, key=lambda front: front[1])[0]
+        """Whoever has had an answer and says nothing; else whoever entered a phase first, but for those whom we owe an
+        answer: their content would come again."""
+        *phases, owed = self._phases
+        idle = phases[Phase.IDLE]
+        queues = [idle] if idle else [queue for queue in phases if queue] or [owed]
+        return min((next(iter(queue.items())) for queue in queues), key=lambda front: front[1])[0]
 
 
 def _due(queue: dict[G, float], before: float) -> list[G]:
