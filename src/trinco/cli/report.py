@@ -1,6 +1,7 @@
 """`trinco report`: TLS reports from the command line (RFC 8460).
 
-`show` explains them, adds them up, or turns them into JSON and CSV; `import` takes them into the database.
+`show` explains them, adds them up, or turns them into JSON and CSV; `import` takes them into the database;
+`rebuild` and `prune` look after what is there.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from trinco.cli import report_store
 from trinco.cli.main import EXIT_CLEAN, EXIT_FINDING, EXIT_UNTESTED
 from trinco.cli.report_import import import_reports
 from trinco.cli.report_sources import Collection, Found, collect
@@ -62,6 +64,8 @@ def show(
 
 
 report_commands.command("import")(import_reports)
+report_commands.command("rebuild")(report_store.rebuild)
+report_commands.command("prune")(report_store.prune)
 
 
 def _exit_code(collection: Collection) -> int:

@@ -76,8 +76,11 @@ def reports_in(raw: RawReport, body: bytes) -> tuple[Report, ...]:
 
 
 def body_of(raw: RawReport) -> bytes:
-    """The octets that came."""
-    return zlib.decompress(bytes(raw.body))
+    """The octets that came. Raises ReportSyntaxError where the database has damaged them."""
+    try:
+        return zlib.decompress(bytes(raw.body))
+    except zlib.error as error:
+        raise ReportSyntaxError("what was kept of it is damaged") from error
 
 
 def _taken(now: datetime) -> list[RawReport]:
