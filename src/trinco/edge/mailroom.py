@@ -36,9 +36,9 @@ class MailLimits:
     """In all."""
     per_address: int = 32
     """Of one IPv4 address or one IPv6 /64."""
-    mails: int = 100
+    mails: int = 1000
     """On one connection."""
-    commands: int = 1000
+    commands: int = 5000
     """On one connection."""
     junk: int = 20
     """Commands of one connection that were answered with 5xx."""
