@@ -12,6 +12,7 @@ PACKAGES = {
     "chromium": "chromium",
     "dig": "dnsutils",
     "dnsperf": "dnsperf",
+    "dovecot": "dovecot-imapd",
     "knotd": "knot",
     "nginx": "nginx-light",
     "nsd": "nsd",

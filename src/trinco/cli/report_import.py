@@ -41,7 +41,10 @@ def import_reports(
         Path | None, typer.Option("--password-file", help="The mailbox's password, in a file; default: ask.")
     ] = None,
     roots: Annotated[
-        Path | None, typer.Option("--ca", help="Trust these authorities (PEM) for the mailbox, not the system's.")
+        Path | None,
+        typer.Option(
+            "--ca", exists=True, dir_okay=False, help="Trust these authorities (PEM) for the mailbox, not the system's."
+        ),
     ] = None,
 ) -> None:
     """Take TLS reports into the database: each is kept, read and counted once, however often it is imported.

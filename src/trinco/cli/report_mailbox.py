@@ -10,7 +10,7 @@ import imaplib
 import re
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -26,6 +26,8 @@ SCHEMES = ("imaps://", "imap://")
 PORT = 993
 SECONDS = 60.0
 """That the server may take for one answer."""
+_FOREIGN = (OSError, ImapToolsError, imaplib.IMAP4.error, ValueError, LookupError, TypeError, AttributeError)
+"""What the libraries raise, also for answers that make no sense."""
 _SIZE = re.compile(rb"RFC822\.SIZE ([0-9]{1,15})")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -137,16 +139,19 @@ def _prepare(box: BaseMailBox, address: Address, order: Order) -> None:
     box.client.capabilities = tuple(answer.split())
     if order.move_to and "MOVE" not in box.client.capabilities:
         raise MailboxFailed(f"{address.host} cannot move mails (RFC 6851); leave --move-to out")
-    if order.move_to and not box.folder.exists(order.move_to):
-        raise MailboxFailed(f"{address.host} has no folder {order.move_to!a}")
+    for folder in filter(None, (address.folder, order.move_to)):
+        if not box.folder.exists(folder):
+            raise MailboxFailed(f"{address.host} has no folder {folder!a}")
     box.folder.set(address.folder, readonly=not order.move_to)
 
 
 def _leave(box: BaseMailBox) -> None:
+    """Say goodbye, or hang up on one who does not hear it any more."""
     try:
         box.logout()
-    except (OSError, ImapToolsError, imaplib.IMAP4.error):
-        box.client.shutdown()
+    except _FOREIGN:
+        with suppress(OSError):
+            box.client.shutdown()
 
 
 @contextmanager
@@ -156,7 +161,7 @@ def _mapped(address: Address) -> Iterator[None]:
         yield
     except ssl.SSLCertVerificationError as error:
         raise MailboxFailed(f"{address.host}: its certificate does not hold: {error.verify_message}") from error
-    except (OSError, ImapToolsError, imaplib.IMAP4.error, UnicodeError, ValueError) as error:
+    except _FOREIGN as error:
         raise MailboxFailed(f"{address.host}: {_short(error)}") from error
 
 
