@@ -73,7 +73,7 @@ def plot(days: Sequence[Day], links: Sequence[Link], chosen: date | None = None)
         _layer("c-f", _bars(days, slots, scale, _failed)),
         *(_lane(days, slots, step) for step in range(5)),
         _dates(days, slots),
-        _layer("hits", (_hit(day, slot, link, chosen) for day, slot, link in zip(days, slots, links, strict=True))),
+        _layer("hits", _hits(days, slots, links, chosen)),
     ]
     return mark_safe("".join(parts))  # noqa: S308 - every text in it is escaped below
 
@@ -151,6 +151,12 @@ def _lane(days: Sequence[Day], slots: Sequence[Slot], step: int) -> str:
     )
     corner, thin = (' rx="3"', "") if len(days) <= THICK else ("", " thin")
     return _layer(f"lv{step}{thin}", (f'<rect {slot.across} y="{LANE_Y}" height="{LANE}"{corner}/>' for slot in here))
+
+
+def _hits(days: Sequence[Day], slots: Sequence[Slot], links: Sequence[Link], chosen: date | None) -> Iterator[str]:
+    """The empty title keeps a browser from showing the chart's own at the pointer, over the note of the day."""
+    yield "<title/>"
+    yield from (_hit(day, slot, link, chosen) for day, slot, link in zip(days, slots, links, strict=True))
 
 
 def _hit(day: Day, slot: Slot, link: Link, chosen: date | None) -> str:

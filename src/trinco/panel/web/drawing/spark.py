@@ -39,5 +39,5 @@ def _failures(day: Day, most: int) -> float:
 
 
 def _path(name: str, bars: Sequence[tuple[float, float, float]]) -> str:
-    drawn = "".join(f"M{px(x)} {HEIGHT}v-{px(height)}h{px(width)}v{px(height)}z" for x, width, height in bars)
+    drawn = "".join(f"M{px(x)} {HEIGHT}v-{px(height)}h{px(width)}V{HEIGHT}z" for x, width, height in bars)
     return f'<path class="{name}" d="{drawn}"/>' if drawn else ""
