@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support import needs
@@ -24,27 +26,56 @@ _SETTINGS = {
 }
 
 
-@contextmanager
-def server() -> Iterator[str]:
-    """The server's URL. Skips by name where PostgreSQL is not installed."""
-    binary = Path(needs("postgres")).resolve()
-    directory = Path(tempfile.mkdtemp(prefix="trinco-pg-"))
-    user = _unprivileged(directory)
-    try:
-        _initialised(binary.with_name("initdb"), directory / "data", user)
-        command = [str(binary), "-D", str(directory / "data"), "-k", str(directory)]
+@dataclass
+class Postgres:
+    """A server that can be stopped, and started again with what it had."""
+
+    binary: Path
+    directory: Path
+    user: str | None
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://trinco@/postgres?host={self.directory}"
+
+    def start(self) -> None:
+        command = [str(self.binary), "-D", str(self.directory / "data"), "-k", str(self.directory)]
         for name, value in _SETTINGS.items():
             command += ["-c", f"{name}={value}"]
-        with (directory / "log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, user=user)
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, user=self.user)
+        _wait(self.binary.with_name("pg_isready"), self.directory, self.process)
+
+    def stop(self) -> None:
+        """Whoever is connected is thrown out (fast shutdown)."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(20)
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A server that is started. Skips by name where PostgreSQL is not installed."""
+    binary = Path(needs("postgres")).resolve()
+    directory = Path(tempfile.mkdtemp(prefix="trinco-pg-"))
+    made = Postgres(binary, directory, _unprivileged(directory))
+    try:
+        _initialised(binary.with_name("initdb"), directory / "data", made.user)
         try:
-            _wait(binary.with_name("pg_isready"), directory, process)
-            yield f"postgresql://trinco@/postgres?host={directory}"
+            made.start()
+            yield made
         finally:
-            process.terminate()
-            process.wait(20)
+            made.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The URL of a server that is started."""
+    with postgres() as made:
+        yield made.url
 
 
 def _unprivileged(directory: Path) -> str | None:
