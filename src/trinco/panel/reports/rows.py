@@ -18,6 +18,8 @@ MAX = 2**63 - 1
 """The largest count that a column holds."""
 
 Row = tuple[Any, ...]
+_AT_ONCE = 500
+"""Rows in one statement."""
 
 
 def reserve(model: type[models.Model], count: int) -> range | list[int]:
@@ -39,7 +41,7 @@ def insert(model: type[models.Model], columns: Sequence[str], rows: Iterable[Row
     values = [written(row) for row in rows] if written else list(rows)
     if not values:
         return
-    table, names = _quoted(model._meta.db_table), ", ".join(map(_quoted, columns))  # noqa: SLF001
+    table, names = _quoted(model._meta.db_table), _names(columns)  # noqa: SLF001
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
@@ -74,10 +76,14 @@ def add(
         f" + excluded.{_quoted(one)}"
         for one in counts
     )
-    names, keys, marks = _names(columns), _names(key), ", ".join(["%s"] * len(columns))
-    statement = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT ({keys}) DO UPDATE SET {sums}"  # noqa: S608
+    into, marks = f"INSERT INTO {table} ({_names(columns)}) VALUES", f"({', '.join(['%s'] * len(columns))})"
+    otherwise = f"ON CONFLICT ({_names(key)}) DO UPDATE SET {sums}"
     with connection.cursor() as cursor:
-        cursor.executemany(statement, values)
+        if connection.vendor != "postgresql":
+            cursor.executemany(f"{into} {marks} {otherwise}", values)
+            return
+        for some in (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE)):
+            cursor.execute(f"{into} {', '.join([marks] * len(some))} {otherwise}", [one for row in some for one in row])
 
 
 def change(model: type[models.Model], columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -127,10 +133,6 @@ def _written(model: type[models.Model], columns: tuple[str, ...]) -> Callable[[R
 def _adapter(field: models.Field[Any, Any]) -> Callable[[Any], Any] | None:
     if isinstance(field, models.JSONField):
         return json.dumps
-    if connection.vendor == "postgresql":
-        return None
-    if isinstance(field, models.DateTimeField):
+    if connection.vendor != "postgresql" and isinstance(field, models.DateTimeField):
         return connection.ops.adapt_datetimefield_value
-    if isinstance(field, models.DateField):
-        return connection.ops.adapt_datefield_value
     return None
