@@ -19,6 +19,7 @@ PACKAGES = {
     "pdns_server": "pdns-server",
     "pebble": "pebble",
     "postgres": "postgresql",
+    "strace": "strace",
     "swaks": "swaks",
     "unbound": "unbound",
 }
