@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from heroicons.templatetags.heroicons import heroicon_micro, heroicon_mini, heroicon_outline, heroicon_solid
 
-from trinco.panel.web import dates
+from trinco.panel.web import dates, foreign
 from trinco.panel.web.words import MODES, SPANS
 
 register = template.Library()
@@ -65,7 +65,7 @@ ICONS = {
 NOTICES = {"success": "ok", "warning": "warn", "error": "bad", "info": "info", "debug": "mute"}
 
 
-for _filter in (dates.day, dates.short_day, dates.minute, dates.second, dates.weekday):
+for _filter in (dates.day, dates.short_day, dates.minute, dates.second, dates.weekday, foreign.plain):
     register.filter(_filter)
 
 
