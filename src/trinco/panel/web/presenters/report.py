@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 from django.utils.formats import number_format
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -59,6 +60,11 @@ class Fault:
     explained: tuple[Meaning, ...]
     places: tuple[Place, ...]
     more: int
+
+    @property
+    def side(self) -> Promise | str:
+        """Where the thing to repair is, as exactly as it is known."""
+        return self.explained[0].side if self.explained else self.meaning.side
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +135,6 @@ class ReportView:
     def domains(self) -> tuple[str, ...]:
         """About which domains it is, each once."""
         return tuple(dict.fromkeys(policy.domain for policy in self.policies if policy.domain))
-
-    @property
-    def look(self) -> str:
-        return "bad" if self.failed else "ok"
 
     @property
     def sentence(self) -> str:
