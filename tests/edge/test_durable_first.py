@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import ssl
 import subprocess
 import sys
@@ -18,6 +19,9 @@ from tests.support_reports import policy, report_json
 
 pytestmark = pytest.mark.filterwarnings(LEAKS)
 CALLS = "openat,fdatasync,fsync,rename,renameat,renameat2,write,writev,sendto,sendmsg,read,recvfrom,recvmsg"
+RECEIVE, SEND = ("read", "recvfrom", "recvmsg"), ("write", "writev", "sendto", "sendmsg")
+LARGE = 2500
+"""Octets of a report, so that it is told from the smaller things that a sender says."""
 _LINE = re.compile(r"(?P<pid>\d+) +(?P<rest>.*)")
 _CALL = re.compile(r"(?P<name>\w+)\((?P<arguments>.*?)(?P<open> <unfinished \.\.\.>)?$")
 _RESUMED = re.compile(r"<\.\.\. \w+ resumed>(?P<rest>.*)")
@@ -31,6 +35,12 @@ class Call:
     arguments: str
     began: int
     ended: int
+
+    @property
+    def octets(self) -> int:
+        """What it returned."""
+        returned = re.search(r"= (\d+)$", self.arguments)
+        return int(returned[1]) if returned else 0
 
 
 def calls(trace: str) -> list[Call]:
@@ -66,20 +76,15 @@ class Traced:
 
     def accepted(self, deliver: Deliver, port: int) -> list[str]:
         """What was done from the end of what the sender said to the first word of ours after it, in its order."""
-        deliver(TOKEN, report_json(policy("um.example", successful=1)))
+        deliver(TOKEN, report_json(policy("um.example", successful=1), organization_name=secrets.token_hex(LARGE)))
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(20)
         seen = calls((self.directory / "trace").read_text())
-        synced = next(call for call in seen if call.name == "fdatasync")
         peer = re.compile(rf"\d+<TCP(?:v6)?:\[127\.0\.0\.1:{port}->.*")
         ours = [call for call in seen if peer.match(call.arguments)]
-        heard = max(
-            call.ended for call in ours if call.name in ("read", "recvfrom", "recvmsg") and call.ended < synced.began
-        )
-        said = min(
-            call.began for call in ours if call.name in ("write", "writev", "sendto", "sendmsg") and call.began > heard
-        )
+        heard = max(call.ended for call in ours if call.name in RECEIVE and call.octets > LARGE)
+        said = min(call.began for call in ours if call.name in SEND and call.began > heard)
         between = [call for call in seen if call.began > heard and call.ended < said]
         return [step for call in between if (step := self.step(call))] + ["the word"]
 
