@@ -85,7 +85,9 @@ class Panel:
         if since is None or self.whole:
             self.whole = False
             domains = tuple(self.publication.domains.values())
-            return Change(self.publication.revision, ZONE, domains, (), self.publication.chains, whole=True)
+            return Change(
+                self.publication.revision, self.publication.zone, domains, (), self.publication.chains, whole=True
+            )
         return self._since(since)
 
     def acknowledge(self, revision: int, failing: Sequence[str]) -> None:
@@ -101,7 +103,7 @@ class Panel:
         domains = self.publication.domains
         changed = tuple(domain for domain in domains.values() if domain.revision > since)
         gone = tuple(label for label in removed if label not in domains)
-        return Change(self.publication.revision, ZONE, changed, gone, self.publication.chains)
+        return Change(self.publication.revision, self.publication.zone, changed, gone, self.publication.chains)
 
     def _hear(self, call: str) -> None:
         self.heard.append(call)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.edge.report_rig import chunked, head
 
 from trinco.core.errors import Refused
-from trinco.edge import content
+from trinco.edge import content, http1
 from trinco.edge.http1 import Reader, Request
 from trinco.edge.limits import Limits
 
@@ -39,6 +39,51 @@ def refused(octets: bytes, asked: Request = CHUNKED, largest: int = LARGEST) -> 
     with pytest.raises(Refused) as caught:
         read(octets, asked, largest)
     return caught.value.http_status
+
+
+class TestHead:
+    """RFC 9112 section 6: what the head says of content, for a listener that takes some."""
+
+    @pytest.mark.parametrize(
+        ("fields", "said"),
+        [
+            ((), 0),
+            (("Content-Length: 0",), 0),
+            (("Content-Length: 000",), 0),
+            (("Content-Length: 005",), 5),
+            (("Content-Length:\t5 ",), 5),
+            (("Transfer-Encoding: chunked",), http1.CHUNKED),
+            (("transfer-encoding:  CHUNKED ",), http1.CHUNKED),
+        ],
+    )
+    def test_how_much(self, fields: tuple[str, ...], said: int) -> None:
+        assert request(*fields).content == said
+
+    @pytest.mark.parametrize(
+        ("fields", "status"),
+        [
+            (("Content-Length: 5", "Transfer-Encoding: chunked"), 400),
+            (("Transfer-Encoding: chunked", "Content-Length: 0"), 400),
+            (("Content-Length: 5", "Content-Length: 5"), 400),
+            (("Content-Length: 5, 5",), 400),
+            (("Content-Length: 5x",), 400),
+            (("Content-Length: ",), 400),
+            (("Content-Length: 18446744073709551616",), 400),
+            (("Transfer-Encoding: chunked, gzip",), 400),
+            (("Transfer-Encoding: chunked", "Transfer-Encoding: identity"), 400),
+            (("Transfer-Encoding: identity",), 400),
+            (("Transfer-Encoding: gzip, chunked",), 501),
+            (("Transfer-Encoding: chunked, chunked",), 400),
+            (("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), 400),
+            (("Transfer-Encoding: chunked;q=1",), 400),
+            (("Transfer-Encoding: \x0bchunked",), 400),
+            (("Transfer-Encoding : chunked",), 400),
+        ],
+    )
+    def test_what_is_unclear_or_not_understood(self, fields: tuple[str, ...], status: int) -> None:
+        with pytest.raises(Refused) as caught:
+            request(*fields)
+        assert caught.value.http_status == status
 
 
 class TestSized:

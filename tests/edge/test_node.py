@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 from tests.edge.node_rig import Clock, Edge, Panel, until
-from tests.edge.publications import change, hosted, label_of, publication
+from tests.edge.publications import ZONE, change, hosted, label_of, publication
 
 from trinco.core.hosting import Publication
 from trinco.edge import fence, keeper
@@ -196,6 +196,27 @@ class TestFollow:
         with capture_logs() as lines:
             asyncio.run(scenario())
         assert lines == [{"event": "resync_differs", "log_level": "warning", "changed": 1, "removed": 0}]
+
+    @pytest.mark.parametrize("started", [False, True], ids=["at the start", "by the daily look"])
+    def test_a_certificate_of_our_own_that_came_without_a_revision_is_taken(self, panel, edge, monkeypatch, started):
+        """The version before took the revision, and left out of the snapshot what it did not know."""
+        monkeypatch.setattr(node_module, "RESYNC", 0.3)
+        monkeypatch.setattr(node_module, "RENEW", 0.1)
+        certified = replace(panel.publication, zone=replace(ZONE, reports_certificate=hosted(1, 1).certificate))
+        snapshot(edge.directory, panel.publication)
+
+        async def scenario() -> None:
+            panel.publication = panel.publication if started else certified
+            async with edge.running():
+                await until(lambda: panel.acknowledged)
+                panel.publication = certified
+                found = (certified.zone.reports_certificate, (b"issuer",))
+                await until(lambda: edge.table.certificate(ZONE.reports_host.encode()) == found)
+                await until(lambda: on_disk(edge.directory) == certified)
+
+        with capture_logs() as lines:
+            asyncio.run(scenario())
+        assert [line["event"] for line in lines] == ["resync_differs"] * started
 
     def test_a_fault_of_ours_does_not_end_the_job(self, panel, edge):
         async def scenario() -> None:
