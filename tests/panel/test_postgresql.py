@@ -19,6 +19,10 @@ AGAIN = [
     "test_feeds_restore.py",
     "test_policies_ids.py",
     "test_policies_many.py",
+    "test_reports_digest.py",
+    "test_reports_law.py",
+    "test_reports_rebuild.py",
+    "test_reports_rows.py",
     "test_worker.py",
 ]
 

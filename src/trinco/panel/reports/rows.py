@@ -44,7 +44,7 @@ def insert(model: type[models.Model], columns: Sequence[str], rows: Iterable[Row
     table, names = _quoted(model._meta.db_table), _names(columns)  # noqa: SLF001
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+            with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
                 for row in values:
                     copy.write_row(row)
             return
