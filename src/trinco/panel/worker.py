@@ -44,7 +44,7 @@ JOBS: tuple[Job, ...] = (
     Job("digest", digest_due, 0.25),
     Job("reissue", reissue_due, 2.0),
     Job("certificates", issue_due, 0.5),
-    Job("own certificate", hosts.issue_due, 1.0),
+    Job("own certificate", hosts.issue_due, 5.0),
     Job("look", look_due, 0.5),
     Job("probe", probe_due, 1.0),
     Job("levels", refresh_changed, 0.5),
