@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from trinco.panel.domains.models import HostedDomain
@@ -91,6 +92,7 @@ def _total(made: Report, successful: int, failed: int, *kind: str) -> None:
     row.save()
 
 
+@transaction.atomic
 def weeks(domain: HostedDomain, days: int = 30) -> None:
     """Three senders, a day without a report, and an incident: mx2 showed an expired certificate on three days."""
     current = domain.standing.current
