@@ -15,7 +15,7 @@ from tests import support_panel
 from tests.support_reports import mail, policy, report_json
 from typer.testing import CliRunner
 
-from trinco.cli import report_inputs, report_taking
+from trinco.cli import report_importing, report_inputs, report_taking
 from trinco.cli.main import app
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
@@ -116,6 +116,22 @@ class TestAgain:
         result = run(tmp_path)
         assert result.stdout == "5 new, 0 repeated, 0 about other domains, 0 unreadable\n"
         assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["2 so far", "4 so far"]
+
+    def test_on_a_terminal_a_bar_goes_forward(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(report_inputs, "PORTION", 2)
+        monkeypatch.setattr(report_importing, "on_a_terminal", lambda: True)
+        updates: list[dict[str, Any]] = []
+        monkeypatch.setattr(report_importing.Progress, "update", lambda _self, _task, **facts: updates.append(facts))
+        sizes = []
+        for number, each in enumerate(reports(3)):
+            (tmp_path / f"{number}.json").write_bytes(each)
+            sizes.append(len(each))
+        assert "so far" not in run(tmp_path).stderr
+        words = "new, 0 repeated, 0 about other domains, 0 unreadable"
+        assert updates == [
+            {"advance": sum(sizes[:2]), "description": f"2 {words}"},
+            {"advance": sizes[2], "description": f"3 {words}"},
+        ]
 
     def test_a_portion_is_bounded_in_octets(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(report_inputs, "PORTION_OCTETS", 1)

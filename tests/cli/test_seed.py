@@ -19,8 +19,9 @@ from trinco.panel.certificates.services import development_root
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies.models import PolicyVersion, Standing
 from trinco.panel.policies.services import horizon_of, retire_due
-from trinco.playground import store
+from trinco.playground import senders_keys, store
 from trinco.playground.cast import CUSTOMERS, Story
+from trinco.playground.senders import SENDERS
 
 pytestmark = pytest.mark.django_db
 
@@ -28,8 +29,9 @@ STATES = {"waiting": "setup", "leaving": "leaving"}
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Config:
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     """The settings of the tests with a data directory of its own; the CA's is that of the tests."""
+    monkeypatch.setattr(senders_keys, "BITS", 1024)  # nobody verifies here, and longer ones take their time
     development_root(settings.DATA)
     return replace(settings.CONFIG, data=tmp_path, playground=True)
 
@@ -70,6 +72,38 @@ class TestFirstDay:
         label = HostedDomain.objects.everywhere().get(name="correio.example").label
         found = store.load(config.data).look_up("_mta-sts.correio.example", "CNAME")
         assert [record.value for record in found.records] == [f"{label}.mta-sts.trinco.example."]
+
+
+class TestSenders:
+    """The made-up senders hold what was served on each day, and sign with keys that stand in their zones."""
+
+    def test_know_the_policies_as_they_were_served(self, config: Config) -> None:
+        seed.seed(config)
+        held = store.policies(config.data)["correio.example"]
+        ledger = PolicyVersion.objects.everywhere().filter(domain__name="correio.example").order_by("number")
+        assert [(each.since, each.body) for each in held] == [
+            (version.served_from, bytes(version.body).decode()) for version in ledger
+        ]
+
+    def test_have_zones_with_keys(self, config: Config) -> None:
+        seed.seed(config)
+        world = store.load(config.data)
+        for sender in SENDERS:
+            found = world.look_up(f"{sender.selector}._domainkey.{sender.domain}", "TXT").records
+            assert [record.value.partition(";")[0] for record in found] == (["v=DKIM1"] if sender.selector else [])
+
+    def test_one_customer_wants_reports_by_https_too(self, config: Config) -> None:
+        seed.seed(config)
+        wanting = HostedDomain.objects.everywhere().filter(tlsrpt_https=True, trust_https=True)
+        assert list(wanting.values_list("name", flat=True)) == ["correio.example"]
+
+    def test_begin_anew_with_a_new_database(self, config: Config) -> None:
+        store.save_sent(config.data, {timezone.now().date()})
+        seed.seed(config)
+        assert store.sent(config.data) == set()
+        store.save_sent(config.data, {timezone.now().date()})
+        seed.seed(config)
+        assert store.sent(config.data) == {timezone.now().date()}
 
 
 class TestPast:

@@ -116,10 +116,15 @@ def _through(source: Source, take: Take, made: Run) -> None:
             advance(portion, made.tally)
 
 
+def on_a_terminal() -> bool:
+    """Whether somebody watches."""
+    return sys.stderr.isatty()
+
+
 @contextmanager
 def _progress(source: Source) -> Iterator[Callable[[Portion, Tally], None]]:
     """A bar on a terminal; elsewhere a line after each portion that is not the only one."""
-    if not sys.stderr.isatty():
+    if not on_a_terminal():
         yield _line
         return
     columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
