@@ -202,6 +202,9 @@ class FailureRow(models.Model):
         indexes: ClassVar = [models.Index(fields=["domain", "day", "result_type"], name="failures_by_day_and_result")]
 
 
+_SUMMED = ("successful_session_count", "failed_session_count", "reports")
+
+
 class DailyTotal(models.Model):
     """Sessions of the counted reports about one domain and UTC day, by who vouches and who reports.
 
@@ -232,7 +235,20 @@ class DailyTotal(models.Model):
                 name="one_total_each",
             )
         ]
-        indexes: ClassVar = [models.Index(fields=["organisation", "day"], name="totals_of_organisation")]
+        indexes: ClassVar = [
+            models.Index(fields=["organisation", "day"], name="totals_of_organisation"),
+            # These two hold all that a chart adds up, so that no row is looked at.
+            models.Index(
+                fields=["domain", "day", "trust", "submitter", *_SUMMED, "policy_type", "result_type"],
+                condition=models.Q(policy_type="", result_type=""),
+                name="totals_of_sessions",
+            ),
+            models.Index(
+                fields=["domain", "day", "policy_type", "result_type", "mx", "trust", "submitter", _SUMMED[1]],
+                condition=~models.Q(result_type=""),
+                name="totals_of_failures",
+            ),
+        ]
 
 
 class Retention(models.Model):
