@@ -10,8 +10,10 @@ from tests.support_panel import ANA, announced
 from tests.support_reports import STS, arrival, day_of, detail, digested, mail, policy, report_json, reported
 
 from trinco.core.tlsrpt.arrival import Channel
+from trinco.panel.accounts.models import AuditEntry
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.reports import parts, services
+from trinco.panel.reports.errors import RetentionOutOfRange
 from trinco.panel.reports.models import (
     Copy,
     DailyTotal,
@@ -155,6 +157,34 @@ class TestRetention:
             "digested",
             "repeated",
         ]
+
+    def test_the_terms(self, ours, domain):
+        assert (services.retention_of(ours).raw_days, services.retention_of(ours).row_days) == (400, 760)
+        for days in ((0, 1), (1, 0), (1, 36_501)):
+            with pytest.raises(RetentionOutOfRange):
+                services.set_retention(organisation=ours, raw_days=days[0], row_days=days[1], actor=ANA)
+        for _ in range(2):
+            services.set_retention(organisation=ours, raw_days=30, row_days=90, actor=ANA)
+        (line,) = AuditEntry.objects.of(ours).filter(action="reports.retention")
+        assert (line.before, line.after) == ({"raw_days": 400, "row_days": 760}, {"raw_days": 30, "row_days": 90})
+
+    def test_the_worker_goes_by_each_organisations_own_terms(self, ours, theirs, domain):
+        """The others' by the defaults; what still waits to be read is never too old."""
+        other = announced(theirs, "outro.example")
+        now = timezone.now()
+        day = (now - timedelta(days=100)).date()
+        for whose in (domain, other):
+            digested(arrival(report_json(policy(whose.name), day=day), whose))
+        RawReport.objects.everywhere().update(received_at=now - timedelta(days=99))
+        services.take([arrival(report_json(), domain, received_at=now - timedelta(days=99))])
+        services.set_retention(organisation=ours, raw_days=30, row_days=90, actor=ANA)
+        assert services.prune_due(now) == 2
+        assert services.prune_due(now) == 0
+        assert [report.domain for report in Report.objects.everywhere()] == [other]
+        states = RawReport.objects.everywhere().order_by("pk").values_list("organisation", "state")
+        assert list(states) == [(theirs.pk, "digested"), (ours.pk, "pending")]
+        later = now + timedelta(days=800)
+        assert services.prune_due(later) == 2
 
     def test_raw_reports_go_and_their_rows_stay(self, history, ours, theirs):
         reports, totals = everything()[1], everything()[4]

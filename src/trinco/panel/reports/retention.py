@@ -56,10 +56,9 @@ def set_retention(*, organisation: Organisation, raw_days: int, row_days: int, a
     """Set the terms. What they remove goes within minutes, by the worker. Raises RetentionOutOfRange."""
     if not (1 <= raw_days <= MOST_DAYS and 1 <= row_days <= MOST_DAYS):
         raise RetentionOutOfRange(f"from 1 to {MOST_DAYS} days")
-    row = retention_of(organisation)
-    before = _terms(row)
-    row.raw_days, row.row_days = raw_days, row_days
-    row.save()
+    before = _terms(retention_of(organisation))
+    terms = {"raw_days": raw_days, "row_days": row_days}
+    row, _ = Retention.objects.everywhere().update_or_create(organisation=organisation, defaults=terms)
     if before != _terms(row):
         subject, action = organisation.name[:254], "reports.retention"
         record(organisation=organisation, actor=actor, action=action, subject=subject, before=before, after=_terms(row))
