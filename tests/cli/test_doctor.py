@@ -208,10 +208,12 @@ class TestListeners:
         async def nothing_listens(settings: config.Config) -> Finding:
             nobody = ("127.0.0.1", 9)
             return await examine_world.listeners(
-                replace(settings, panel_listen=nobody, policy_listen=(nobody,), dns_listen=(nobody,))
+                replace(
+                    settings, panel_listen=nobody, policy_listen=(nobody,), dns_listen=(nobody,), smtp_listen=(nobody,)
+                )
             )
 
-        assert asked(ours(), nothing_listens).seen == "no answer from: panel, policy host, name server"
+        assert asked(ours(), nothing_listens).seen == "no answer from: panel, policy host, name server, report mailbox"
 
     def test_policy_addresses_without_a_listener_are_an_error(self) -> None:
         finding = asked(ours(), lambda settings: examine_world.policy_addresses(replace(settings, policy_port=9)))
@@ -267,6 +269,9 @@ class TestCommand:
             "delegation": "untested",
             "policy addresses": "error",
             "CAA": "warning",
+            "report mailbox": "error",
+            "reports host": "untested",
+            "report doors": "warning",
         }
 
     def test_a_setting_that_does_not_exist_is_wrong_use(self, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ AGAIN = [
     "test_feeds.py",
     "test_feeds_leases.py",
     "test_feeds_restore.py",
+    "test_inbox.py",
     "test_policies_ids.py",
     "test_policies_many.py",
     "test_reports_digest.py",

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from trinco import config
-from trinco.cli import examine_world, place
+from trinco.cli import examine_reports, examine_world, place
 from trinco.cli.findings import Finding, exit_code
 
 _MARKS = {"ok": "ok      ", "warning": "warning ", "error": "error   ", "untested": "untested"}
@@ -23,7 +23,8 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON.")] = False) -> None:
-    """Check this installation: data directory, database, clock, listeners, delegation, name servers, policy hosts.
+    """Check this installation: data directory, database, clock, listeners, delegation, name servers, policy hosts, and
+    the doors for reports.
 
     Takes the settings from the environment; those that a running `trinco serve` has chosen by itself (its ports) are
     read from the data directory. Exit code 0: all is well; 1: something is wrong; 2: a setting is; 3: something could
@@ -35,18 +36,24 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="The findings as
     except config.ConfigError as problem:
         typer.echo(f"trinco doctor: {problem}", err=True)
         raise typer.Exit(2) from problem
-    findings = [*_here(settings), *asyncio.run(_world(settings))]
+    here, token = _here(settings)
+    findings = [*here, *asyncio.run(_world(settings, token))]
     typer.echo(_json(findings) if as_json else _text(findings))
     raise typer.Exit(exit_code(findings))
 
 
-def _here(settings: config.Config) -> list[Finding]:
-    """Imported here, since Django reads the environment while it is imported."""
-    return list(importlib.import_module("trinco.cli.examine_here").examine(settings))
+def _here(settings: config.Config) -> tuple[list[Finding], str]:
+    """What is on this machine, and a token that reports are taken under; "": none.
+
+    Imported here, since Django reads the environment while it is imported.
+    """
+    here = importlib.import_module("trinco.cli.examine_here")
+    return list(here.examine(settings)), here.token()
 
 
-async def _world(settings: config.Config) -> list[Finding]:
-    return [finding async for finding in examine_world.examine(settings)]
+async def _world(settings: config.Config, token: str) -> list[Finding]:
+    seen = [finding async for finding in examine_world.examine(settings)]
+    return seen + [finding async for finding in examine_reports.examine(settings, token)]
 
 
 def _text(findings: list[Finding]) -> str:

@@ -16,7 +16,8 @@ from django.utils import timezone
 from trinco.cli.findings import Finding, error, ok, untested, warning
 from trinco.config import Config
 from trinco.panel.accounts.models import AuditEntry
-from trinco.panel.domains.models import MxSighting, Starttls
+from trinco.panel.domains.models import HostedDomain, MxSighting, Starttls
+from trinco.panel.domains.services import SERVED
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SKEW = timedelta(minutes=5)
@@ -32,6 +33,15 @@ def examine(settings: Config) -> Iterator[Finding]:
     if reachable.verdict == "ok":
         yield clock()
         yield outward_smtp()
+
+
+def token() -> str:
+    """The token of a domain that is served; "": there is none, or no database that could say."""
+    try:
+        served = HostedDomain.objects.everywhere().filter(state__in=SERVED).order_by("pk")
+        return served.values_list("label", flat=True).first() or ""
+    except DatabaseError:
+        return ""
 
 
 def files(data: Path) -> Finding:

@@ -51,7 +51,7 @@ async def listeners(settings: Config) -> Finding:
     missing = await readiness.silent(settings)
     if missing:
         return error("listeners", f"no answer from: {', '.join(missing)}", "start trinco serve, or see its log")
-    places = [settings.panel_listen, *settings.policy_listen, *settings.dns_listen]
+    places = [settings.panel_listen, *settings.policy_listen, *settings.dns_listen, *settings.smtp_listen]
     return ok("listeners", "all answer: " + ", ".join(map(shown, places)))
 
 

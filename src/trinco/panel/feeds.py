@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import DatabaseError, DataError, InterfaceError, connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from trinco.core.errors import FeedUnavailable, LeaseLost
+from trinco.core.errors import FeedUnavailable, InputError, LeaseLost
 from trinco.core.hosting import Change, Publication, Zone, empty
 from trinco.core.tlsrpt.arrival import Arrival
 from trinco.panel import clock, recovery, rendering
@@ -132,9 +132,12 @@ class DatabaseInbox:
         self._watch = _Watch()
 
     def take(self, arrivals: Sequence[Arrival]) -> None:
-        """See `edge.ports.Inbox`."""
+        """See `edge.ports.Inbox`. Raises InputError for what no database takes, however often it is offered."""
         with _database(self._watch):
-            take(arrivals)
+            try:
+                take(arrivals)
+            except DataError as error:
+                raise InputError(str(error).strip()) from error
 
 
 class _Watch:
