@@ -62,7 +62,7 @@ def sources(request: MemberRequest, asked: Asked, opened: str | None = None) -> 
         days = {row.submitter: row.days for row in charts.by_source(asked.span)}
         rows = [replace(row, days=days.get(row.submitter, row.days)) for row in rows]
     return {
-        "sources": source_views(rows, lambda row: source_address(request, asked, row), opened),
+        "sources": source_views(rows, lambda row: _source_links(request, asked, row), opened),
         "spark_days": min(SPARK, len(asked.span.days)),
     }
 
@@ -80,6 +80,13 @@ def result_address(request: MemberRequest, asked: Asked, row: charts.ResultRow) 
 def source_address(request: MemberRequest, asked: Asked, row: charts.SourceRow) -> str:
     """What one sender says failed."""
     return _with("sources", question(request, asked), open=row.submitter)
+
+
+def _source_links(request: MemberRequest, asked: Asked, row: charts.SourceRow) -> tuple[str, str]:
+    """What it says failed; and the reports by result, of this sender alone."""
+    domain = asked.span.domain.name if asked.span.domain else None
+    alone = scopes.query(request, domain=domain, sender=row.submitter)
+    return source_address(request, asked, row), reverse("reports") + alone
 
 
 def _with(page: str, asked: str, **more: str) -> str:

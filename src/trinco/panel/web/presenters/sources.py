@@ -29,6 +29,7 @@ class SourceView:
 
     number: int
     href: str
+    alone: str
     open: bool
     submitter: str
     name: str
@@ -45,19 +46,21 @@ class SourceView:
 
 
 def source_views(
-    rows: Sequence[SourceRow], href: Callable[[SourceRow], str], opened: str | None = None
+    rows: Sequence[SourceRow], links: Callable[[SourceRow], tuple[str, str]], opened: str | None = None
 ) -> list[SourceView]:
-    """The sender with the most sessions first. `opened` is the submitter whose failures the page shows."""
+    """The sender with the most sessions first. `links`: to its failures, and to what it alone reports; `opened`: the
+    submitter whose failures the page shows."""
     most = max((row.sessions for row in rows), default=0)
-    return [_source(number, row, most, href(row), opened) for number, row in enumerate(rows)]
+    return [_source(number, row, most, links(row), opened) for number, row in enumerate(rows)]
 
 
-def _source(number: int, row: SourceRow, most: int, href: str, opened: str | None) -> SourceView:
+def _source(number: int, row: SourceRow, most: int, links: tuple[str, str], opened: str | None) -> SourceView:
     name = plain(row.organization_name, 80) or plain(row.submitter) or _("A sender without a name")
     applied = row.applied.applied if row.applied else Applied.UNTOLD
     return SourceView(
         number=number,
-        href=href,
+        href=links[0],
+        alone=links[1],
         open=opened == row.submitter,
         submitter=row.submitter,
         name=name,
