@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,16 @@ class TestRound:
             ("estalagem.example", True),
             ("quiosque.example", False),
         }
+
+    def test_after_midnight_the_day_that_has_ended(self, data: Path) -> None:
+        async def rounds(rig: Rig) -> set[date]:
+            await rig.post.round()
+            rig.desk.arrivals.clear()
+            tomorrow = NOW + timedelta(days=1)
+            await replace(rig.post, now=lambda: tomorrow).round()
+            return {report.start.date() for each in rig.desk.arrivals for report in parse.reports(each.body)}
+
+        assert inside(data, rounds) == {NOW.date()}
 
     def test_what_is_for_later_is_sent_with_its_day_again(self, data: Path) -> None:
         async def rounds(rig: Rig) -> tuple[int, int, set[Any], int]:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import structlog
 
-from trinco.core.errors import FetchFailure, MultipleRecords, NoRecord, RecordSyntaxError, TrincoError
+from trinco.core.errors import FetchFailure, MultipleRecords, NoRecord, RecordSyntaxError
 from trinco.core.names import Domain
 from trinco.core.tlsrpt.report import Report
 from trinco.net import https
@@ -90,9 +90,9 @@ class Post:
             try:
                 await self.round()
                 await asyncio.sleep(LOOK)
-            except (TrincoError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - the outermost loop of the rounds
                 if str(error) != said:
-                    log.info("reports wait", reason=str(error))
+                    log.info("reports wait", reason=str(error) or type(error).__name__)
                 said = str(error)
                 await asyncio.sleep(PAUSE)
 
@@ -141,9 +141,9 @@ class Post:
 
     async def _held(self, customer: Customer) -> tuple[Held, ...]:
         """The policies of this customer that senders have seen, the present one among them."""
+        body = await self._fetched(customer.domain)
         known = dict(store.policies(self.data))
         held = known.get(str(customer.domain), ())
-        body = await self._fetched(customer.domain)
         if body and body != (held[-1].body if held else ""):
             held = known[str(customer.domain)] = (*held, Held(self.now(), body))
             store.save_policies(self.data, known)
