@@ -12,6 +12,7 @@ from tests import support_panel
 from tests.support_reports import detail, policy, reported
 from typer.testing import CliRunner
 
+from trinco.cli import report_storing
 from trinco.cli.main import app
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports.models import DailyTotal, RawReport, Report
@@ -51,6 +52,11 @@ class TestRebuild:
         assert done.exit_code == 1
         assert "unreadable: 1" in done.stdout
         assert Report.objects.everywhere().count() == 1
+
+    def test_how_far_it_is_goes_to_a_terminal_alone(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with report_storing._bar() as progress:
+            progress(1, 2)
+        assert capsys.readouterr() == ("", "")
 
     def test_a_name_that_was_never_hosted(self, domain: HostedDomain) -> None:
         done = run("rebuild", "outro.example")

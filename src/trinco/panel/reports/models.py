@@ -50,7 +50,7 @@ class RawState(models.TextChoices):
     PENDING = "pending", _("Waiting")
     DIGESTED = "digested", _("Read")
     REPEATED = "repeated", _("Repeated")
-    """Everything in it was there already."""
+    """Everything in it was there already, or is about days whose reports retention has removed."""
     FOREIGN = "foreign", _("About other domains")
     """A report, but about no domain that is hosted here."""
     PARKED = "parked", _("Could not be read")
@@ -212,6 +212,9 @@ class DailyTotal(models.Model):
     `policy_type` and `result_type` empty: all sessions, `sts` and `tlsa` of one report taken as the same sessions;
     `result_type` alone empty: the summaries under that policy type;
     `result_type` set: the failure details of that policy type, result and MX (`successful_session_count` is 0).
+
+    A word that is empty in the report stands here as `-`, and so does what lies beyond the largest that one report may
+    add (`totals`).
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+", db_index=False)

@@ -105,14 +105,17 @@ def _with_old(organisations: QuerySet[Organisation], terms: Retention, now: date
 
 def _prune_some(retention: Retention, now: datetime) -> int:
     raws = _old_raws(retention, now).filter(organisation=retention.organisation)
-    removed = _remove_raws(list(raws.order_by("received_at").values_list("pk", flat=True)[:_RAWS_AT_ONCE]))
+    removed = _remove_raws(raws)
     reports = _old_reports(retention, now).filter(organisation=retention.organisation).order_by("day")
     slices = reports.values_list("domain_id", "day").distinct()[:_SLICES_AT_ONCE]
     return removed + sum(_remove_day(domain, day) for domain, day in list(slices))
 
 
 @transaction.atomic
-def _remove_raws(keys: list[int]) -> int:
+def _remove_raws(raws: QuerySet[RawReport]) -> int:
+    """The oldest of them. Locked first, as a rebuild does it, and without waiting for one."""
+    locked = raws.order_by("received_at", "pk").select_for_update(skip_locked=True)
+    keys = list(locked.values_list("pk", flat=True)[:_RAWS_AT_ONCE])
     Report.objects.everywhere().filter(raw__in=keys).update(raw=None)
     removed, _ = RawReport.objects.everywhere().filter(pk__in=keys).only("pk").delete()
     return removed
