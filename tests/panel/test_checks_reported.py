@@ -70,6 +70,19 @@ class TestEvidence:
         reported(domain, *[0] * 14, 5, 0, 0)
         assert gate(domain) == Gate("reports", False, 2)
 
+    def test_one_session_among_a_few_ends_nothing(self, domain: HostedDomain) -> None:
+        reported(domain, *[0] * 13, sessions=80)
+        reported(domain, 1, sessions=25, last=0)
+        assert gate(domain) == Gate("reports", True, 14)
+
+    def test_a_few_sessions_that_all_fail_do(self, domain: HostedDomain) -> None:
+        reported(domain, *[4] * 14, sessions=4)
+        assert gate(domain) == Gate("reports", False, 0)
+
+    def test_a_few_failures_each_day_are_too_many_together(self, domain: HostedDomain) -> None:
+        reported(domain, *[0] * 10, *[4] * 4, sessions=100)
+        assert gate(domain) == Gate("reports", False, 0)
+
     def test_days_without_a_report_neither_count_nor_break_the_row(self, domain: HostedDomain) -> None:
         reported(domain, *[0] * 7, last=1)
         reported(domain, *[0] * 7, last=12)

@@ -157,6 +157,15 @@ class TestParked:
         answer = person.post(f"{LIST}{raw.pk}/retry/", follow=True)
         assert "It was read meanwhile, or waits to be read." in support_web.text_of(answer)
 
+    def test_a_domain_that_was_added_since(self, domain: HostedDomain, person: Client) -> None:
+        digested(arrival(report_json(policy("elsewhere.example")), domain))
+        support_web.ready(domain.organisation, "elsewhere.example")
+        raw = RawReport.objects.of(domain.organisation).get()
+        answer = person.post(f"{LIST}{raw.pk}/retry/")
+        assert answer["Location"] == f"{LIST}?state=foreign"
+        services.digest_due(timezone.now())
+        assert Report.objects.of(domain.organisation).get().domain.name == "elsewhere.example"
+
     def test_a_viewer_is_not_offered_it(self, domain: HostedDomain) -> None:
         digested(arrival(NO_REPORT, domain))
         viewer = support_web.browser(support_web.person("eva@example.com", domain.organisation, "viewer"))  # type: ignore[arg-type]

@@ -129,9 +129,9 @@ def _mx_tls(facts: Facts) -> Gate:
 
 
 def _reports(facts: Facts, now: datetime) -> Gate:
-    """So many reported days in a row up to the newest, which is no older than that: evidence of what enforce would do.
+    """So many reported days up to the newest, which is no older than that: evidence of what enforce would do.
 
-    Days without a report, such as Sundays without mail, neither count nor break the row.
+    Days without a report, such as Sundays without mail, neither count nor end the count.
     """
     last = facts.reported.last
     if not facts.domain.tlsrpt:

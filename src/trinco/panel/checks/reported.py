@@ -24,7 +24,7 @@ from trinco.panel.reports.scope import VOUCHED, Sessions, failures
 WINDOW = 31
 """Days that are looked at, today among them: senders tell of today tomorrow."""
 NEEDED = 14
-"""Reported days in a row, each with fewer failures than the limit, before enforce is advised."""
+"""Reported days with fewer failures than the limit before enforce is advised."""
 RECENT = timedelta(days=14)
 """What is older than that is no evidence of now."""
 LOOKED_AT = 3
@@ -64,12 +64,14 @@ class Reported:
 
     @property
     def clean(self) -> int:
-        """How many reported days in a row, up to the newest, had fewer failures than the limit."""
-        count = 0
+        """Over how many reported days, up to the newest, fewer sessions failed than the limit: as far back as no single
+        day shows more than chance. One session that fails among twenty ends nothing."""
+        count, taken = 0, list[Day]()
         for day in reversed(self.days):
-            if exceeds([day]):
+            if day.failed_session_count >= LEAST and exceeds([day]):
                 break
-            count += 1
+            taken.append(day)
+            count = count if exceeds(taken) else len(taken)
         return count
 
     @property

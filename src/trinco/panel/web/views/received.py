@@ -36,7 +36,7 @@ def show(request: MemberRequest) -> HttpResponse:
         "wanted": wanted,
         "counts": received.counts(request.organisation),
         "trusts": Trust.choices,
-        "retriable": wanted.state == RawState.PARKED and request.membership.may_edit,
+        "retriable": request.membership.may_edit,
         **rows,
     }
     return render(request, "web/received.html", context)
@@ -45,12 +45,13 @@ def show(request: MemberRequest) -> HttpResponse:
 @require_POST
 @editor
 def retry(request: MemberRequest, pk: int) -> HttpResponse:
-    """Have a parked arrival read once more."""
+    """Have an arrival read once more that was parked, or about a domain that was not hosted here."""
     raw = get_object_or_404(RawReport.objects.of(request.organisation).select_related("domain", "organisation"), pk=pk)
+    state = raw.state if raw.state in received.ARRIVALS else RawState.PARKED
     try:
         services.retry(raw=raw, actor=actors.of(request))
     except NotParked as error:
         messages.info(request, refusal(error))
     else:
         messages.success(request, _("It is read once more within seconds."))
-    return redirect(f"{reverse('received')}?state={RawState.PARKED}")
+    return redirect(f"{reverse('received')}?state={state}")
