@@ -45,7 +45,7 @@ __all__ = [
 
 @transaction.atomic
 def retry(*, raw: RawReport, actor: Actor) -> None:
-    """Have the worker read an arrival again, at once: one that is parked, or was about no domain here. Raises NotParked."""
+    """Have the worker read a parked or foreign arrival again, at once. Raises NotParked."""
     parked = RawReport.objects.of(raw.organisation).filter(pk=raw.pk, state__in=[RawState.PARKED, RawState.FOREIGN])
     if not parked.update(state=RawState.PENDING, due_at=clock.now(), tries=0, reason=""):
         raise NotParked(raw.arrival_id)
