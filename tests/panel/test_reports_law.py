@@ -212,7 +212,7 @@ class TestLaw:
 
     @given(story=stories())
     @settings(
-        max_examples=80,
+        max_examples=50,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
