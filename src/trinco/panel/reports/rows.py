@@ -1,7 +1,7 @@
 """Many rows at once, several times faster than `bulk_create`: what a digest writes most of.
 
-SQLite gets `executemany`, PostgreSQL COPY; both get keys that were reserved before, so that rows that point to each
-other are written without a question in between. Values are those of the columns, in the order given. Call it in a
+SQLite gets `executemany`, PostgreSQL COPY and arrays; both get keys that were reserved before, so that rows that point to
+each other are written without a question in between. Values are those of the columns, in the order given. Call it in a
 transaction that has taken its turn to write (on SQLite each has: `databases`).
 """
 
@@ -18,8 +18,6 @@ MAX = 2**63 - 1
 """The largest count that a column holds."""
 
 Row = tuple[Any, ...]
-_AT_ONCE = 500
-"""Rows in one statement."""
 
 
 def reserve(model: type[models.Model], count: int) -> range | list[int]:
@@ -76,14 +74,13 @@ def add(
         f" + excluded.{_quoted(one)}"
         for one in counts
     )
-    into, marks = f"INSERT INTO {table} ({_names(columns)}) VALUES", f"({', '.join(['%s'] * len(columns))})"
     otherwise = f"ON CONFLICT ({_names(key)}) DO UPDATE SET {sums}"
+    into = f"INSERT INTO {table} ({_names(columns)})"
     with connection.cursor() as cursor:
-        if connection.vendor != "postgresql":
-            cursor.executemany(f"{into} {marks} {otherwise}", values)
+        if connection.vendor == "postgresql":
+            cursor.execute(f"{into} SELECT * FROM {_arrays(model, columns)} {otherwise}", _turned(values))  # noqa: S608
             return
-        for some in (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE)):
-            cursor.execute(f"{into} {', '.join([marks] * len(some))} {otherwise}", [one for row in some for one in row])
+        cursor.executemany(f"{into} VALUES ({', '.join(['%s'] * len(columns))}) {otherwise}", values)
 
 
 def change(model: type[models.Model], columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -93,9 +90,24 @@ def change(model: type[models.Model], columns: Sequence[str], rows: Iterable[Row
     if not values:
         return
     table = _quoted(model._meta.db_table)  # noqa: SLF001
-    sets = ", ".join(f"{_quoted(one)} = %s" for one in columns)
     with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            sets = ", ".join(f"{_quoted(one)} = new.{_quoted(one)}" for one in columns)
+            new = f"{_arrays(model, (*columns, 'id'))} AS new ({_names((*columns, 'id'))})"
+            cursor.execute(f"UPDATE {table} SET {sets} FROM {new} WHERE {table}.id = new.id", _turned(values))  # noqa: S608
+            return
+        sets = ", ".join(f"{_quoted(one)} = %s" for one in columns)
         cursor.executemany(f'UPDATE {table} SET {sets} WHERE "id" = %s', values)  # noqa: S608
+
+
+def _arrays(model: type[models.Model], columns: Sequence[str]) -> str:
+    """A table of parameters, an array for each column: one statement, and short, for any number of rows."""
+    return f"unnest({', '.join(f'%s::{_field(model, one).db_type(connection)}[]' for one in columns)})"
+
+
+def _turned(rows: Sequence[Row]) -> list[list[Any]]:
+    """The columns of these rows."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _names(columns: Sequence[str]) -> str:
