@@ -11,6 +11,9 @@ import pytest
 from tools import docs
 
 from trinco.config import SETTINGS
+from trinco.panel.api.problems import SENTENCES
+from trinco.panel.api.v1 import api
+from trinco.panel.reports.exports import KINDS
 
 ROOT = docs.ROOT
 ROWS = docs.requirements()
@@ -77,6 +80,30 @@ class TestGenerated:
 
     def test_every_error_says_what_happened(self) -> None:
         assert [each.name for each in docs.error_classes() if not each.says] == []
+
+
+class TestApi:
+    """docs/api.md is written by hand: each address, each table and each of its columns, each parameter and error is in it."""
+
+    TEXT = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+
+    def test_every_address_has_its_part(self) -> None:
+        described = api.get_openapi_schema()["paths"]
+        heads = re.findall(r"^### `(.*)`$", self.TEXT, re.MULTILINE)
+        assert sorted(heads) == sorted(f"{verb.upper()} {path}" for path, verbs in described.items() for verb in verbs)
+
+    def test_every_parameter_is_there(self) -> None:
+        operations = [verbs["get"] for verbs in api.get_openapi_schema()["paths"].values()]
+        names = {each["name"] for operation in operations for each in operation["parameters"]} - {"pk"}
+        assert sorted(name for name in names if f"`{name}`" not in self.TEXT) == []
+
+    def test_every_column_is_there(self) -> None:
+        columns = {name for kind in KINDS.values() for name in kind.columns}
+        assert sorted(name for name in columns if f'"{name}"' not in self.TEXT) == []
+        assert [kind for kind in KINDS if f"`{kind}`" not in self.TEXT] == []
+
+    def test_every_error_is_there(self) -> None:
+        assert [status for status in SENTENCES if f"| {status.value} |" not in self.TEXT] == []
 
 
 class TestConformance:
