@@ -176,7 +176,7 @@ class TestFilters:
     def test_what_is_not_counted(self, domain: HostedDomain, visit: Callable[..., Visitor]) -> None:
         page = visit().sign_in().go("/reports/sources/")
         expect(page.get_by_text("1 report of this range is not counted")).to_be_visible()
-        page.get_by_role("link", name="Count them too").click()
+        page.get_by_role("link", name="Count unverified ones too").click()
         expect(page.locator(".sources")).to_contain_text("nobody.example")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TICKS = 4
-STEPS = (1, 2, 2.5, 5, 10)
+STEPS = (1, 1.5, 2, 2.5, 5, 10)
 LEVELS = (0.005, 0.05)
 """Shares of failed sessions at which the lane of failures changes its colour, beside any failure at all."""
 
