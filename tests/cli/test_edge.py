@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import smtplib
 import ssl
 
 import pytest
 from tests import support_tls
+from tests.edge import report_rig
+from tests.edge.arrivals import Inbox
 from tests.edge.publications import ZONE, publication
+from tests.edge.report_senders import by_https, by_mail
 
+from trinco import config
 from trinco.cli import edge
 from trinco.config import ConfigError
 from trinco.core.errors import PolicyTlsError
 from trinco.core.hosting import HostedDomain, Publication
 from trinco.core.names import Domain
 from trinco.edge import policy_host
+from trinco.edge.serving import Serving
 from trinco.edge.sni import Table
 
 
@@ -29,6 +35,56 @@ class TestName:
     def test_no_other(self, tmp_path, name):
         with pytest.raises(ConfigError, match="TRINCO_EDGE_NAME"):
             edge._directory(tmp_path, name)
+
+
+class TestListeners:
+    """DESIGN 2, flow 3: both doors hand in at one desk, and all of it is carried on."""
+
+    @pytest.fixture
+    def inbox(self, monkeypatch):
+        made = Inbox()
+        monkeypatch.setattr(edge, "DatabaseInbox", lambda: made)
+        return made
+
+    def opened(self, tmp_path, authority, smtp="127.0.0.1:0"):
+        here = {f"TRINCO_{name}_LISTEN": "127.0.0.1:0" for name in ("POLICY", "DNS")}
+        settings = config.load({**here, "TRINCO_SMTP_LISTEN": smtp, "TRINCO_BASE": str(ZONE.base)})
+        serving = Serving(report_rig.served(authority))
+        label = next(iter(serving.held.domains))
+        return label, edge.Listeners(settings, tmp_path / "spool", support_tls.unseal)(serving, lambda: True)
+
+    def test_take_reports_by_mail_and_by_https(self, tmp_path, inbox):
+        authority = support_tls.Authority()
+        context = ssl.create_default_context(cadata=authority.pem)
+
+        async def scenario() -> None:
+            label, doors = self.opened(tmp_path, authority)
+            async with doors as told:
+                ways = [by_mail(*told.mail[0]), by_https(*told.policy[0], context)]
+                await asyncio.gather(*(asyncio.to_thread(way, label, b"{}") for way in ways))
+                assert {each.suffix for each in (tmp_path / "spool").iterdir()} <= {".spool", ".numbers"}
+
+        asyncio.run(scenario())
+        assert sorted(each.channel for each in inbox.taken.values()) == ["https", "mail"]
+
+    def test_without_a_mailbox(self, tmp_path, inbox):
+        async def scenario() -> None:
+            _, doors = self.opened(tmp_path, support_tls.Authority(), smtp="")
+            async with doors as told:
+                assert (len(told.policy), len(told.dns), told.mail) == (1, 1, [])
+
+        asyncio.run(scenario())
+
+    def test_nobody_who_is_not_served_gets_reports(self, tmp_path, inbox):
+        async def scenario() -> None:
+            _, doors = self.opened(tmp_path, support_tls.Authority())
+            async with doors as told:
+                with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+                    await asyncio.to_thread(by_mail(*told.mail[0]), "nobody", b"{}")
+                assert [code for code, _ in refused.value.recipients.values()] == [550]
+
+        asyncio.run(scenario())
+        assert inbox.taken == {}
 
 
 class TestOwnFetch:

@@ -62,6 +62,18 @@ class TestEnvironment:
             f"TRINCO_{name}" for name in ("DATA", "PANEL_LISTEN", "POLICY_LISTEN", "DNS_LISTEN", "SMTP_LISTEN")
         }
 
+    def test_mail_has_one_port_for_all(self, tmp_path: Path) -> None:
+        given = {"TRINCO_DATA": str(tmp_path), "TRINCO_SMTP_LISTEN": "127.0.0.1:9558"}
+        chosen = place.environment(given, Serving(playground=True))
+        assert chosen["TRINCO_SMTP_PORT"] == "9558"
+
+    @pytest.mark.parametrize("playground", [True, False])
+    def test_no_mailbox_stays_no_mailbox(self, tmp_path: Path, playground: bool) -> None:
+        given = {"TRINCO_DATA": str(tmp_path), "TRINCO_SMTP_LISTEN": ""}
+        settings = config.load(given | place.environment(given, Serving(playground=playground)))
+        told = place.endpoints(settings, Login("ana@trinco.example"))
+        assert (settings.smtp_listen, told.smtp, told.reports) == ((), "", place.shown(settings.policy_listen[0]))
+
     def test_the_data_directory_becomes_absolute(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
         chosen = place.environment({"TRINCO_DATA": ".run"}, Serving(playground=False))

@@ -146,9 +146,11 @@ Three things to try:
 
 
 def _next_steps(told: place.Endpoints) -> str:
+    mail = f"; by mail, at {told.smtp}" if told.smtp else ""
     return f"""
     Policies    https, at {told.policy}; the root of the development CA is {told.ca}
     DNS         the zone {told.base}, at {told.dns}
+    Reports     https, at {told.reports}{mail}
 
 The settings are in docs/settings.md, and `trinco doctor` holds them against the world.
 """

@@ -74,9 +74,10 @@ class Carrier:
 
     async def end(self) -> None:
         """Carry what is there, if there is anybody to take it, and stop."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(0 if self.stale_since else FAREWELL):
-                await self._round()
+        if self.stale_since is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL):
+                    await self._round()
         self._ending.set()
         self._thread.shutdown(wait=False, cancel_futures=True)
 

@@ -21,6 +21,7 @@ DIAGNOSTICS
     Of a token it shows the beginning, as logs are read by more people than may write to it.
 
 BUGS
+    Several tokens that are flooded for a day, by many addresses and while the database is away, do fill the spool.
     Allowances are forgotten at a restart, and those that were not used for the longest time when there are too many.
 """
 
@@ -58,9 +59,10 @@ class IntakeLimits:
     https: int = 10 << 20
     address: Allowance = Allowance(5000, 50)
     """Of one IPv4 address or one IPv6 /64: a large sender has a report for each domain, shortly after midnight UTC."""
-    token: Allowance = Allowance(2000, 2)
-    """Of one domain: each of its senders has a report or a few of them a day."""
-    pair: Allowance = Allowance(200, 0.05)
+    token: Allowance = Allowance(1000, 0.05)
+    """Of one domain: each of its senders has a report or a few of them a day. One that is flooded all day, while the
+    database is away, does not fill the spool."""
+    pair: Allowance = Allowance(100, 0.01)
     """Of one address under one token."""
     remembered: int = 1 << 16
     """Allowances of a kind that are kept in memory."""

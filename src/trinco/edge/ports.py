@@ -85,7 +85,8 @@ class Inbox(Protocol):
     def take(self, arrivals: Sequence[Arrival]) -> None:
         """Keep these, all or none; when it returns they are durable. One that was taken before changes nothing.
 
-        Raises FeedUnavailable while the database is away: the spool then keeps them and tries again.
+        Raises FeedUnavailable while the database is away: the spool then keeps them and tries again. Anything else that
+        it raises is about one of these, and would be raised again.
         """
 
 
