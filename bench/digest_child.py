@@ -23,10 +23,12 @@ from django.db import transaction  # noqa: E402
 
 from bench import reports_read  # noqa: E402
 from trinco.core.tlsrpt import parse  # noqa: E402
+from trinco.core.tlsrpt.report import Totals  # noqa: E402
 from trinco.panel.accounts.models import Organisation  # noqa: E402
 from trinco.panel.domains.models import HostedDomain, State  # noqa: E402
 from trinco.panel.reports import models  # noqa: E402
-from trinco.panel.reports.parts import Holder, part  # noqa: E402
+from trinco.panel.reports import totals as totals_of  # noqa: E402
+from trinco.panel.reports.parts import Holder, Part, part  # noqa: E402
 from trinco.panel.reports.trust import Voucher  # noqa: E402
 from trinco.panel.reports.writing import Arrived, write  # noqa: E402
 
@@ -67,7 +69,9 @@ def ours(batch: Sequence[Arrived]) -> None:
 
 
 def by_django(batch: Sequence[Arrived]) -> None:
-    """The rows of the reports, as Django writes many at once; no totals, and nobody asks what was there before."""
+    """The same rows, as Django writes many at once. Nobody asks what was there before: a total that is there already is
+    set, and not added to, which Django cannot do here.
+    """
     with transaction.atomic():
         domains = [raw.domain for raw, _, _ in batch]
         parts = [
@@ -108,6 +112,29 @@ def by_django(batch: Sequence[Arrived]) -> None:
             for policy, (row, one, result) in zip(policies, results, strict=True)
             for detail in result.failure_details
         )  # fmt: skip
+        models.DailyTotal.objects.everywhere().bulk_create(
+            totals(parts).values(), update_conflicts=True, unique_fields=totals_of.KEY, update_fields=totals_of.COUNTS
+        )
+
+
+def totals(parts: Sequence[Part]) -> dict[tuple[object, ...], models.DailyTotal]:
+    """The rows of a batch, added up in memory."""
+    sums: dict[tuple[object, ...], models.DailyTotal] = {}
+    for one in parts:
+        said = one.told
+        counted = [(("", "", ""), said.everything), *(((kind, "", ""), each) for kind, each in said.summaries.items())]
+        for key, counts in [*counted, *((key, Totals(0, failed)) for key, failed in said.failures.items())]:
+            row = sums.setdefault(
+                (one.holder.domain, *key),
+                models.DailyTotal(
+                    organisation_id=one.holder.organisation, domain_id=one.holder.domain, day=one.day, trust="dkim",
+                    submitter=one.submitter, policy_type=key[0], result_type=key[1], mx=key[2],
+                ),
+            )  # fmt: skip
+            row.successful_session_count += counts.successful_session_count
+            row.failed_session_count += counts.failed_session_count
+            row.reports += 1
+    return sums
 
 
 WAYS: dict[str, Callable[[Sequence[Arrived]], None]] = {"ours": ours, "django": by_django}

@@ -1,4 +1,4 @@
-"""From decoded reports of 20 failure details to committed rows and totals, beside Django's bulk_create of the rows."""
+"""From decoded reports of 20 failure details to committed rows and totals, beside Django's bulk_create of the same."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def rows(scratch: Path) -> Iterator[Row]:
                 directory = scratch / f"{name}-{way}-{number}"
                 with postgres() if name == "PostgreSQL" else nullcontext() as server:
                     found.append(_run(way, directory, server.url if server else ""))
-        note = f"1 report and {DETAILS} details, {BATCH} in a transaction, ours with de-duplication and daily totals"
+        note = f"1 report, {DETAILS} details, daily totals; {BATCH} in a transaction; ours files and de-duplicates as well"
         ours, django = median(taken["ours"]), median(taken["django"])
         yield Row(f"digest, {name}", ours, "/s", Better.HIGHER, floor, goal, "Django bulk_create", django, note)
 

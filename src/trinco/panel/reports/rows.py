@@ -1,8 +1,8 @@
 """Many rows at once, several times faster than `bulk_create`: what a digest writes most of.
 
-SQLite gets `executemany`, PostgreSQL COPY and arrays; both get keys that were reserved before, so that rows that point to
-each other are written without a question in between. Values are those of the columns, in the order given. Call it in a
-transaction that has taken its turn to write (on SQLite each has: `databases`).
+SQLite gets `executemany`, PostgreSQL COPY and arrays; both get keys that were reserved before, so that rows that
+point to each other are written without a question in between. Values are those of the columns, in the order given. Call
+it in a transaction that has taken its turn to write (on SQLite each has: `databases`).
 """
 
 from __future__ import annotations
