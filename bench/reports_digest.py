@@ -28,7 +28,7 @@ def rows(scratch: Path) -> Iterator[Row]:
                 directory = scratch / f"{name}-{way}-{number}"
                 with postgres() if name == "PostgreSQL" else nullcontext() as server:
                     found.append(_run(way, directory, server.url if server else ""))
-        note = f"1 report, {DETAILS} details, daily totals; {BATCH} in a transaction; ours files and de-duplicates as well"
+        note = f"1 report, {DETAILS} details, daily totals; {BATCH} in a transaction; ours also files and de-duplicates"
         ours, django = median(taken["ours"]), median(taken["django"])
         yield Row(f"digest, {name}", ours, "/s", Better.HIGHER, floor, goal, "Django bulk_create", django, note)
 
