@@ -165,7 +165,8 @@ class TestBySource:
             report(domain, day, 5, submitter=f"{submitter}.example", organization_name=submitter, **told)
         said = text(person, BY_SOURCE)
         assert "applies the current policy" in said
-        assert "still applies the policy of 3 November 2026" in said
+        assert "still applies the policy of 3 November 2026 correio.example" in said
+        assert "still applies the policy of 3 November 2026 correio" not in text(person, DOMAIN)
         assert "applies a policy that was never ours" in said
         assert "does not say" in said
 

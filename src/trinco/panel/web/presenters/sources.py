@@ -40,6 +40,8 @@ class SourceView:
     rate: str
     spark: SafeString
     applied: str
+    applied_to: str
+    """The domain whose older policy it applies, or nothing."""
     look: str
     where: str
     last: date
@@ -71,6 +73,7 @@ def _source(number: int, row: SourceRow, most: int, links: tuple[str, str], open
         rate=figures.success_rate(row.successful_session_count, row.failed_session_count),
         spark=spark(row.days[-SPARK:]),
         applied=applied_words(row.applied),
+        applied_to=_older(row.applied),
         look=LOOKS[applied],
         where=_where(row),
         last=row.last,
@@ -82,6 +85,12 @@ def _where(row: SourceRow) -> str:
     reports = ngettext("%(n)s report", "%(n)s reports", row.reports) % {"n": figures.count(row.reports)}
     last = _("last for %s") % dates.short_day(row.last)
     return f"{reports} · {last}"
+
+
+def _older(told: AppliedPolicy | None) -> str:
+    if told is None or told.applied != Applied.OLDER or told.version is None:
+        return ""
+    return told.version.domain.unicode
 
 
 def applied_words(told: AppliedPolicy | None) -> str:
