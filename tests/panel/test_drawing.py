@@ -10,7 +10,7 @@ import pytest
 from django.utils import translation
 
 from trinco.panel.reports.charts import Day
-from trinco.panel.web import figures
+from trinco.panel.web import dates, figures
 from trinco.panel.web.drawing import bars, days, scale
 from trinco.panel.web.drawing.spark import spark
 from trinco.panel.web.presenters.chart import chart_view
@@ -189,6 +189,18 @@ class TestSmallOnes:
 
 
 class TestFigures:
+    @pytest.mark.parametrize(
+        ("first", "last", "said"),
+        [
+            ("2026-11-12", "2026-11-12", "12 Nov"),
+            ("2026-11-12", "2026-11-14", "12\N{EN DASH}14 Nov"),
+            ("2026-10-30", "2026-11-02", "30 Oct \N{EN DASH} 2 Nov"),
+            ("2025-11-12", "2026-11-12", "12 Nov 2025 \N{EN DASH} 12 Nov 2026"),
+        ],
+    )
+    def test_days_from_and_to(self, first: str, last: str, said: str) -> None:
+        assert dates.span_of_days(date.fromisoformat(first), date.fromisoformat(last)) == said
+
     @pytest.mark.parametrize(
         ("successful", "failed", "said"),
         [(999_999, 1, "99.99"), (1, 0, "100.00"), (0, 1, "0.00"), (0, 0, "—"), (99, 1, "99.00"), (1, 2, "33.33")],

@@ -42,7 +42,9 @@ def span_of_days(first: date, last: date) -> str:
     """`12 Nov`, `12-14 Nov`, `30 Oct - 2 Nov`: within a range that the page names with its year."""
     if first == last:
         return day_and_month(first)
-    if (first.year, first.month) == (last.year, last.month):
+    if first.year != last.year:
+        return f"{short_day(first)} \N{EN DASH} {short_day(last)}"
+    if first.month == last.month:
         return f"{first.day}\N{EN DASH}{day_and_month(last)}"
     return f"{day_and_month(first)} \N{EN DASH} {day_and_month(last)}"
 
