@@ -212,6 +212,7 @@ def _edge(address: str, environment: dict[str, str], data: Path) -> Edge:
         "TRINCO_EDGE_NAME": name,
         "TRINCO_POLICY_LISTEN": f"{address}:{policy}",
         "TRINCO_DNS_LISTEN": f"{address}:{dns_port}",
+        "TRINCO_SMTP_LISTEN": f"{address}:0",
     }
     return Edge(name, address, policy, dns_port, mine, data / f"{name}.log")
 
