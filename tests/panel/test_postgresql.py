@@ -12,12 +12,14 @@ from tests.support_postgres import server
 
 HERE = Path(__file__).parent
 AGAIN = [
+    "test_charts.py",
     "test_concurrency.py",
     "test_domains.py",
     "test_feeds.py",
     "test_feeds_leases.py",
     "test_feeds_restore.py",
     "test_inbox.py",
+    "test_months.py",
     "test_policies_ids.py",
     "test_policies_many.py",
     "test_reports_digest.py",

@@ -101,6 +101,7 @@ class TestRun:
             "forward",
             "retire",
             "prune",
+            "months",
         ]
 
 

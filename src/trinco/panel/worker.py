@@ -22,6 +22,7 @@ from trinco.panel.checks.services import look_due, probe_due
 from trinco.panel.checks.status import refresh_changed
 from trinco.panel.policies.services import announce_due, reissue_due, retire_due
 from trinco.panel.reports.services import digest_due, forward_due, prune_due
+from trinco.panel.reports.summing import sum_due
 
 _LONGEST_WAIT = 30.0
 """Seconds between two attempts of a job that keeps failing."""
@@ -51,6 +52,7 @@ JOBS: tuple[Job, ...] = (
     Job("forward", forward_due, 2.0),
     Job("retire", retire_due, 5.0),
     Job("prune", prune_due, 60.0),
+    Job("months", sum_due, 5.0),
 )
 
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports.drill import AppliedPolicy, DetailRow, Newest, details, newest
-from trinco.panel.reports.models import DailyTotal, Trust
-from trinco.panel.reports.scope import VOUCHED, Scope, Sessions, failures, sessions, totals, uncounted
+from trinco.panel.reports.models import DailyTotal, DaySum, Trust
+from trinco.panel.reports.reading import Failed, Reported, failed, reported, reported_by_source, stretches, submitters
+from trinco.panel.reports.scope import VOUCHED, Scope, Sessions, narrowed, sessions, totals
 
 __all__ = [
     "AppliedPolicy", "Day", "DetailRow", "MxRow", "ResultRow", "Scope", "SourceRow", "Sums", "by_day", "by_mx",
@@ -31,7 +32,7 @@ MAX_MX = 5
 """Mail servers that stand beside a result type."""
 MAX_DAYS = 92
 """Days of a sender's spark: the last ones of the range."""
-_MAX_PAIRS = 4000
+_MAX_WORDS = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,79 +131,63 @@ class Sums:
 
 
 def by_day(scope: Scope) -> list[Day]:
-    """Every day of the range, oldest first. One query."""
-    found = {row["day"]: _day(row) for row in _daily(sessions(totals(scope)), "day")}
+    """Every day of the range, oldest first. One query; two for a range that holds a whole month."""
+    found: dict[date, Day] = {}
+    for stretch in stretches(scope):
+        span = replace(scope, first=stretch.first, last=stretch.last)
+        summed = stretch.whole and scope.submitter is None
+        rows = _day_sums(span) if summed else sessions(totals(span))
+        found |= {row["day"]: _day(row) for row in _daily(rows, "day")}
     return _filled(scope.days, found)
 
 
 def by_result(scope: Scope) -> list[ResultRow]:
-    """Result types by policy type, worst first. Two queries."""
-    rows = failures(totals(scope)).order_by()
-    grouped = rows.values("policy_type", "result_type").annotate(
-        failed=Sessions("failed_session_count"),
-        first=Min("day"),
-        last=Max("day"),
-        hosts=Count("mx", distinct=True),
-        domains=Count("domain", distinct=True),
-        submitters=Count("submitter", distinct=True),
-    )
-    found = list(grouped.order_by("-failed", "result_type", "policy_type")[:MAX_ROWS])
-    hosts = _pairs(rows, ("policy_type", "result_type"), "mx")
+    """Result types by policy type, worst first. Two queries; four for a range that holds a whole month."""
+    groups, hosts = _within(scope, ("policy_type", "result_type"), "mx")
+    told = submitters(scope)
     return [
         ResultRow(
-            policy_type=row["policy_type"],
-            result_type=row["result_type"],
-            failed_session_count=int(row["failed"]),
-            mx=tuple(hosts[row["policy_type"], row["result_type"]][:MAX_MX]),
-            mx_count=row["hosts"],
-            domains=row["domains"],
-            submitters=row["submitters"],
-            first=row["first"],
-            last=row["last"],
+            policy_type=each.by[0],
+            result_type=each.by[1],
+            failed_session_count=each.failed_session_count,
+            mx=tuple(hosts[each.by][:MAX_MX]),
+            mx_count=each.different,
+            domains=each.domains,
+            submitters=told.get(each.by, 0),
+            first=each.first,
+            last=each.last,
         )
-        for row in found
+        for each in groups
     ]
 
 
 def by_mx(scope: Scope) -> list[MxRow]:
-    """Mail servers, worst first. Two queries."""
-    rows = failures(totals(scope)).order_by()
-    grouped = rows.values("mx").annotate(failed=Sessions("failed_session_count"), first=Min("day"), last=Max("day"))
-    found = list(grouped.order_by("-failed", "mx")[:MAX_ROWS])
-    results = _pairs(rows.filter(mx__in=[row["mx"] for row in found]), ("mx",), "result_type")
+    """Mail servers, worst first. One query; two for a range that holds a whole month."""
+    groups, results = _within(scope, ("mx",), "result_type")
     return [
-        MxRow(row["mx"], int(row["failed"]), tuple(results[row["mx"],]), row["first"], row["last"]) for row in found
+        MxRow(each.by[0], each.failed_session_count, tuple(results[each.by]), each.first, each.last) for each in groups
     ]
 
 
 def by_source(scope: Scope) -> list[SourceRow]:
-    """Senders, the one with the most sessions first. Four queries."""
-    rows = sessions(totals(scope)).order_by()
-    grouped = _daily(rows, "submitter").annotate(last=Max("day"), both=F("successful") + F("failed"))
-    found = list(grouped.order_by("-both", "submitter")[:MAX_ROWS])
-    days = _days_by_submitter(scope, rows, [row["submitter"] for row in found])
-    told = newest(scope, {row["submitter"]: row["last"] for row in found})
-    return [_source(row, days[row["submitter"]], told.get(row["submitter"])) for row in found]
+    """Senders, the one with the most sessions first. Four queries; five for a range that holds a whole month."""
+    found = reported_by_source(scope, MAX_ROWS)
+    days = _days_by_submitter(scope, [each.submitter for each in found])
+    told = newest(scope, {each.submitter: each.last for each in found if each.last})
+    return [_source(each, days[each.submitter], told.get(each.submitter)) for each in found]
 
 
 def sums(scope: Scope) -> Sums:
-    """The whole. Two queries."""
-    rows = sessions(totals(scope)).order_by()
-    found = rows.aggregate(
-        successful=Sessions("successful_session_count"),
-        failed=Sessions("failed_session_count"),
-        count=Sum("reports"),
-        submitters=Count("submitter", distinct=True),
-        last=Max("day"),
-    )
-    left_out = 0 if scope.everything else sessions(uncounted(scope)).aggregate(count=Sum("reports"))["count"]
+    """The whole. Two queries; four for a range that holds a whole month."""
+    found = reported(scope)
+    everything = found if scope.everything else reported(replace(scope, everything=True))
     return Sums(
-        successful_session_count=int(found["successful"] or 0),
-        failed_session_count=int(found["failed"] or 0),
-        reports=found["count"] or 0,
-        submitters=found["submitters"],
-        last=found["last"],
-        uncounted_reports=left_out or 0,
+        successful_session_count=found.successful_session_count,
+        failed_session_count=found.failed_session_count,
+        reports=found.reports,
+        submitters=found.submitters,
+        last=found.last,
+        uncounted_reports=everything.reports - found.reports,
     )
 
 
@@ -222,27 +207,31 @@ def sparks(domains: Sequence[HostedDomain], last: date, days: int = 30) -> dict[
     return {key: _filled(wanted, each) for key, each in found.items()}
 
 
-def _daily(rows: QuerySet[DailyTotal], *by: str) -> QuerySet[DailyTotal, dict[str, Any]]:
-    return _summed(rows.order_by().values(*by))
-
-
-def _summed(rows: QuerySet[DailyTotal, dict[str, Any]]) -> QuerySet[DailyTotal, dict[str, Any]]:
-    return rows.annotate(
-        successful=Sessions("successful_session_count"),
-        failed=Sessions("failed_session_count"),
-        count=Sum("reports"),
-    )
-
-
-def _pairs(
-    rows: QuerySet[DailyTotal], group: tuple[str, ...], each: str
-) -> Mapping[tuple[str, ...], list[tuple[str, int]]]:
-    """By group, the values of `each` with their failed sessions, worst first."""
-    found: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
-    grouped = rows.values(*group, each).annotate(failed=Sessions("failed_session_count"))
-    for row in grouped.order_by("-failed", each)[:_MAX_PAIRS]:
-        found[tuple(row[name] for name in group)].append((row[each], int(row["failed"])))
+def _daily(rows: QuerySet[Any], *by: str) -> QuerySet[Any, dict[str, Any]]:
+    summed = {"successful": Sessions("successful_session_count"), "failed": Sessions("failed_session_count")}
+    found: QuerySet[Any, dict[str, Any]] = rows.order_by().values(*by).annotate(**summed, count=Sum("reports"))
     return found
+
+
+def _day_sums(scope: Scope) -> QuerySet[DaySum]:
+    return narrowed(DaySum.objects.everywhere().filter(day__range=(scope.first, scope.last)), scope)
+
+
+def _within(
+    scope: Scope, by: tuple[str, ...], each: str
+) -> tuple[list[Failed], dict[tuple[str, ...], list[tuple[str, int]]]]:
+    """The groups, worst first, and by group the words within it with their failed sessions, worst first."""
+    groups: list[Failed] = []
+    words: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
+    for found in failed(scope, by, each, MAX_ROWS + _MAX_WORDS):
+        if found.each is None:
+            groups.append(found)
+        else:
+            words[found.by].append((found.each, found.failed_session_count))
+    groups.sort(key=lambda found: (-found.failed_session_count, *reversed(found.by)))
+    for pairs in words.values():
+        pairs.sort(key=lambda pair: (-pair[1], pair[0]))
+    return groups[:MAX_ROWS], words
 
 
 def _day(row: Mapping[str, Any]) -> Day:
@@ -253,25 +242,24 @@ def _filled(days: Iterable[date], found: Mapping[date, Day]) -> list[Day]:
     return [found.get(day) or Day(day) for day in days]
 
 
-def _days_by_submitter(
-    scope: Scope, rows: QuerySet[DailyTotal], submitters: Sequence[str]
-) -> dict[str, tuple[Day, ...]]:
+def _days_by_submitter(scope: Scope, submitters: Sequence[str]) -> dict[str, tuple[Day, ...]]:
     wanted = scope.days[-MAX_DAYS:]
     found: dict[str, dict[date, Day]] = {submitter: {} for submitter in submitters}
     if found:
-        for row in _daily(rows.filter(submitter__in=submitters, day__gte=wanted[0]), "submitter", "day"):
+        rows = sessions(totals(replace(scope, first=wanted[0]))).filter(submitter__in=submitters)
+        for row in _daily(rows, "submitter", "day"):
             found[row["submitter"]][row["day"]] = _day(row)
     return {submitter: tuple(_filled(wanted, each)) for submitter, each in found.items()}
 
 
-def _source(row: Mapping[str, Any], days: tuple[Day, ...], told: Newest | None) -> SourceRow:
+def _source(each: Reported, days: tuple[Day, ...], told: Newest | None) -> SourceRow:
     return SourceRow(
-        submitter=row["submitter"],
+        submitter=each.submitter,
         organization_name=told.organization_name if told else "",
-        successful_session_count=int(row["successful"]),
-        failed_session_count=int(row["failed"]),
-        reports=row["count"],
-        last=row["last"],
+        successful_session_count=each.successful_session_count,
+        failed_session_count=each.failed_session_count,
+        reports=each.reports,
+        last=each.last or days[-1].day,
         days=days,
         applied=told.applied if told else None,
     )

@@ -254,6 +254,93 @@ class DailyTotal(models.Model):
         ]
 
 
+class MonthTotal(models.Model):
+    """The daily totals of one month added up, for charts of years: valid where `SummedMonth` says so.
+
+    Two of the three kinds of rows are here: all sessions, and the failure details.
+    """
+
+    domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="+", db_index=False)
+    month = models.DateField()
+    """Its first day."""
+    trust = models.CharField(max_length=8, choices=Trust.choices)
+    submitter = models.CharField(max_length=DOMAIN_LENGTH, blank=True)
+    policy_type = models.CharField(max_length=WORD_LENGTH, blank=True)
+    result_type = models.CharField(max_length=WORD_LENGTH, blank=True)
+    mx = models.CharField(max_length=DOMAIN_LENGTH, blank=True)
+    successful_session_count = models.PositiveBigIntegerField(default=0)
+    failed_session_count = models.PositiveBigIntegerField(default=0)
+    reports = models.PositiveIntegerField(default=0)
+    first = models.DateField()
+    last = models.DateField()
+    """The first and the last day of the month that such a row is about."""
+
+    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=[
+                    "domain",
+                    "month",
+                    "trust",
+                    "submitter",
+                    *_SUMMED,
+                    "first",
+                    "last",
+                    "policy_type",
+                    "result_type",
+                ],
+                condition=models.Q(policy_type="", result_type=""),
+                name="months_of_sessions",
+            ),
+            models.Index(
+                fields=[
+                    *("domain", "month", "policy_type", "result_type", "mx", "trust", "submitter"),
+                    *(_SUMMED[1], "first", "last"),
+                ],
+                condition=~models.Q(result_type=""),
+                name="months_of_failures",
+            ),
+        ]
+
+
+class DaySum(models.Model):
+    """All sessions of one day, whoever reported them, in months that are valid as `MonthTotal` is."""
+
+    domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+    trust = models.CharField(max_length=8, choices=Trust.choices)
+    successful_session_count = models.PositiveBigIntegerField(default=0)
+    failed_session_count = models.PositiveBigIntegerField(default=0)
+    reports = models.PositiveIntegerField(default=0)
+
+    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["domain", "day", "trust", *_SUMMED], name="days_summed")]
+
+
+class SummedMonth(models.Model):
+    """Whether the totals of a month of a domain are added up. Every write of daily totals makes it due again."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+", db_index=False)
+    domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="+", db_index=False)
+    month = models.DateField()
+    """Its first day."""
+    due_at = models.DateTimeField(null=True)
+    """When it is to be added up; None: it is."""
+
+    objects: ClassVar[TenantManager[Self]] = TenantManager()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["domain", "month"], name="one_summed_month_each")]
+        indexes: ClassVar = [
+            models.Index(fields=["organisation", "month", "due_at"], name="months_of_organisation"),
+            models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="months_due"),
+        ]
+
+
 class Retention(models.Model):
     """How long an organisation keeps what lies below the totals; the totals stay. No row: the defaults."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.sql.compiler import SQLCompiler
@@ -16,6 +16,8 @@ from django.db.models.sql.compiler import SQLCompiler
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports.models import DailyTotal, Trust
+
+Rows = TypeVar("Rows", bound="QuerySet[Any]")
 
 VOUCHED = (Trust.DKIM, Trust.OPERATOR)
 """What is counted for every domain."""
@@ -51,22 +53,16 @@ class Sessions(Sum):
 
 
 def totals(scope: Scope) -> QuerySet[DailyTotal]:
-    """Rows of all three kinds: `summaries` or `failures` of them are what can be added up."""
-    rows = _in_range(scope)
-    return rows if scope.everything else rows.filter(counted(scope))
+    """Rows of all three kinds: `sessions` or `failures` of them are what can be added up."""
+    return narrowed(DailyTotal.objects.everywhere().filter(day__range=(scope.first, scope.last)), scope)
 
 
-def uncounted(scope: Scope) -> QuerySet[DailyTotal]:
-    """The rows of the same days that are left out, since nobody vouches for them."""
-    return _in_range(scope).exclude(counted(scope))
-
-
-def sessions(rows: QuerySet[DailyTotal]) -> QuerySet[DailyTotal]:
+def sessions(rows: Rows) -> Rows:
     """The rows that hold all sessions, `sts` and `tlsa` of one report taken as the same."""
     return rows.filter(policy_type="", result_type="")
 
 
-def failures(rows: QuerySet[DailyTotal]) -> QuerySet[DailyTotal]:
+def failures(rows: Rows) -> Rows:
     """The rows of the failure details."""
     return rows.exclude(result_type="")
 
@@ -81,11 +77,15 @@ def counted(scope: Scope, prefix: str = "", domain: str = "domain") -> Q:
     return vouched | (by_https & Q(**{f"{domain}__in": trusting.values("pk")}))
 
 
-def _in_range(scope: Scope) -> QuerySet[DailyTotal]:
-    """Found by their domains and days, as both indexes of sums are: the tenant stands in the domains."""
-    rows = DailyTotal.objects.everywhere().filter(day__range=(scope.first, scope.last))
+def narrowed(rows: Rows, scope: Scope) -> Rows:
+    """Of rows of any day, those that a scope is about.
+
+    They are found by their domains, as the indexes of sums are: the tenant stands in the domains.
+    """
     if scope.domain is not None:
         rows = rows.filter(domain=scope.domain)
     else:
         rows = rows.filter(domain__in=HostedDomain.objects.of(scope.organisation).order_by().values("pk"))
-    return rows if scope.submitter is None else rows.filter(submitter=scope.submitter)
+    if scope.submitter is not None:
+        rows = rows.filter(submitter=scope.submitter)
+    return rows if scope.everything else rows.filter(counted(scope))

@@ -24,7 +24,7 @@ from typing import TypeVar
 import msgspec
 
 from trinco.core.tlsrpt.report import MAX_COUNT, Totals
-from trinco.panel.reports import rows
+from trinco.panel.reports import months, rows
 from trinco.panel.reports.models import DailyTotal, FailureRow, PolicyRow, Report
 
 MAX_TYPES = 16
@@ -100,13 +100,14 @@ def fitting(count: int) -> int:
 
 
 def add(reports: Iterable[tuple[Whose, Told]]) -> None:
-    """Add these reports to the totals."""
+    """Add these reports to the totals. Under the locks of their domains."""
     sums: defaultdict[tuple[Whose, Key], list[int]] = defaultdict(lambda: [0, 0, 0])
     for whose, each in reports:
         for key, counts in _contributions(each):
             sum_of = sums[whose, key]
             for at, count in enumerate(counts):
                 sum_of[at] = fitting(sum_of[at] + count)
+    months.stale((whose.domain, whose.day) for whose, _key in sums)
     values = (
         (w.domain, w.day, w.trust, w.submitter, *key, w.organisation, *counts) for (w, key), counts in sums.items()
     )
@@ -118,6 +119,7 @@ def recompute(domain: int, days: Collection[date]) -> None:
 
     Never for a day whose reports retention has removed: its totals are all that is left of it (`closed_days`).
     """
+    months.stale((domain, day) for day in days)
     DailyTotal.objects.everywhere().filter(domain=domain, day__in=days).delete()
     counted = Report.objects.everywhere().filter(domain=domain, day__in=days, counted=True)
     columns = ("pk", "organisation_id", "domain_id", "day", "trust", "submitter")

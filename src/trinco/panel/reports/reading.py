@@ -1,0 +1,190 @@
+"""Totals added up over a range of days: whole months from their sums where they have some, the days around them one by
+one, all in one statement.
+
+Django does not add up a union of queries. So the rows of each stretch are found by its queries, tenant and all, and
+what is written here by hand is the sum around them, of our own words alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import F, Max, Min, QuerySet
+
+from trinco.panel.reports import months
+from trinco.panel.reports.models import DailyTotal, MonthTotal
+from trinco.panel.reports.scope import Scope, Sessions, failures, narrowed, sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Days from `first` to `last`, read one by one or, where all of them are whole months, from the months' sums."""
+
+    first: date
+    last: date
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """All sessions of a range, or those of one sender."""
+
+    submitter: str
+    successful_session_count: int
+    failed_session_count: int
+    reports: int
+    submitters: int
+    last: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A group of failures; or, within it, those of one word `each`."""
+
+    by: tuple[str, ...]
+    each: str | None
+    failed_session_count: int
+    first: date
+    last: date
+    different: int
+    """How many words there are within the group; 0 for one word."""
+    domains: int
+
+
+def reported(scope: Scope) -> Reported:
+    """All sessions of the scope. One query, and one more where the range holds a whole month."""
+    rows, parameters = _rows(scope, _sessions)
+    [found] = _fetched(f"SELECT '', {_counts()} FROM ({rows}) AS found", parameters)  # noqa: S608
+    return _reported(found)
+
+
+def reported_by_source(scope: Scope, limit: int) -> list[Reported]:
+    """The senders with the most sessions. As many queries as `reported`."""
+    rows, parameters = _rows(scope, _sessions)
+    statement = (
+        f"SELECT submitter, {_counts()} FROM ({rows}) AS found GROUP BY submitter "  # noqa: S608
+        f"ORDER BY SUM(1.0 * successful + failed) DESC, submitter LIMIT {limit:d}"
+    )
+    return [_reported(row) for row in _fetched(statement, parameters)]
+
+
+def failed(scope: Scope, by: tuple[str, ...], each: str, limit: int) -> list[Failed]:
+    """Failures by these columns, and within each group by the column `each`: the worst first, a group before its words.
+
+    As many queries as `reported`.
+    """
+    rows, parameters = _rows(scope, _failures)
+    groups = ", ".join(by)
+    sums = f"{_total('failed')} AS failed, MIN(first_day) AS first_day, MAX(last_day) AS last_day"
+    statement = (
+        # By domain as well, so that the two questions below read few rows: how many domains is all they ask of it.
+        f"WITH found AS (SELECT domain_id, policy_type, result_type, mx, {sums} FROM ({rows}) AS parts"  # noqa: S608
+        " GROUP BY domain_id, policy_type, result_type, mx) "
+        f"SELECT {groups}, NULL AS word, {sums}, COUNT(DISTINCT {each}) AS different, COUNT(DISTINCT domain_id)"
+        f" FROM found GROUP BY {groups} UNION ALL "
+        f"SELECT {groups}, {each} AS word, {sums}, 0 AS different, 0 FROM found GROUP BY {groups}, {each} "
+        f"ORDER BY failed DESC, different DESC LIMIT {limit:d}"
+    )
+    return [_failed(row, len(by)) for row in _fetched(statement, parameters)]
+
+
+def submitters(scope: Scope) -> dict[tuple[str, ...], int]:
+    """By policy type and result type, how many senders told of such failures. As many queries as `reported`."""
+    rows, parameters = _rows(scope, _senders, every=False)
+    statement = (
+        f"SELECT policy_type, result_type, COUNT(DISTINCT submitter) FROM ({rows}) AS found "  # noqa: S608
+        "GROUP BY policy_type, result_type"
+    )
+    return {(policy_type, result_type): count for policy_type, result_type, count in _fetched(statement, parameters)}
+
+
+def stretches(scope: Scope) -> list[Stretch]:
+    """The range in as few pieces as it takes, oldest first. One query where it holds a whole month."""
+    found: list[Stretch] = []
+    for piece in _pieces(scope, months.usable(scope)):
+        joins = found and found[-1].whole == piece.whole
+        found.append(Stretch(found.pop().first, piece.last, piece.whole) if joins else piece)
+    return found
+
+
+def _pieces(scope: Scope, whole: set[date]) -> Iterator[Stretch]:
+    first = scope.first
+    while first <= scope.last:
+        last = min(months.after(first) - timedelta(days=1), scope.last)
+        yield Stretch(first, last, first in whole)
+        first = last + timedelta(days=1)
+
+
+Part = Callable[[QuerySet[Any], str, str, str], QuerySet[Any]]
+"""From the rows of a stretch to its query. The words are the columns of its day or month, of the first and last day."""
+
+
+def _rows(scope: Scope, part: Part, *, every: bool = True) -> tuple[str, Sequence[Any]]:
+    """The rows of all stretches, or with `every` False each once."""
+    parts = [_of(scope, stretch, part) for stretch in stretches(scope)]
+    whole = parts[0].union(*parts[1:], all=every) if len(parts) > 1 else parts[0]
+    return whole.query.sql_with_params()
+
+
+def _of(scope: Scope, stretch: Stretch, part: Part) -> QuerySet[Any]:
+    span = (stretch.first, stretch.last)
+    if stretch.whole:
+        rows = narrowed(MonthTotal.objects.everywhere().filter(month__range=span), scope)
+        return part(rows.order_by(), "month", "first", "last")
+    days = narrowed(DailyTotal.objects.everywhere().filter(day__range=span), scope)
+    return part(days.order_by(), "day", "day", "day")
+
+
+def _sessions(rows: QuerySet[Any], _when: str, _first: str, last: str) -> QuerySet[Any]:
+    counts = {"successful": F("successful_session_count"), "failed": F("failed_session_count"), "told": F("reports")}
+    found: QuerySet[Any] = sessions(rows).values("submitter", **counts, last_day=F(last))
+    return found
+
+
+def _failures(rows: QuerySet[Any], when: str, first: str, last: str) -> QuerySet[Any]:
+    """Added up in the order of the index, which takes no sorting."""
+    places = failures(rows).values("domain_id", when, "policy_type", "result_type", "mx")
+    found: QuerySet[Any] = places.annotate(
+        failed=Sessions("failed_session_count"), first_day=Min(first), last_day=Max(last)
+    )
+    return found
+
+
+def _senders(rows: QuerySet[Any], _when: str, _first: str, _last: str) -> QuerySet[Any]:
+    found: QuerySet[Any] = failures(rows).values("policy_type", "result_type", "submitter").distinct()
+    return found
+
+
+def _total(column: str) -> str:
+    """A sum that may pass 2^63-1, as two reports of a liar do: SQLite's SUM would raise an error there."""
+    return f"CAST(TOTAL({column}) AS INTEGER)" if connection.vendor == "sqlite" else f"SUM({column})"
+
+
+def _counts() -> str:
+    summed = ", ".join(map(_total, ("successful", "failed", "told")))
+    return f"{summed}, COUNT(DISTINCT submitter), MAX(last_day)"
+
+
+def _fetched(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())
+
+
+def _reported(row: tuple[Any, ...]) -> Reported:
+    submitter, successful, failures_, reports, senders, last = row
+    return Reported(submitter, int(successful or 0), int(failures_ or 0), int(reports or 0), senders, _day(last))
+
+
+def _failed(row: tuple[Any, ...], groups: int) -> Failed:
+    by, (word, count, first, last, different, domains) = row[:groups], row[groups:]
+    return Failed(by, word, int(count), _day(first), _day(last), different, domains)
+
+
+def _day(value: Any) -> Any:
+    """SQLite gives what is not a column as text."""
+    return date.fromisoformat(value) if isinstance(value, str) else value
