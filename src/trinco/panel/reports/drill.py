@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import date
+from dataclasses import dataclass, fields, replace
+from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import Count, Max, Min, Q, QuerySet
@@ -17,6 +17,8 @@ MAX_DETAILS = 200
 NAMELESS = "-"
 ENOUGH = 5_000
 """Totals whose details are looked at: days before the one on which the newest come to so many are left out."""
+_FURTHER = (31, 366, 100_000)
+"""Days that are counted back, as long as there are not enough."""
 MAX_FAILURES = 50_000
 """Rows that are looked at, the newest first, however many one sender put into its reports."""
 _GROUP = (
@@ -102,7 +104,7 @@ def details(
     policy_type: str | None = None,
     limit: int = MAX_DETAILS,
 ) -> list[DetailRow]:
-    """The failure details of the counted reports, grouped, worst first. Two queries.
+    """The failure details of the counted reports, grouped, worst first. Two queries; four for a long range.
 
     Of a long range with many failures only the newest days are looked at (`ENOUGH`).
     """
@@ -117,13 +119,23 @@ def details(
 
 def _since(scope: Scope, wanted: Wanted) -> date | None:
     """The oldest day whose details are looked at; None: there is no failure of that kind."""
+    since, seen = None, 0
+    for days in _FURTHER:
+        first = max(scope.first, scope.last - timedelta(days=days - 1))
+        since, seen = _counted_back(replace(scope, first=first), wanted)
+        if seen >= ENOUGH or first == scope.first:
+            break
+    return since
+
+
+def _counted_back(scope: Scope, wanted: Wanted) -> tuple[date | None, int]:
     days = failures(totals(scope)).filter(wanted.of("mx")).order_by().values("day").annotate(count=Count("pk"))
     since, seen = None, 0
     for row in days.order_by("-day"):
         since, seen = row["day"], seen + row["count"]
         if seen >= ENOUGH:
             break
-    return since
+    return since, seen
 
 
 def _newest_rows(scope: Scope, wanted: Wanted, since: date) -> QuerySet[FailureRow, Any]:
