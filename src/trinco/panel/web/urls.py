@@ -22,6 +22,7 @@ from trinco.panel.web.views import (
     reports,
     retention,
     setup,
+    tokens,
 )
 
 register_converter(DomainConverter, "domain")
@@ -55,6 +56,8 @@ urlpatterns = [
     path("recipients/confirm/<str:token>/", recipients.confirm, name="recipient_confirm"),
     path("settings/reports/", retention.show, name="report_settings"),
     path("activity/", activity.show, name="activity"),
+    path("account/tokens/", tokens.show, name="tokens"),
+    path("account/tokens/<int:pk>/revoke/", tokens.revoke, name="token_revoke"),
     path("theme/", preferences.theme, name="theme"),
     path("playground/", playground.show, name="playground"),
     path("playground/change/", playground.change, name="playground_change"),
