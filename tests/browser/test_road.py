@@ -147,6 +147,7 @@ class TestRoad:
         page.get_by_label("Enforce").check()
         expect(page.locator("#confirm .diff")).to_contain_text("+ mode: enforce")
         visitor.rest()
+        page.get_by_label("I have read the open check").check()  # no sender has reported yet
         button = page.locator("#confirm").get_by_role("button", name=re.compile("^Enforce"))
         assert while_watched(server, button.click) == ["body", "id"]
         assert "mode: enforce\r\n" in curl(server)
