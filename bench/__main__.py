@@ -1,10 +1,10 @@
 """`make bench`: run every bench module, print the table, write docs/benchmarks.md.
 
-    python -m bench [MODULE...]      only these modules, e.g. `python -m bench dns`; the page is then left as it is
+    python -m bench [MODULE...]      only these modules, e.g. `python -m bench dns`; the others' sections stay
 
 A bench module is a file of this folder with `rows(scratch: Path) -> Iterable[Row]`; `scratch` is an empty directory of
-its own. It raises `Missing` where a peer is not installed. Exit code 1 when a row is under its floor, 3 when a module
-could not be run.
+its own. It raises `Missing` where a peer is not installed, and then keeps its section of the page. Exit code 1 when a
+row is under its floor, 3 when a module could not be run.
 """
 
 from __future__ import annotations
@@ -18,26 +18,31 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 
 from bench.row import Missing, Row
 
 PAGE = Path("docs/benchmarks.md")
+PREFACE = """# Benchmarks
+
+Written by `make bench`, section by section. Loopback; the server on one core, the client on the other; medians of at
+least three runs where the row does not say otherwise; every ratio is to a peer measured in the same run.
+"""
 HEAD = "| path | ours | against | peer's | ratio | floor | goal | |\n|---|---|---|---|---|---|---|---|\n"
 
 
 def main(names: list[str]) -> int:
-    rows, missing = run(modules(names))
-    table = HEAD + "".join(map(line, rows))
-    print(f"\n{machine()}\n\n{table}")
+    measured, missing = run(modules(names))
+    for found in measured.values():
+        print(f"\n{table(found)}")
     for reason in missing:
         print(f"not measured: {reason}")
-    if rows and not names and not missing:
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(page(table, rows), encoding="utf-8")
-        print(f"written: {PAGE}")
+    PAGE.parent.mkdir(exist_ok=True)
+    before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    PAGE.write_text(page(before, {name: section(name, found) for name, found in measured.items()}), encoding="utf-8")
+    rows = [row for found in measured.values() for row in found]
     fallen = [row.what for row in rows if not row.holds]
     print(f"{len(rows)} rows, {len(fallen)} under their floor" + (": " + "; ".join(fallen) if fallen else ""))
     return 1 if fallen else 3 if missing else 0
@@ -50,22 +55,29 @@ def modules(names: Iterable[str]) -> list[ModuleType]:
     return [module for module in imported if hasattr(module, "rows")]
 
 
-def run(found: Iterable[ModuleType]) -> tuple[list[Row], list[str]]:
-    """All rows in the order of the modules, and what is missing on this machine."""
-    rows: list[Row] = []
+def run(found: Iterable[ModuleType]) -> tuple[dict[str, list[Row]], list[str]]:
+    """The rows of each module that ran to its end, and what is missing on this machine."""
+    measured: dict[str, list[Row]] = {}
     missing = []
     for module in found:
         print(f"== {module.__name__}", flush=True)
         started = time.monotonic()
+        rows: list[Row] = []
         with tempfile.TemporaryDirectory(prefix="trinco-bench-") as scratch:
             try:
                 for row in module.rows(Path(scratch)):
                     rows.append(row)
                     print(f"   {row.what}: {figure(row.ours)} {row.unit} ({row.verdict})", flush=True)
+                measured[module.__name__.rpartition(".")[2]] = rows
             except Missing as reason:
                 missing.append(str(reason))
         print(f"   {time.monotonic() - started:.0f} s", flush=True)
-    return rows, missing
+    return measured, missing
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The Markdown table of these rows."""
+    return HEAD + "".join(map(line, rows))
 
 
 def line(row: Row) -> str:
@@ -106,15 +118,19 @@ def _processor() -> str:
     return next((each.partition(":")[2].strip() for each in lines if each.startswith("model name")), platform.machine())
 
 
-def page(table: str, rows: list[Row]) -> str:
-    """docs/benchmarks.md."""
-    fallen = [row.what for row in rows if not row.holds]
+def section(name: str, rows: Iterable[Row]) -> str:
+    """One module's part of the page, with the machine that it ran on."""
+    found = list(rows)
+    fallen = [row.what for row in found if not row.holds]
     said = "No row is under its floor." if not fallen else "Under their floor: " + "; ".join(fallen) + "."
-    return (
-        "# Benchmarks\n\nWritten by `make bench`. Loopback; the server on one core, the client on the other; medians "
-        "of at least three\nruns; every ratio is to a peer measured in the same run.\n\n"
-        f"Machine: {machine()}.\n\n{table}\n{said}\n"
-    )
+    return f"## {name}\n\n{machine()}.\n\n{table(found)}\n{said}\n"
+
+
+def page(before: str, sections: Mapping[str, str]) -> str:
+    """docs/benchmarks.md with these sections in place of theirs, in the order of the modules."""
+    kept = {each.split("\n", 1)[0]: f"## {each}" for each in before.split("\n## ")[1:]}
+    merged = {**{name: text.rstrip("\n") + "\n" for name, text in kept.items()}, **sections}
+    return PREFACE + "".join(f"\n{merged[name]}" for name in sorted(merged))
 
 
 if __name__ == "__main__":

@@ -54,13 +54,26 @@ class TestTable:
     def test_has_as_many_columns_as_its_head(self) -> None:
         assert {line.count("|") for line in (bench.HEAD + bench.line(SMALLER)).splitlines()} == {9}
 
-    def test_the_page_names_what_fell(self) -> None:
+    def test_a_section_names_what_fell(self) -> None:
         late = Row("late", 2.1, "s", Better.LOWER, 2.0, 1.0)
-        assert "Under their floor: late." in bench.page("", [ALONE, late])
-        assert "No row is under its floor." in bench.page("", [ALONE])
+        assert "Under their floor: late." in bench.section("made_up", [ALONE, late])
+        assert "No row is under its floor." in bench.section("made_up", [ALONE])
+
+
+class TestPage:
+    """What was not measured this time stays, with the machine and day that it was measured on."""
+
+    def test_only_the_sections_measured_are_replaced(self) -> None:
+        before = bench.page("", {"dns": "## dns\n\nold dns\n", "tls": "## tls\n\nold tls\n"})
+        after = bench.page(before, {"tls": "## tls\n\nnew tls\n", "accept": "## accept\n\nnew\n"})
+        assert after == bench.PREFACE + "\n## accept\n\nnew\n\n## dns\n\nold dns\n\n## tls\n\nnew tls\n"
+
+    def test_nothing_measured_changes_nothing(self) -> None:
+        before = bench.page("", {"dns": bench.section("dns", [ALONE]), "tls": bench.section("tls", [FASTER])})
+        assert bench.page(before, {}) == before
 
 
 class TestRun:
     def test_a_peer_that_is_missing_does_not_stop_the_others(self) -> None:
         found = [module(FASTER, missing="nginx: apt-get install nginx-light"), module(ALONE)]
-        assert bench.run(found) == ([FASTER, ALONE], ["nginx: apt-get install nginx-light"])
+        assert bench.run(found) == ({"made_up": [ALONE]}, ["nginx: apt-get install nginx-light"])
