@@ -222,6 +222,7 @@ class TestContent:
             ([b"Content-Length: 0x5"], 400),
             ([b"Content-Length: -1"], 400),
             ([b"Content-Length: 99999999999999999999999"], 400),
+            ([b"Content-Length: " + b"0" * 4_300 + b"5"], 400),
             ([b"Transfer-Encoding: gzip"], 400),
             ([b"Transfer-Encoding: xchunked"], 400),
             ([b"Transfer-Encoding: chunked"], 411),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,6 +19,7 @@ from tests.support_certs import Authority
 from trinco.core.tlsrpt.arrival import Arrival
 from trinco.edge.maild import MailLimits
 from trinco.edge.mailroom import Memory, Share
+from trinco.edge.mailtalk import Conversation
 
 IN_A_MAIL = ("EHLO a", "MAIL FROM:<>", f"RCPT TO:<{TO}>", "DATA")
 SMALL = 100_000
@@ -42,6 +45,19 @@ def _dripped(talk: Talk, octets: bytes, pause: float) -> float:
             talk.send(octets)
             time.sleep(pause)
     return time.monotonic() - started
+
+
+def _conversations() -> int:
+    gc.collect()
+    return sum(isinstance(each, Conversation) for each in gc.get_objects())
+
+
+def _turn(rig: MailRig) -> float:
+    """Seconds until the loop does what it is asked now."""
+    asked, done = time.monotonic(), threading.Event()
+    rig._loop.call_soon_threadsafe(done.set)
+    assert done.wait(10)
+    return time.monotonic() - asked
 
 
 class TestSize:
@@ -145,6 +161,26 @@ class TestTime:
             assert talk.rest() == b""
             assert time.monotonic() - started < 2
         assert (rig.faults, rig.tasks) == ([], 0)
+
+    def test_a_handshake_that_breaks_off_leaves_nothing(self, loop_name: str, tmp_path: object) -> None:
+        """asyncio tells nobody that such a connection is lost: what waits for that waits for half an hour."""
+        context = Authority(tmp_path).server(HOST)  # type: ignore[arg-type]
+        with MailRig(tls=lambda: context, loop_name=loop_name).running() as rig:
+            for _ in range(20):
+                with rig.talk("EHLO a") as talk:
+                    assert talk.say("STARTTLS").startswith(b"220 ")
+            until = time.monotonic() + 10
+            while (left := _conversations()) and time.monotonic() < until:
+                time.sleep(0.05)
+            assert left == 0
+
+    def test_commands_at_once_leave_the_loop_to_others(self, loop_name: str) -> None:
+        """The name server and the policy host have the same loop."""
+        with limited(loop_name, per_address=100, commands=10**6) as rig, ExitStack() as stack:
+            for talk in [stack.enter_context(rig.talk("EHLO a")) for _ in range(8)]:
+                talk.send(b"NOOP\r\n" * 10_000)
+            longest = max(_turn(rig) for _ in range(20))
+        assert longest < 0.2
 
     def test_in_all(self, loop_name: str) -> None:
         with limited(loop_name, total=0.5) as rig, rig.talk("EHLO a") as talk:

@@ -26,6 +26,7 @@ from tests.support_dns import Host, internet, says
 
 from trinco.core.errors import DnsFailure
 from trinco.net.dkim import Verdict, verify, vouches
+from trinco.net.dkim import signed as covered
 from trinco.net.dns import Dns
 
 HOLDS = Verdict(signers=(SENDER,))
@@ -205,3 +206,27 @@ class TestDns:
             net.hosts["127.0.0.1"] = Host((), says("SERVFAIL"))
             with pytest.raises(DnsFailure):
                 asyncio.run(verify(mail, Dns(net.resolvers), NOW))
+
+
+class TestSigned:
+    """RFC 6376 section 5.4: what `h=` does not name may be anything, for all that the signer says."""
+
+    NAME = "TLS-Report-Domain"
+
+    def test_what_the_signature_names(self) -> None:
+        assert covered(signed(), SENDER, self.NAME)
+
+    def test_what_it_does_not_name(self) -> None:
+        mail = signed(include_headers=(b"from", b"tls-report-submitter"))
+        assert (covered(mail, SENDER, self.NAME), covered(mail, SENDER, "TLS-Report-Submitter")) == (False, True)
+
+    def test_one_that_is_added_does_not_help(self) -> None:
+        mail = signed(signed(include_headers=(b"from", b"tls-report-submitter")))
+        assert not covered(mail, SENDER, self.NAME)
+
+    def test_another_signer_does_not_count(self) -> None:
+        assert not covered(signed(), "other.example", self.NAME)
+
+    @pytest.mark.parametrize("mail", [b"", REPORT, b"DKIM-Signature: d=x\r\n" + REPORT])
+    def test_nobody(self, mail: bytes) -> None:
+        assert not covered(mail, SENDER, self.NAME)

@@ -285,7 +285,7 @@ def _content(fields: Mapping[bytes, bytes]) -> int:
     coding = fields.get(b"transfer-encoding")
     if coding is None:
         length = fields.get(b"content-length", b"0").strip(b" \t")
-        if not length.isdigit():
+        if not length.isdigit() or len(length) > 19:  # more digits than any length has, or than Python would read
             raise _bad("not a length")
         return int(length)
     if b"content-length" in fields:

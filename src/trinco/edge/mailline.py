@@ -72,7 +72,7 @@ def content(stuffed: bytearray) -> bytes:
     if b"\x00" in stuffed or stuffed.count(b"\r") != stuffed.count(b"\r\n"):
         raise _refused("550 5.6.0 The mail has a NUL or a carriage return without a line feed", "not a mail")
     del stuffed[-3:]
-    return bytes(stuffed.replace(b"\r\n.", b"\r\n")[2:])
+    return bytes(memoryview(stuffed.replace(b"\r\n.", b"\r\n"))[2:])
 
 
 def _refused(reply: str, reason: str = "not a command") -> Refused:

@@ -32,6 +32,10 @@ ENDING = "421 4.3.2 The service is going down"
 _NULL = "<>"
 
 
+_AT_ONCE = 1 << 20
+"""Octets of a mail whose dots are looked at without leaving the loop."""
+
+
 class Hooks:
     """What aiosmtpd asks before it takes a sender or a recipient."""
 
@@ -121,6 +125,8 @@ class Conversation(SMTP):
 
     def evict(self) -> None:
         self._roster.leave(self)
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()  # in a handshake that breaks off nobody else does, and it holds all of this
         if self._raw is not None:
             self._raw.abort()  # type: ignore[attr-defined]
         if self._handler_coroutine is not None:
@@ -141,6 +147,7 @@ class Conversation(SMTP):
             await self.push(f"220 {self.hostname} ESMTP")
             while not self._leaving():
                 self._roster.turn(self, Phase.IDLE)
+                await asyncio.sleep(0)  # commands that are here already would keep the loop to themselves
                 await self._obey(await self._reader.readuntil(b"\n"))
         except mailline.OtherProtocol:
             self._log("mail_refused", "not SMTP")
@@ -228,7 +235,9 @@ class Conversation(SMTP):
 
     async def _take(self, share: Share) -> str:
         try:
-            mail = mailline.content(await self._read(share))
+            stuffed = await self._read(share)
+            large = len(stuffed) > _AT_ONCE
+            mail = await asyncio.to_thread(mailline.content, stuffed) if large else mailline.content(stuffed)
         except Refused as refusal:
             share.release()
             self._log("mail_refused", refusal.reason)

@@ -59,6 +59,17 @@ def vouches(verdict: Verdict, submitter: str) -> str:
     return max((signer for signer in verdict.signers if dkimsig.covers(signer, domain)), key=len, default="")
 
 
+def signed(mail: bytes, signer: str, name: str) -> bool:
+    """Whether each signature of this signer covers the header field of this name, as an evil one that is added next to
+    it cannot change. Says nothing of whether a signature holds."""
+    try:
+        fields = _signatures(dkimmail.read(mail))
+        names = [dkimsig.covered(value) for _, value in fields if dkimsig.signed_by(value) == signer]
+    except Unusable:
+        return False
+    return bool(names) and all(name.lower().encode() in each for each in names)
+
+
 async def verify(mail: bytes, dns: Dns, now: float) -> Verdict:
     """Look at the signatures of a mail that was received at `now` (Unix seconds; not the moment of asking, since
     signatures expire).

@@ -84,6 +84,16 @@ def parse(value: bytes, mail: Mail, now: float) -> Signature:
     )
 
 
+def signed_by(value: bytes) -> str:
+    """`d=` of this field, by its A-labels. Raises Unusable."""
+    return _signer(_tags(value))
+
+
+def covered(value: bytes) -> frozenset[bytes]:
+    """`h=` of this field: lower-case names. Raises Unusable."""
+    return frozenset(_list(_tags(value), b"h"))
+
+
 def covers(signer: str, domain: str) -> bool:
     """Whether a signer speaks for this domain: it is the domain, or a parent of it. A signer is no public suffix."""
     return domain == signer or domain.endswith("." + signer)

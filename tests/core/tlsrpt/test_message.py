@@ -22,11 +22,14 @@ from tests.core.tlsrpt.made import (
 from trinco.core.errors import InputError, ReportSyntaxError, TooLarge
 from trinco.core.tlsrpt import message
 from trinco.core.tlsrpt.message import FileName, Mail, Subject, file_name, read, subject
-from trinco.core.tlsrpt.parse import in_mail, reports
+from trinco.core.tlsrpt.parse import forwarded, in_mail, reports
 
 BODY = octets(document())
 WHOLE = mail(TEXT, part(packed(BODY), *LABELS))
 SECOND = report(report_id="2")
+FORWARDED = b"Content-Type: message/rfc822\r\n\r\n" + mail(part(packed(octets(document(report_id="2"))))).replace(
+    b"=_1", b"=_2"
+)
 
 
 def refused(data: bytes) -> InputError:
@@ -225,10 +228,21 @@ class TestParts:
         second = octets(document(report_id="2"))
         assert reports(mail(part(packed(BODY)), TEXT, part(zipped(second, BODY)))) == [report(), SECOND, report()]
 
-    def test_in_parts_of_parts_and_in_a_forwarded_mail(self):
+    def test_in_parts_of_parts(self):
         inner = b"Content-Type: multipart/mixed; boundary=i\r\n\r\n--i\r\n" + part(BODY) + b"\r\n--i--\r\n"
-        forwarded = b"Content-Type: message/rfc822\r\n\r\n" + mail(part(packed(octets(document(report_id="2")))))
-        assert reports(mail(inner, forwarded.replace(b"=_1", b"=_2"))) == [report(), SECOND]
+        assert reports(mail(inner)) == [report()]
+
+    def test_in_a_forwarded_mail(self):
+        assert reports(mail(TEXT, FORWARDED)) == [SECOND]
+        assert forwarded(read(mail(TEXT, FORWARDED)))
+
+    def test_a_mail_that_has_one_itself_is_not_looked_into_further(self):
+        """What it encloses is somebody else's: nobody who signs it vouches for that."""
+        both = mail(part(BODY), FORWARDED)
+        assert (reports(both), forwarded(read(both))) == ([report()], False)
+
+    def test_nothing_is_forwarded_in_a_plain_mail(self):
+        assert not forwarded(read(mail(TEXT)))
 
     def test_a_mail_that_is_nothing_but_the_report(self):
         assert reports(b"TLS-Report-Domain: receiver.example\r\n" + part(packed(BODY))) == [report()]

@@ -96,6 +96,9 @@ class Mail:
     file_names: tuple[FileName, ...]
     parts: tuple[bytes, ...]
     """The content of each part that has no parts of its own, whatever its label, transfer encoding undone."""
+    enclosed: tuple[bytes, ...] = ()
+    """The same of mails within the mail: forwarded ones, and what a bounce returns. Whoever signed the mail does not
+    vouch for what it encloses: a bounce carries whatever a stranger sent."""
 
 
 def read(data: bytes) -> Mail:
@@ -153,30 +156,36 @@ def _refuse_size(data: bytes) -> None:
         raise TooLarge(f"a header larger than {MAX_CONTENT_HEADER} octets")
 
 
-def _leaves(root: Any) -> Iterator[Any]:
-    waiting = [(root, 0)]
+def _leaves(root: Any) -> Iterator[tuple[Any, bool]]:
+    """(part, whether it is enclosed), in the mail's order."""
+    waiting = [(root, 0, False)]
     for _ in range(MAX_PARTS):
-        part, depth = waiting.pop()
+        part, depth, enclosed = waiting.pop()
         if depth > MAX_DEPTH:
             raise TooLarge(f"parts in more than {MAX_DEPTH} levels")
         if part.is_multipart():
-            waiting += [(below, depth + 1) for below in reversed(part.get_payload())]
+            within = enclosed or part.get_content_maintype() == "message"
+            waiting += [(below, depth + 1, within) for below in reversed(part.get_payload())]
         else:
-            yield part
+            yield part, enclosed
         if not waiting:
             return
     raise TooLarge(f"more than {MAX_PARTS} parts")
 
 
-def _taken_apart(root: Message, leaves: list[Any]) -> Mail:
-    names = (file_name(_name(leaf)) for leaf in leaves)
+def _taken_apart(root: Message, leaves: list[tuple[Any, bool]]) -> Mail:
+    names = (file_name(_name(leaf)) for leaf, _ in leaves)
+    contents: dict[bool, list[bytes]] = {False: [], True: []}
+    for leaf, enclosed in leaves:
+        contents[enclosed].append(leaf.get_payload(decode=True) or b"")
     return Mail(
         domain=_domain(root, DOMAIN),
         submitter=_domain(root, SUBMITTER),
         repeated=tuple(name for name in (DOMAIN, SUBMITTER) if len(root.get_all(name, [])) > 1),
         subject=subject(str(root.get("Subject", ""))),
         file_names=tuple(name for name in names if name),
-        parts=tuple(leaf.get_payload(decode=True) or b"" for leaf in leaves),
+        parts=tuple(contents[False]),
+        enclosed=tuple(contents[True]),
     )
 
 

@@ -106,12 +106,14 @@ def in_mail(mail: message.Mail) -> list[Report]:
     """Every report in the parts of a mail, as `reports` does.
 
     Parts that are none, as the text around it, are passed over. So is a part that begins as a report and cannot be
-    read, while another one can. Where a report names no policy domain, the TLS-Report-Domain is taken, and marked.
+    read, while another one can. Mails within the mail are looked into where it has no report itself (`forwarded`).
+    Where a report names no policy domain, the TLS-Report-Domain is taken, and marked.
     """
+    parts = mail.enclosed if forwarded(mail) else mail.parts
     found: list[Report] = []
     faults: list[ReportSyntaxError] = []
     room = MAX_REPORT
-    for part in filter(_begins_as_one, mail.parts):
+    for part in filter(_begins_as_one, parts):
         try:
             pieces = _unpacked(part, room)
             room -= sum(map(len, pieces))
@@ -122,6 +124,11 @@ def in_mail(mail: message.Mail) -> list[Report]:
     if not found:
         raise faults[0] if faults else ReportSyntaxError("no part of this mail is a report")
     return found
+
+
+def forwarded(mail: message.Mail) -> bool:
+    """Whether the reports are looked for in the mails within this one, for which its signature does not speak."""
+    return bool(mail.enclosed) and not any(map(_begins_as_one, mail.parts))
 
 
 def _begins_as_one(data: bytes) -> bool:

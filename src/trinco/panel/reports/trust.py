@@ -1,18 +1,21 @@
 """Who vouches for a report (RFC 8460 section 3): the verdict on an arrival, and what it means for each report in it.
 
-By mail: a DKIM signature of the submitter's domain or of one above it. By HTTPS: nobody, since the token stands in DNS.
+By mail: a DKIM signature of the submitter's domain or of one above it; not for what a mail within the mail says, nor
+for a domain that stands in a header field which is not signed. By HTTPS: nobody, since the token stands in DNS.
 Imported: a signature that still holds, or else the operator, who says so with `--trusted`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from trinco.core.errors import DnsFailure
+from trinco.core.tlsrpt import message, parse
 from trinco.core.tlsrpt.archive import GZIP, ZIP
 from trinco.core.tlsrpt.arrival import Channel
 from trinco.core.tlsrpt.report import Report
@@ -43,6 +46,11 @@ class Voucher:
 
 def signed(raw: RawReport, body: bytes) -> bytes:
     """The mail whose signature is to be looked at; empty: it is none."""
+    mail = _mail(raw, body)
+    return b"" if mail and parse.forwarded(message.read(mail)) else mail
+
+
+def _mail(raw: RawReport, body: bytes) -> bytes:
     if raw.channel == Channel.MAIL:
         return body
     if raw.channel == Channel.HTTPS or body.startswith((GZIP, ZIP)) or body.lstrip()[:1] in (b"{", b"<", b""):
@@ -84,9 +92,16 @@ def voucher(raw: RawReport, reports: Iterable[Report], verdict: Verdict | None) 
 
 def trust_of(raw: RawReport, kept: Voucher, report: Report) -> tuple[Trust, str]:
     """Trust and signer of one report in an arrival with this verdict: each report is its own submitter's."""
-    if kept.trust is Trust.DKIM and (signer := dkim.vouches(Verdict((kept.signer,)), report.submitter)):
-        return Trust.DKIM, signer
-    return _without_signature(raw), ""
+    signer = dkim.vouches(Verdict((kept.signer,)), report.submitter) if kept.trust is Trust.DKIM else ""
+    if signer and any(one.policy_domain_inferred for one in report.policies) and not domain_signed(raw, signer):
+        signer = ""
+    return (Trust.DKIM, signer) if signer else (_without_signature(raw), "")
+
+
+def domain_signed(raw: RawReport, signer: str) -> bool:
+    """Whether this signer vouches for the TLS-Report-Domain of the mail, too. Google signs it, Microsoft does not."""
+    mail = _mail(raw, zlib.decompress(bytes(raw.body)))
+    return bool(mail) and dkim.signed(mail, signer, message.DOMAIN)
 
 
 def _without_signature(raw: RawReport) -> Trust:
