@@ -93,5 +93,7 @@ class TestWords:
     def test_every_deed_that_is_written_has_its_words(self) -> None:
         """An action that a service writes and this page does not know would be shown as its key."""
         sources = [path.read_text() for path in PANEL.rglob("*.py") if "web" not in path.parts]
-        written = {word for text in sources for word in re.findall(r'"((?:domain|policy|reports?|token)\.[a-z-]+)"', text)}
+        written = {
+            word for text in sources for word in re.findall(r'"((?:domain|policy|reports?|token)\.[a-z-]+)"', text)
+        }
         assert written == set(ACTIONS)
