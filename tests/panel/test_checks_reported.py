@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone, translation
 from tests import support_web
 from tests.support_checks_rows import NAME, ready_domain, reported
 from tests.support_panel import ANA, edge
+from tests.support_reports import detail, policy
+from tests.support_reports import reported as told_of
 
 from trinco.core.mtasts.policy import Mode, Policy
 from trinco.panel.accounts.models import Organisation
@@ -218,6 +222,14 @@ class TestTrouble:
         with django_assert_num_queries(2):  # type: ignore[operator]
             found = reported_of(rows, timezone.now().date())
         assert {len(each.failing) for each in found.values()} == {2}
+
+
+def test_what_failed_weeks_ago_is_not_named(domain: HostedDomain) -> None:
+    today = timezone.now().date()
+    for ago, failed, mx in ((1, 6, "mx-now.example"), (25, 5_000, "mx-old.example")):
+        told = policy(successful=100, details=[detail("validation-failure", failed, receiving_mx_hostname=mx)])
+        told_of(domain, told, day=today - timedelta(days=ago))
+    assert [row.mx for row in reported_of([domain], today)[domain.pk].failing] == ["mx-now.example"]
 
 
 def test_counts_beyond_any_real_report(domain: HostedDomain) -> None:

@@ -2,6 +2,9 @@
 
 Counted are the reports that somebody vouches for (`reports.scope`). A day without a report says nothing, neither good
 nor bad.
+
+Anybody who signs may report, and sessions of all senders are taken together: one that reports millions of successes
+hides the failures that others saw. The pages show each sender's own.
 """
 
 from __future__ import annotations
@@ -79,9 +82,13 @@ class Reported:
         """The last reported days."""
         return self.days[-LOOKED_AT:]
 
+    def recent(self, today: date) -> tuple[Day, ...]:
+        """Those of the latest that are evidence of now."""
+        return tuple(day for day in self.latest if today - day.day <= RECENT)
+
     def in_trouble(self, today: date) -> bool:
         """Whether the last reported days, of the last weeks, show more failures than chance."""
-        recent = [day for day in self.latest if today - day.day <= RECENT]
+        recent = self.recent(today)
         return exceeds(recent) and sum(day.failed_session_count for day in recent) >= LEAST
 
     @property
@@ -103,15 +110,16 @@ def reported_of(domains: Iterable[HostedDomain], today: date) -> dict[int, Repor
     served = [domain for domain in domains if domain.state in SERVED]
     found = {key: Reported(tuple(days)) for key, days in sparks(served, today, WINDOW).items()}
     troubled = [domain for domain in served if found[domain.pk].in_trouble(today)]
-    for key, failing in _failing(troubled, found).items():
+    recent = {domain.pk: {day.day for day in found[domain.pk].recent(today)} for domain in troubled}
+    for key, failing in _failing(troubled, recent).items():
         found[key] = Reported(found[key].window, failing)
     return found
 
 
-def _failing(domains: Sequence[HostedDomain], found: dict[int, Reported]) -> dict[int, tuple[Failing, ...]]:
+def _failing(domains: Sequence[HostedDomain], wanted: dict[int, set[date]]) -> dict[int, tuple[Failing, ...]]:
+    """What failed on the wanted days of each domain."""
     if not domains:
         return {}
-    wanted = {domain.pk: {day.day for day in found[domain.pk].latest} for domain in domains}
     # The domains were found through the tenant's door, or by the worker; their keys stand for it.
     rows = failures(DailyTotal.objects.everywhere()).filter(_counted(domains), domain__in=list(wanted))
     rows = rows.filter(day__gte=min(min(days) for days in wanted.values())).order_by()
