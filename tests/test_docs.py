@@ -36,6 +36,7 @@ INFRASTRUCTURE = {
         "ratelimit",
         "sections",
         "serving",
+        "shelf",
         "shortcut",
         "snapshot",
         "spoolfile",

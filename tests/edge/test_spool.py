@@ -15,7 +15,8 @@ from tests.edge.arrivals import arrival
 
 from trinco.core.errors import Refused
 from trinco.core.tlsrpt.arrival import Arrival
-from trinco.edge.spool import BLOCK, RESERVED, Spool, SpoolLimits
+from trinco.edge.shelf import BLOCK, RESERVED
+from trinco.edge.spool import Spool, SpoolLimits
 
 
 def running(directory: Path, talk: Callable[[Spool], Awaitable[Any]], limits: SpoolLimits | None = None) -> Any:
@@ -212,7 +213,7 @@ class TestNumbers:
         assert seen == sorted(set(seen))
 
     def test_beyond_those_that_were_reserved(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("trinco.edge.spool.RESERVED", 2)
+        monkeypatch.setattr("trinco.edge.shelf.RESERVED", 2)
 
         async def put(spool: Spool) -> None:
             for _ in range(5):

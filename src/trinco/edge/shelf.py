@@ -1,0 +1,190 @@
+"""The files of a spool: their names, their numbers, and what becomes of those that are damaged.
+
+Blocking throughout: one thread adds while another takes away.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from trinco.core.tlsrpt.arrival import Arrival
+from trinco.edge import spoolfile
+
+log = structlog.get_logger("trinco.edge")
+
+BLOCK: Final = 4096
+"""What a small file takes of a disk."""
+RESERVED: Final = 1 << 16
+"""Numbers that are written down as used before they are."""
+
+
+class Shelf:
+    """The batches in a directory. `octets` is what they take of the disk, in whole blocks."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._turn = threading.Lock()
+        self._sizes: dict[int, int] = {}
+        self._damaged: set[int] = set()
+        self._left: set[int] = set()
+        self._number = 0
+        self._reserved = 0
+        self._ready = False
+        self.octets = 0
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def add(self, arrivals: Sequence[Arrival]) -> None:
+        """Write a batch, durably. Raises OSError; nothing of it is there then."""
+        self._prepare()
+        self._reserve()
+        self._number += 1
+        temporary, final = self._path(self._number, "tmp"), self._path(self._number)
+        try:
+            size = _written(temporary, arrivals)
+            temporary.rename(final)
+            _sync_directory(self._directory)
+        except BaseException:
+            for path in (temporary, final):
+                with suppress(OSError):
+                    path.unlink()
+            raise
+        self._hold(self._number, size)
+
+    def batches(self) -> Iterator[tuple[Path, list[Arrival]]]:
+        """See `Spool.batches`."""
+        self._prepare()
+        with self._turn:
+            numbers = sorted(self._sizes.keys() - self._left)
+        for number in numbers:
+            if arrivals := self._read(number):
+                yield self._path(number), arrivals
+
+    def done(self, path: Path) -> None:
+        """See `Spool.done`."""
+        number = int(path.stem)
+        if number in self._damaged:
+            self._put_aside(number)
+        else:
+            path.unlink(missing_ok=True)
+        self._let_go(number)
+
+    def leave(self, path: Path) -> None:
+        """See `Spool.leave`."""
+        self._left.add(int(path.stem))
+
+    def _read(self, number: int) -> list[Arrival]:
+        """The sound records of a batch; none when it cannot be read now, or never."""
+        path = self._path(number)
+        try:
+            content = spoolfile.read(path.read_bytes())
+        except FileNotFoundError:
+            log.warning("spool_unreadable", file=path.name, reason="somebody has removed it")
+            self._let_go(number)
+            return []
+        except OSError as error:
+            log.warning("spool_unreadable", file=path.name, reason=str(error))
+            if error.errno == errno.EIO:  # the disk has lost it; anything else, as too many open files, passes
+                self.done(self._mark(number))
+            return []
+        if content.fault:
+            self._report(number, content)
+        if not content.arrivals:
+            self.done(path)
+        return content.arrivals
+
+    def _report(self, number: int, content: spoolfile.Content) -> None:
+        if number not in self._damaged:
+            log.error(
+                "spool_damaged", file=self._mark(number).name, reason=content.fault, reports=len(content.arrivals)
+            )
+
+    def _mark(self, number: int) -> Path:
+        self._damaged.add(number)
+        return self._path(number)
+
+    def _put_aside(self, number: int) -> None:
+        aside = self._directory / "damaged"
+        aside.mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileNotFoundError):
+            self._path(number).rename(aside / self._path(number).name)
+        self._damaged.discard(number)
+
+    def _path(self, number: int, kind: str = "spool") -> Path:
+        return self._directory / f"{number:012}.{kind}"
+
+    def _hold(self, number: int, size: int) -> None:
+        with self._turn:
+            self._sizes[number] = size
+            self.octets += size
+
+    def _let_go(self, number: int) -> None:
+        with self._turn:
+            self.octets -= self._sizes.pop(number, 0)
+
+    def _prepare(self) -> None:
+        """Make the directory, remove what a crash left in the making, and see what is there."""
+        with self._turn:
+            if self._ready:
+                return
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._directory.chmod(0o700)
+            for path in [*self._directory.iterdir(), *self._directory.glob("damaged/*")]:
+                self._find(path)
+            self._reserved = self._number
+            self.octets = sum(self._sizes.values())
+            self._ready = True
+
+    def _find(self, path: Path) -> None:
+        stem, _, kind = path.name.partition(".")
+        if not (stem.isascii() and stem.isdigit()):
+            return
+        self._number = max(self._number, int(stem))
+        if kind == "tmp":
+            path.unlink()
+        elif kind == "spool" and path.parent == self._directory:
+            self._sizes[int(stem)] = blocks(path.stat().st_size)
+
+    def _reserve(self) -> None:
+        """Write down that numbers up to a later one are used: they go forward over restarts, also of an empty spool."""
+        if self._number < self._reserved:
+            return
+        before, upto = self._path(self._reserved, "numbers"), self._number + RESERVED
+        if before.exists():
+            before.rename(self._path(upto, "numbers"))
+        else:
+            self._path(upto, "numbers").touch(mode=0o600)
+        _sync_directory(self._directory)
+        self._reserved = upto
+
+
+def _written(path: Path, arrivals: Sequence[Arrival]) -> int:
+    """Write and sync a file; the room that it takes."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb", buffering=1 << 18) as file:
+        size = sum(file.write(piece) for piece in spoolfile.write(arrivals))
+        file.flush()
+        os.fdatasync(descriptor)
+    return blocks(size)
+
+
+def blocks(size: int) -> int:
+    """The room that so many octets take of a disk."""
+    return -(-size // BLOCK) * BLOCK
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
