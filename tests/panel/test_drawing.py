@@ -155,6 +155,17 @@ class TestTheWords:
         assert (view.by_month, len(view.periods), view.periods[1].href) == (True, 17, "2026-12-01 2026-12-31")
         assert sum(one.succeeded for one in view.periods) == 1000
 
+    def test_a_month_leads_to_as_much_of_it_as_is_counted(self) -> None:
+        days = some(*[(2, 1)] * 500)
+        view = chart_view(days, lambda first, last: f"{first} {last}")
+        assert view.periods[0].href == f"{days[0].day} 2026-11-30"
+        assert view.periods[-1].href.endswith(f" {days[-1].day}")
+
+    def test_months_are_called_months(self) -> None:
+        view = chart_view(some(*[None] * 100, *[(100, 0)] * 400, (0, 50)), lambda *_: "?")
+        assert re.match(r"Failures peaked at \S+ in ", view.desc)
+        assert "3 months without a report." in view.desc
+
     def test_nobody_ever_reported(self) -> None:
         view = chart_view(some(None, None), lambda *_: "?")
         assert (view.any, view.desc.split(". ")[:2]) == (False, ["No session failed", "2 without a report"])

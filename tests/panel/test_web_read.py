@@ -224,6 +224,10 @@ class TestBounds:
         answer = drop(b"x" * (uploads.MOST + 100_000))
         assert answer.status_code == 413
 
+    @pytest.mark.parametrize("length", ["abc", "-1", "٣", "9" * 30])
+    def test_a_length_that_is_none(self, db: None, length: str) -> None:
+        assert Client().post(READ, {"text": "{}"}, CONTENT_LENGTH=length).status_code == 400
+
     def test_much_pasted_text_too(self, db: None) -> None:
         assert Client().post(READ, {"text": "x" * 3_000_000}).status_code == 413
 

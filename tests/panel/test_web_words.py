@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone, translation
@@ -23,6 +26,7 @@ from trinco.panel.web.presenters.status import SAYINGS, status_view
 from trinco.panel.web.refusals import refusal
 from trinco.panel.web.templatetags import trinco as tags
 
+PANEL = Path(reasons.__file__).parents[1]
 PLACE = re.compile(r"%\([a-z_]+\)[sd]|%[sd]|\{\}|</?[a-z]+>")
 
 
@@ -157,6 +161,25 @@ class TestReasons:
             Domain.parse(typed)
         with translation.override("pt-pt"):
             assert reasons.reason(caught.value) != caught.value.reason
+
+    @pytest.mark.parametrize("name", ["digest", "parts"])
+    def test_what_the_digest_says_of_an_arrival_is_known(self, name: str) -> None:
+        """Every sentence that these modules raise or write down as a reason."""
+        tree = ast.parse((PANEL / "reports" / f"{name}.py").read_text(encoding="utf-8"))
+        said = [text for node in ast.walk(tree) for text in _reasons(node)]
+        with translation.override("pt-pt"):
+            assert [text for text in said if reasons.said(text) == text] == []
+        assert said
+
+
+def _reasons(node: ast.AST) -> Iterator[str]:
+    """What an exception or `_park` is told, with 7 in place of each value."""
+    named = isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"ReportSyntaxError", "TooLarge", "_park"}
+    for each in [*node.args] if named and isinstance(node, ast.Call) else []:
+        if isinstance(each, ast.Constant):
+            yield str(each.value)
+        elif isinstance(each, ast.JoinedStr):
+            yield "".join(str(one.value) if isinstance(one, ast.Constant) else "7" for one in each.values)
 
 
 class TestNumbersAndDates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http import HttpRequest
 
@@ -26,8 +26,12 @@ class InMemory(MemoryFileUploadHandler):
 
 
 def read_into_memory(request: HttpRequest) -> None:
-    """Parse a form with files. Call it before anything else asks for `request.POST`. Raises UploadTooLarge."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MOST + _AROUND:
+    """Parse a form with files. Call it before anything else asks for `request.POST`. Raises UploadTooLarge, BadRequest
+    for a length that is none."""
+    length = str(request.META.get("CONTENT_LENGTH") or "0")
+    if not (length.isascii() and length.isdecimal() and len(length) < 20):
+        raise BadRequest("Content-Length is no number")
+    if int(length) > MOST + _AROUND:
         raise UploadTooLarge
     request.upload_handlers = [InMemory(request)]
     try:

@@ -55,7 +55,8 @@ def chart_view(days: Sequence[Day], address: Address, chosen: date | None = None
     """The chart of these days. `chosen` is the one that the tables are about."""
     by_month = len(days) > MOST_DAYS
     bars = _months(days) if by_month else list(days)
-    periods = tuple(_period(bar, address, by_month=by_month) for bar in bars)
+    within = (days[0].day, days[-1].day)
+    periods = tuple(_period(bar, address, within, by_month=by_month) for bar in bars)
     links = [drawing.Link(period.href, _label(period)) for period in periods]
     return ChartView(
         by_month=by_month,
@@ -63,7 +64,7 @@ def chart_view(days: Sequence[Day], address: Address, chosen: date | None = None
         scale=drawing.scale_labels(bars),
         height=drawing.HEIGHT,
         title=_title(bars, by_month=by_month),
-        desc=_description(bars),
+        desc=_description(bars, by_month=by_month),
         periods=periods,
         any=any(day.reports for day in days),
     )
@@ -83,12 +84,13 @@ def _sum(first: date, days: Sequence[Day]) -> Day:
     )
 
 
-def _period(bar: Day, address: Address, *, by_month: bool) -> Period:
+def _period(bar: Day, address: Address, within: tuple[date, date], *, by_month: bool) -> Period:
+    """`within`: the range of the chart. The first and the last month lead to as much of them as is counted here."""
     last = bar.day.replace(day=monthrange(bar.day.year, bar.day.month)[1]) if by_month else bar.day
     return Period(
         first=bar.day,
         word=dates.month_of_year(bar.day) if by_month else dates.weekday(bar.day),
-        href=address(bar.day, last),
+        href=address(max(bar.day, within[0]), min(last, within[1])),
         succeeded=bar.successful_session_count,
         failed=bar.failed_session_count,
         reports=bar.reports,
@@ -112,13 +114,22 @@ def _title(bars: Sequence[Day], *, by_month: bool) -> str:
     return _("TLS sessions per day, succeeded and failed, %(first)s to %(last)s") % facts
 
 
-def _description(bars: Sequence[Day]) -> str:
+def _description(bars: Sequence[Day], *, by_month: bool) -> str:
     worst = max(bars, key=lambda bar: (bar.failure_rate, bar.failed_session_count))
     silent = sum(not bar.reports for bar in bars)
     said = [_("No session failed.")]
     if worst.failed_session_count:
-        rate = figures.share(worst.failed_session_count, worst.sessions, 1)
-        said = [_("Failures peaked at %(rate)s on %(day)s.") % {"rate": rate, "day": dates.day(worst.day)}]
+        facts = {"rate": figures.share(worst.failed_session_count, worst.sessions, 1)}
+        if by_month:
+            said = [_("Failures peaked at %(rate)s in %(month)s.") % {**facts, "month": dates.month_of_year(worst.day)}]
+        else:
+            said = [_("Failures peaked at %(rate)s on %(day)s.") % {**facts, "day": dates.day(worst.day)}]
     if silent:
-        said.append(ngettext("%(n)d without a report.", "%(n)d without a report.", silent) % {"n": silent})
+        said.append(_silent(silent, by_month=by_month))
     return " ".join([*said, _("The same numbers are in the table below the chart.")])
+
+
+def _silent(count: int, *, by_month: bool) -> str:
+    if by_month:
+        return ngettext("%(n)d month without a report.", "%(n)d months without a report.", count) % {"n": count}
+    return ngettext("%(n)d without a report.", "%(n)d without a report.", count) % {"n": count}
