@@ -16,7 +16,8 @@ from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports import charts, months, summing, totals
 from trinco.panel.reports.charts import Scope
-from trinco.panel.reports.models import DailyTotal, DaySum, MonthTotal, SummedMonth, Trust
+from trinco.panel.reports.models import DailyTotal, Trust
+from trinco.panel.reports.month_models import DaySum, MonthFailure, MonthTotal, SummedMonth
 from trinco.panel.reports.reading import Stretch, stretches
 
 BEGIN, END = date(2026, 1, 1), date(2026, 4, 30)
@@ -209,7 +210,7 @@ class TestSumsAndDaysAgree:
         sender: str | None,
         everything: bool,
     ) -> None:
-        for model in (DailyTotal, MonthTotal, DaySum, SummedMonth):
+        for model in (DailyTotal, MonthTotal, MonthFailure, DaySum, SummedMonth):
             model.objects.everywhere().all().delete()
         other = self.other(domain)
         wanted = scope(

@@ -89,7 +89,7 @@ class TestWhose:
                 told = policy(None if way is Channel.MAIL else "correio.example")
                 digested(arrival(report_json(told, report_id="1"), domain, channel=way))
             assert Report.objects.everywhere().get().copies == 2
-            assert PolicyRow.objects.everywhere().get().policy_domain_inferred
+            assert not PolicyRow.objects.everywhere().get().policy_domain_inferred  # the mail is not signed
 
     def test_an_import_is_whose_it_is_about(self, domain, ours, theirs):
         announced(theirs, "outro.example")

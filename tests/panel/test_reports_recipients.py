@@ -6,7 +6,7 @@ import gzip
 import re
 from datetime import timedelta
 from email import message_from_bytes
-from smtplib import SMTPServerDisconnected
+from smtplib import SMTPAuthenticationError, SMTPDataError, SMTPRecipientsRefused, SMTPServerDisconnected
 
 import pytest
 from django.core import mail
@@ -19,7 +19,7 @@ from tests.support_reports import arrival, detail, digested, policy, report_json
 from trinco.core.tlsrpt import parse
 from trinco.core.tlsrpt.message import read
 from trinco.panel.accounts.models import AuditEntry
-from trinco.panel.reports import recipients, services
+from trinco.panel.reports import recipients, sending, services
 from trinco.panel.reports.errors import AddressRefused, AlreadyRecipient, ConfirmationRefused, TooManyRecipients
 from trinco.panel.reports.models import Copy, Recipient, Report, Trust
 
@@ -79,12 +79,13 @@ class TestAsking:
         assert services.forward_due(timezone.now()) == 1
 
     def test_a_mail_server_that_is_away_loses_no_question(self, domain, monkeypatch):
+        now = timezone.now()
         services.add_recipient(domain=domain, address=WHO, actor=ANA)
         with monkeypatch.context() as patch:
             patch.setattr(EmailBackend, "send_messages", away)
-            with pytest.raises(SMTPServerDisconnected):
-                services.forward_due(timezone.now())
-        assert services.forward_due(timezone.now()) == 1
+            assert services.forward_due(now) == 0
+        minute = timedelta(minutes=1)
+        assert [services.forward_due(now + minute * share) for share in (0.9, 1)] == [0, 1]
 
     @pytest.mark.parametrize(
         "address",
@@ -127,8 +128,65 @@ class TestAsking:
             services.confirm_recipient(token=token)
 
 
+class TestUnreachable:
+    """One address that cannot be reached, or that twenty domains ask, keeps nobody else from being asked."""
+
+    def test_a_refused_one_is_given_up_and_the_next_is_asked(self, domain, theirs, monkeypatch):
+        monkeypatch.setattr(EmailBackend, "send_messages", refusing(550, EmailBackend.send_messages))
+        services.add_recipient(domain=domain, address=WHO, actor=ANA)
+        services.add_recipient(domain=announced(theirs, "outro.example"), address="good@outro.example", actor=ANA)
+        now = timezone.now()
+        assert [services.forward_due(now + HOUR * hours) for hours in range(4)] == [1, 0, 0, 0]
+        rows = Recipient.objects.everywhere().order_by("pk").values_list("address", "unreachable", "tries")
+        assert list(rows) == [(WHO, True, 1), ("good@outro.example", False, 0)]
+
+    def test_for_the_time_being_is_tried_for_a_day(self, domain, theirs, monkeypatch):
+        monkeypatch.setattr(EmailBackend, "send_messages", refusing(450, EmailBackend.send_messages))
+        services.add_recipient(domain=domain, address=WHO, actor=ANA)
+        now = began = timezone.now()
+        while not (row := Recipient.objects.everywhere().get()).unreachable:
+            now = row.due_at or now
+            assert services.forward_due(now) == 0
+        assert row.tries == 17
+        assert timedelta(hours=22) < now - began < timedelta(hours=24)
+
+    def test_added_again_it_is_asked_again_after_an_hour(self, domain, monkeypatch):
+        services.add_recipient(domain=domain, address=WHO, actor=ANA)
+        with monkeypatch.context() as patch:
+            patch.setattr(EmailBackend, "send_messages", refusing(550, EmailBackend.send_messages))
+            services.forward_due(timezone.now())
+        assert services.add_recipient(domain=domain, address=WHO, actor=ANA).unreachable
+        Recipient.objects.everywhere().update(asked_at=timezone.now() - HOUR)
+        assert not services.add_recipient(domain=domain, address=WHO, actor=ANA).unreachable
+        assert services.forward_due(timezone.now()) == 1
+
+    def test_a_wrong_password_of_ours_is_nobodys_refusal(self):
+        assert not sending.final(SMTPAuthenticationError(535, b"no"))
+        assert sending.final(SMTPDataError(554, b"no"))
+        assert not sending.final(SMTPDataError(451, b"later"))
+
+    def test_one_that_many_domains_ask_keeps_no_other_waiting(self, domain, theirs):
+        for number in range(recipients._AT_ONCE + 1):
+            many = announced(domain.organisation, f"many{number}.example")
+            services.add_recipient(domain=many, address=WHO, actor=ANA)
+        services.add_recipient(domain=announced(theirs, "outro.example"), address="good@outro.example", actor=ANA)
+        assert services.forward_due(timezone.now()) == 2
+        assert [message.to for message in mail.outbox] == [[WHO], ["good@outro.example"]]
+
+
 def away(*_):
     raise SMTPServerDisconnected("gone")
+
+
+def refusing(code, take):
+    """A mail server that refuses WHO with this code."""
+
+    def send(backend, messages):
+        if messages[0].to == [WHO]:
+            raise SMTPRecipientsRefused({WHO: (code, b"no such user")})
+        return take(backend, messages)
+
+    return send
 
 
 class TestCopies:

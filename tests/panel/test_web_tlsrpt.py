@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.core import mail
 from django.test import Client
+from django.urls import resolve
 from django.utils import timezone
 from tests import support_web
 from tests.support_checks import configure
@@ -133,6 +135,23 @@ class TestRecipients:
         recipients.ask_due(timezone.now())
         assert [message.to for message in mail.outbox] == [[ADDRESS]]
         assert "not confirmed yet: nothing goes there" in text(person)
+
+    def test_not_reached(self, domain: HostedDomain, person: Client) -> None:
+        asked = timezone.now() - timedelta(hours=1)
+        row = {"address": ADDRESS, "created_by": "ana", "asked_at": asked, "unreachable": True}
+        Recipient.objects.everywhere().create(domain=domain, **row)
+        said = text(person)
+        assert "ops@example.org could not be reached on" in said
+        assert "not confirmed yet" not in said
+
+    def test_the_mail_names_the_address_of_the_page(self, domain: HostedDomain, person: Client) -> None:
+        person.post(ADD, {"address": ADDRESS})
+        recipients.ask_due(timezone.now())
+        link = next(word for word in mail.outbox[0].body.split() if "/recipients/" in word)
+        found = resolve(urlsplit(link).path)
+        token = recipients.token_of(Recipient.objects.everywhere().get())
+        assert found.view_name == "recipient_confirm"
+        assert recipients.recipient_of(token=found.kwargs["token"]) == recipients.recipient_of(token=token)
 
     def test_the_link_alone_confirms_nothing(self, domain: HostedDomain, person: Client) -> None:
         """Mail scanners follow links."""

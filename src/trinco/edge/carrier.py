@@ -4,7 +4,9 @@
 DESCRIPTION
     `carrying` starts as soon as a batch was written, takes several batches at a time when there are many, and goes on
     until the spool is empty. While the database is away it tries again, later and later (at most every 5 s), and the
-    reports wait on disk. At the end it has 2 s more for what is there.
+    reports wait on disk. When it is back it gets one batch first, and twice as much each time: one whose disk is nearly
+    full has room for a small transaction, and each makes room for a larger one. At the end there are 2 s more for what
+    is there.
 
 PROTOCOL
     A batch is removed after `Inbox.take` has returned. Whoever is killed in between takes it again in the next life,
@@ -104,7 +106,7 @@ class Carrier:
 
     def _carry(self) -> None:
         """In the thread. Raises FeedUnavailable; OSError when the spool's directory is not usable."""
-        for batches in _together(self._spool.batches()):
+        for batches in _together(self._spool.batches(), 1 if self.stale_since else TOGETHER):
             if self._ending.is_set():
                 return
             try:
@@ -131,17 +133,18 @@ class Carrier:
                 self._spool.leave(batch[0])
 
 
-def _together(batches: Iterator[Batch]) -> Iterator[list[Batch]]:
-    """The batches in groups that are worth a transaction."""
+def _together(batches: Iterator[Batch], most: int) -> Iterator[list[Batch]]:
+    """The batches in groups that are worth a transaction; `most` reports in the first, or one batch."""
     group: list[Batch] = []
     reports = octets = 0
     for path, arrivals in batches:
         group.append((path, arrivals))
         reports += len(arrivals)
         octets += sum(len(arrival.body) for arrival in arrivals)
-        if reports >= TOGETHER or octets >= TOGETHER_OCTETS:
+        if reports >= most or octets >= TOGETHER_OCTETS:
             yield group
             group, reports, octets = [], 0, 0
+            most = min(2 * most, TOGETHER)
     if group:
         yield group
 

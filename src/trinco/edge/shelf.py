@@ -1,6 +1,7 @@
 """The files of a spool: their names, their numbers, and what becomes of those that are damaged.
 
-Blocking throughout: one thread adds while another takes away.
+Blocking throughout: one thread adds while another takes away. What is kept free of a disk is for the database, which is
+often on the same one: without room for its next transaction nothing could ever leave the spool.
 """
 
 from __future__ import annotations
@@ -24,13 +25,18 @@ BLOCK: Final = 4096
 """What a small file takes of a disk."""
 RESERVED: Final = 1 << 16
 """Numbers that are written down as used before they are."""
+FREE_FILES: Final = 1024
+"""Files that others must still be able to make on the disk."""
+_SHARE: Final = 4
+"""Of a small disk no more is kept free than this part."""
 
 
 class Shelf:
     """The batches in a directory. `octets` is what they take of the disk, in whole blocks."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, reserve: int = 0) -> None:
         self._directory = directory
+        self._kept_free = reserve
         self._turn = threading.Lock()
         self._sizes: dict[int, int] = {}
         self._damaged: set[int] = set()
@@ -46,6 +52,7 @@ class Shelf:
     def add(self, arrivals: Sequence[Arrival]) -> None:
         """Write a batch, durably. Raises OSError; nothing of it is there then."""
         self._prepare()
+        _require_free(self._directory, self._kept_free, sum(len(arrival.body) for arrival in arrivals))
         self._reserve()
         self._number += 1
         temporary, final = self._path(self._number, "tmp"), self._path(self._number)
@@ -165,6 +172,17 @@ class Shelf:
             self._path(upto, "numbers").touch(mode=0o600)
         _sync_directory(self._directory)
         self._reserved = upto
+
+
+def _require_free(directory: Path, reserve: int, size: int) -> None:
+    """Raise OSError unless so much is left free behind these octets. A disk that does not say its size has room."""
+    if not reserve:
+        return
+    disk = os.statvfs(directory)
+    kept = min(reserve, disk.f_blocks * disk.f_frsize // _SHARE)
+    files = min(FREE_FILES, disk.f_files // _SHARE)
+    if disk.f_bavail * disk.f_frsize - size < kept or disk.f_favail < files:
+        raise OSError(errno.ENOSPC, "what is left of the disk is kept free for the database")
 
 
 def _written(path: Path, arrivals: Sequence[Arrival]) -> int:

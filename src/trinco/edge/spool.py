@@ -13,11 +13,13 @@ PROTOCOL
 
 SECURITY
     The directory is 0700, the files 0600. Contents are never looked at here. The spool has a size: beyond it, and while
-    the disk takes nothing, senders are told to come again (452, 503), which those that keep to RFC 8460 do for a day.
+    the disk takes nothing or has only what is kept free for the database, senders are told to come again (452, 503),
+    which those that keep to RFC 8460 do for a day.
 
 DIAGNOSTICS
-    spool_not_written (the disk takes nothing; once until spool_written_again); spool_full; spool_damaged (a file that
-    is not what was written: its sound records are delivered, the file is kept in `damaged/`); spool_unreadable.
+    spool_not_written (the disk takes nothing, or is left to the database; once until spool_written_again); spool_full;
+    spool_damaged (a file that is not what was written: its sound records are delivered, the file is kept in
+    `damaged/`); spool_unreadable.
 
 BUGS
     A report whose sender hung up before it was told so is kept: it comes again, and is there twice until the digest
@@ -53,6 +55,9 @@ class SpoolLimits:
     """On disk, in whole blocks."""
     batches: int = 1 << 18
     """Files on disk."""
+    reserve: int = 256 << 20
+    """Of the disk, left to the database, whose transactions take up to twice what they remove from the spool; of a disk
+    below 1 GiB, a quarter."""
     waiting: int = 128 << 20
     """In memory: gathered, or being written."""
     batch_reports: int = 100
@@ -75,8 +80,8 @@ class Spool:
     """
 
     def __init__(self, directory: Path, limits: SpoolLimits | None = None) -> None:
-        self._shelf = Shelf(directory)
         self._limits = limits or SpoolLimits()
+        self._shelf = Shelf(directory, self._limits.reserve)
         self._thread = ThreadPoolExecutor(1, "trinco-spool")
         self._gathered: deque[_Waiting] = deque()
         self._memory = 0

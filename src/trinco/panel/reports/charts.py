@@ -17,8 +17,18 @@ from django.db.models import Q, QuerySet, Sum
 
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports.drill import AppliedPolicy, DetailRow, Newest, details, newest
-from trinco.panel.reports.models import DailyTotal, DaySum, Trust
-from trinco.panel.reports.reading import Failed, Reported, failed, reported, reported_by_source, stretches, submitters
+from trinco.panel.reports.models import DailyTotal, Trust
+from trinco.panel.reports.month_models import DaySum
+from trinco.panel.reports.reading import (
+    Failed,
+    Reported,
+    failed,
+    left_out,
+    reported,
+    reported_by_source,
+    stretches,
+    submitters,
+)
 from trinco.panel.reports.scope import VOUCHED, Scope, Sessions, narrowed, sessions, totals
 
 __all__ = [
@@ -180,14 +190,13 @@ def by_source(scope: Scope) -> list[SourceRow]:
 def sums(scope: Scope) -> Sums:
     """The whole. Two queries; four for a range that holds a whole month."""
     found = reported(scope)
-    everything = found if scope.everything else reported(replace(scope, everything=True))
     return Sums(
         successful_session_count=found.successful_session_count,
         failed_session_count=found.failed_session_count,
         reports=found.reports,
         submitters=found.submitters,
         last=found.last,
-        uncounted_reports=everything.reports - found.reports,
+        uncounted_reports=0 if scope.everything else left_out(scope),
     )
 
 

@@ -1,8 +1,8 @@
 """Copies of reports for the recipients of a domain: each gets that domain's own part, as a report mail of ours.
 
 A copy is a row from the transaction that made the report's row until the mail server has taken it: a crash in between
-sends it again, under the same Message-ID. What cannot be sent is tried again after 1, 10 and 100 minutes, and given up
-after a day. The mail looks as RFC 8460 section 5.3 has it, but for the signature, which is whose server sends it.
+sends it again, under the same Message-ID. What cannot be sent is tried again for a day (`sending`). The mail looks as
+RFC 8460 section 5.3 has it, but for the signature, which is whose server sends it.
 """
 
 from __future__ import annotations
@@ -28,15 +28,13 @@ from trinco.core.errors import DomainSyntaxError, ReportSyntaxError
 from trinco.core.names import Domain
 from trinco.core.tlsrpt import render
 from trinco.core.tlsrpt import report as core
+from trinco.panel.reports import sending
 from trinco.panel.reports.models import Copy, Recipient, Report, Trust
 from trinco.panel.reports.originals import own_part
 from trinco.panel.reports.recipients import ask_due
 
 LEASE = timedelta(minutes=10)
 """Longer than a batch takes to send."""
-_WAITS = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100))
-_MOST_TRIES = 17
-"""With these waits, a day."""
 _AT_ONCE = 20
 _log = structlog.get_logger("trinco.reports")
 
@@ -141,13 +139,10 @@ def _send(copy: Copy, now: datetime) -> int:
 
 
 def _postpone(copy: Copy, error: Exception, now: datetime) -> int:
-    if copy.tries >= _MOST_TRIES:
-        return _end(copy, f"{type(error).__name__}: {error}")
-    wait = _WAITS[min(copy.tries, len(_WAITS)) - 1]
-    Copy.objects.everywhere().filter(pk=copy.pk).update(due_at=now + wait)
-    _log.warning(
-        "copy not sent", domain=copy.report.domain.name, tries=copy.tries, error=f"{type(error).__name__}: {error}"
-    )
+    if copy.tries >= sending.MOST_TRIES:
+        return _end(copy, sending.told(error))
+    Copy.objects.everywhere().filter(pk=copy.pk).update(due_at=now + sending.wait(copy.tries))
+    _log.warning("copy not sent", domain=copy.report.domain.name, tries=copy.tries, error=sending.told(error))
     return 0
 
 

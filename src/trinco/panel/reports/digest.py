@@ -3,19 +3,21 @@
 An arrival is taken by a lease, read and looked at outside any transaction, and written in one with its batch: a crash
 at any moment leaves it due again. What cannot be read is parked at once, with the reason, since it would be no better
 the next time. What fails otherwise is tried again after one and after ten minutes, by itself, and then parked: it stops
-no other. While DNS does not answer for a signature's key, the arrival waits, for a day at most.
+no other. What the database's own trouble ended was no try. While DNS does not answer for a signature's key, the arrival
+waits, for a day at most.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
 import structlog
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models import F, QuerySet
 
 from trinco.core.errors import DnsFailure, InputError, ReportSyntaxError
@@ -41,10 +43,18 @@ _DETAILS = 20_000
 """Rows that are written in one transaction, about."""
 _AHEAD = timedelta(days=2)
 """How far a report's day may lie ahead of its arrival: clocks differ, and time zones."""
+_FIRST = datetime(2016, 1, 1, tzinfo=UTC)
+"""RFC 8460 is of 2018 and its drafts are of 2016: nobody reported about an earlier time."""
+_LONGEST_RANGE = timedelta(days=35)
+"""A report is about a day (section 4.1). Some tell of a week, and a month is thinkable: all of it is counted on the
+first day, so that more would be no sum of a day at all."""
 _SHORTEST, _LONGEST, _IN_ALL = timedelta(minutes=1), timedelta(hours=4), timedelta(days=1)
 """Pauses while DNS does not answer."""
 _UNANSWERED = "DNS gave no answer for the key of its signature for a day"
 _log = structlog.get_logger("trinco.reports")
+
+_owed: list[tuple[list[int], datetime]] = []
+"""Arrivals by their keys, and the end of their lease: their try is to be given back once the database answers."""
 
 
 @dataclass(slots=True)
@@ -60,9 +70,24 @@ class Read:
 def digest_due(now: datetime, *, verify: Verify = dkim.verify) -> int:
     """Digest what is due, a batch of it. Gives how many arrivals were looked at. Raises DatabaseError."""
     taken = _taken(now)
-    for group in _groups(taken, now):
-        _digest(group, now, verify)
+    try:
+        for group in _groups(taken, now):
+            _digest(group, now, verify)
+    except (OperationalError, InterfaceError):  # the database's trouble, not the reports'
+        _owed.append(([raw.pk for raw in taken], now + LEASE))
+        with suppress(DatabaseError, InterfaceError):
+            _give_back()
+        raise
     return len(taken)
+
+
+def _give_back() -> None:
+    """The tries of those that nothing became of. What is still owed after it, the next taking gives back."""
+    while _owed:
+        keys, lease = _owed[-1]
+        untried = RawReport.objects.everywhere().filter(pk__in=keys, due_at=lease, tries__gt=0)
+        untried.update(tries=F("tries") - 1)
+        _owed.pop()
 
 
 def reports_in(raw: RawReport, body: bytes) -> tuple[Report, ...]:
@@ -70,6 +95,10 @@ def reports_in(raw: RawReport, body: bytes) -> tuple[Report, ...]:
     found = parse.in_mail(message.read(body)) if raw.channel == Channel.MAIL else parse.reports(body)
     for report in found:
         refuse_size(report)
+        if report.start < _FIRST:
+            raise ReportSyntaxError(f"it is about a day before TLS reports: {report.start.date()}")
+        if report.end - report.start > _LONGEST_RANGE:
+            raise ReportSyntaxError(f"it is about more than {_LONGEST_RANGE.days} days")
         if report.start > raw.received_at + _AHEAD:
             raise ReportSyntaxError(f"it is about a day to come: {report.start.date()}")
     return tuple(found)
@@ -88,6 +117,7 @@ def _taken(now: datetime) -> list[RawReport]:
 
     One that was tried before comes alone: whatever it does to us, it does to no other.
     """
+    _give_back()
     raws = RawReport.objects.everywhere()
     due = raws.filter(due_at__lte=now)
     if not due.exists():  # without a lock, since most calls find nothing
@@ -148,7 +178,7 @@ def _digest(group: list[Read], now: datetime, verify: Verify) -> None:
     try:
         _write(ready, now)
     except (OperationalError, InterfaceError):
-        raise  # the database's trouble, not the reports'
+        raise
     except Exception as error:  # noqa: BLE001 - the outermost loop of a batch
         _log.warning("batch failed", reports=len(ready), error=f"{type(error).__name__}: {error}")
         for each in ready:

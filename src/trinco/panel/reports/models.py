@@ -202,7 +202,8 @@ class FailureRow(models.Model):
         indexes: ClassVar = [models.Index(fields=["domain", "day", "result_type"], name="failures_by_day_and_result")]
 
 
-_SUMMED = ("successful_session_count", "failed_session_count", "reports")
+SUMMED = ("successful_session_count", "failed_session_count", "reports")
+FAILURE = ("policy_type", "result_type", "mx")
 
 
 class DailyTotal(models.Model):
@@ -242,102 +243,15 @@ class DailyTotal(models.Model):
             models.Index(fields=["organisation", "day"], name="totals_of_organisation"),
             # These two hold all that a chart adds up, so that no row is looked at.
             models.Index(
-                fields=["domain", "day", "trust", "submitter", *_SUMMED, "policy_type", "result_type"],
+                fields=["domain", "day", "trust", "submitter", *SUMMED, "policy_type", "result_type"],
                 condition=models.Q(policy_type="", result_type=""),
                 name="totals_of_sessions",
             ),
             models.Index(
-                fields=["domain", "day", "policy_type", "result_type", "mx", "trust", "submitter", _SUMMED[1]],
+                fields=["domain", "day", *FAILURE, "trust", "submitter", SUMMED[1]],
                 condition=~models.Q(result_type=""),
                 name="totals_of_failures",
             ),
-        ]
-
-
-class MonthTotal(models.Model):
-    """The daily totals of one month added up, for charts of years: valid where `SummedMonth` says so.
-
-    Two of the three kinds of rows are here: all sessions, and the failure details.
-    """
-
-    domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="+", db_index=False)
-    month = models.DateField()
-    """Its first day."""
-    trust = models.CharField(max_length=8, choices=Trust.choices)
-    submitter = models.CharField(max_length=DOMAIN_LENGTH, blank=True)
-    policy_type = models.CharField(max_length=WORD_LENGTH, blank=True)
-    result_type = models.CharField(max_length=WORD_LENGTH, blank=True)
-    mx = models.CharField(max_length=DOMAIN_LENGTH, blank=True)
-    successful_session_count = models.PositiveBigIntegerField(default=0)
-    failed_session_count = models.PositiveBigIntegerField(default=0)
-    reports = models.PositiveIntegerField(default=0)
-    first = models.DateField()
-    last = models.DateField()
-    """The first and the last day of the month that such a row is about."""
-
-    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
-
-    class Meta:
-        indexes: ClassVar = [
-            models.Index(
-                fields=[
-                    "domain",
-                    "month",
-                    "trust",
-                    "submitter",
-                    *_SUMMED,
-                    "first",
-                    "last",
-                    "policy_type",
-                    "result_type",
-                ],
-                condition=models.Q(policy_type="", result_type=""),
-                name="months_of_sessions",
-            ),
-            models.Index(
-                fields=[
-                    *("domain", "month", "policy_type", "result_type", "mx", "trust", "submitter"),
-                    *(_SUMMED[1], "first", "last"),
-                ],
-                condition=~models.Q(result_type=""),
-                name="months_of_failures",
-            ),
-        ]
-
-
-class DaySum(models.Model):
-    """All sessions of one day, whoever reported them, in months that are valid as `MonthTotal` is."""
-
-    domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="+", db_index=False)
-    day = models.DateField()
-    trust = models.CharField(max_length=8, choices=Trust.choices)
-    successful_session_count = models.PositiveBigIntegerField(default=0)
-    failed_session_count = models.PositiveBigIntegerField(default=0)
-    reports = models.PositiveIntegerField(default=0)
-
-    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
-
-    class Meta:
-        indexes: ClassVar = [models.Index(fields=["domain", "day", "trust", *_SUMMED], name="days_summed")]
-
-
-class SummedMonth(models.Model):
-    """Whether the totals of a month of a domain are added up. Every write of daily totals makes it due again."""
-
-    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+", db_index=False)
-    domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="+", db_index=False)
-    month = models.DateField()
-    """Its first day."""
-    due_at = models.DateTimeField(null=True)
-    """When it is to be added up; None: it is."""
-
-    objects: ClassVar[TenantManager[Self]] = TenantManager()
-
-    class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["domain", "month"], name="one_summed_month_each")]
-        indexes: ClassVar = [
-            models.Index(fields=["organisation", "month", "due_at"], name="months_of_organisation"),
-            models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="months_due"),
         ]
 
 
@@ -364,6 +278,12 @@ class Recipient(models.Model):
     """In which the question is asked: that of the person who added the address."""
     asked_at = models.DateTimeField(null=True)
     """When the question was mailed last; None: not yet."""
+    due_at = models.DateTimeField(null=True)
+    """Before that the question is not mailed, since the last attempt failed; None: at once."""
+    tries = models.PositiveSmallIntegerField(default=0)
+    """Attempts to mail the question that failed."""
+    unreachable = models.BooleanField(default=False)
+    """The question was given up: the mail server refused the address, or took nothing for a day."""
     confirmed_at = models.DateTimeField(null=True)
 
     objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
@@ -371,6 +291,14 @@ class Recipient(models.Model):
     class Meta:
         ordering: ClassVar = ["address"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["domain", "address"], name="one_recipient_each")]
+        indexes: ClassVar = [
+            models.Index(fields=["address", "asked_at"], name="recipients_by_address"),
+            models.Index(
+                fields=["address", "id"],
+                condition=models.Q(asked_at__isnull=True, confirmed_at__isnull=True),
+                name="recipients_to_ask",
+            ),
+        ]
 
 
 class Copy(models.Model):
@@ -385,3 +313,7 @@ class Copy(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["recipient", "report"], name="one_copy_each")]
+
+
+# Django looks for an app's tables here.
+from trinco.panel.reports import month_models  # noqa: E402, F401

@@ -14,7 +14,7 @@ from django.db.models import Count, Q
 
 from trinco.panel import clock
 from trinco.panel.domains.models import HostedDomain
-from trinco.panel.reports.models import SummedMonth
+from trinco.panel.reports.month_models import SummedMonth
 from trinco.panel.reports.scope import Scope
 
 Slice = tuple[int, date]

@@ -1,14 +1,16 @@
 """Who gets copies of the reports about a domain: addresses that were added by its owner and said yes themselves.
 
 Adding writes a row; the worker mails the question, in the words of the person's language, at most one an hour to an
-address however many domains ask it. The link in it is signed and good for a week; it shows a page with a button, since
-mail scanners follow links.
+address however many domains ask it. What cannot be mailed is tried again (`sending`) and stops nobody else's question;
+an address that the mail server refuses is given up, and the domain's page says so. The link is signed and good for a
+week; it shows a page with a button, since mail scanners follow links.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from smtplib import SMTPException
 from typing import Any
 
 import structlog
@@ -18,6 +20,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models import Exists, F, Min, OuterRef, Q
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -26,6 +29,7 @@ from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.services import record
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.domains.services import locked
+from trinco.panel.reports import sending
 from trinco.panel.reports.errors import AddressRefused, AlreadyRecipient, ConfirmationRefused, TooManyRecipients
 from trinco.panel.reports.models import Recipient
 
@@ -52,8 +56,9 @@ def add_recipient(*, domain: HostedDomain, address: str, actor: Actor) -> Recipi
     if row.confirmed_at is not None:
         raise AlreadyRecipient(wanted)
     if row.asked_at is not None and row.asked_at <= clock.now() - ASK_AGAIN:
-        row.asked_at, row.language = None, _language()
-        row.save(update_fields=["asked_at", "language"])
+        row.asked_at, row.due_at, row.tries, row.unreachable = None, None, 0, False
+        row.language = _language()
+        row.save(update_fields=["asked_at", "due_at", "tries", "unreachable", "language"])
     return row
 
 
@@ -91,12 +96,8 @@ def remove_recipient(*, recipient: Recipient, actor: Actor) -> None:
 
 
 def ask_due(now: datetime) -> int:
-    """Mail the questions that were not mailed yet. How many. Raises OSError when the mail server does not take them."""
-    waiting = Recipient.objects.everywhere().filter(asked_at=None, confirmed_at=None)
-    asked = 0
-    for key in list(waiting.order_by("pk").values_list("pk", flat=True)[:_AT_ONCE]):
-        asked += _ask(key, now)
-    return asked
+    """Mail the questions that are due, one to an address. How many."""
+    return sum(_ask(key, now) for key in _due(now))
 
 
 def token_of(recipient: Recipient) -> str:
@@ -138,25 +139,56 @@ def _language() -> str:
     return (translation.get_language() or "en")[:10]
 
 
+def _due(now: datetime) -> list[int]:
+    """The first row of each address that was not asked within the hour: however many domains ask one, it is one row."""
+    recipients = Recipient.objects.everywhere()
+    lately = recipients.filter(address=OuterRef("address"), asked_at__gt=now - ASK_AGAIN)
+    waiting = recipients.filter(asked_at=None, confirmed_at=None).filter(Q(due_at=None) | Q(due_at__lte=now))
+    addresses = waiting.filter(~Exists(lately)).order_by().values("address").annotate(first=Min("pk"))
+    return list(addresses.order_by("first").values_list("first", flat=True)[:_AT_ONCE])
+
+
 def _ask(key: int, now: datetime) -> int:
-    """One question, unless this address was asked within the hour or another worker asks it."""
+    row = _taken(key, now)
+    if row is None:
+        return 0
+    try:
+        _question(row).send()
+    except (SMTPException, OSError) as error:
+        _failed(row, error, now)
+        return 0
+    _log.info("recipient asked", domain=row.domain.name)
+    return 1
+
+
+def _taken(key: int, now: datetime) -> Recipient | None:
+    """Whom to ask, unless this address was asked within the hour or another worker asks it."""
     with transaction.atomic():
         row = Recipient.objects.everywhere().select_related("domain").filter(pk=key).first()
         if row is None:
-            return 0
+            return None
         same = Recipient.objects.everywhere().filter(address=row.address).order_by("pk")
         asked = [each.asked_at for each in same.select_for_update() if each.asked_at]
         if any(at > now - ASK_AGAIN for at in asked):
-            return 0
-        if not same.filter(pk=key, asked_at=None, confirmed_at=None).update(asked_at=now):
-            return 0
-    try:
-        _question(row).send()
-    except Exception:
-        Recipient.objects.everywhere().filter(pk=key).update(asked_at=None)
-        raise
-    _log.info("recipient asked", domain=row.domain.name)
-    return 1
+            return None
+        taken = same.filter(pk=key, asked_at=None, confirmed_at=None).update(asked_at=now)
+    return row if taken else None
+
+
+def _failed(row: Recipient, error: Exception, now: datetime) -> None:
+    """Try again later, and the other questions to this address no sooner; or give it up."""
+    recipients = Recipient.objects.everywhere()
+    tries = row.tries + 1
+    given_up = sending.final(error) or tries >= sending.MOST_TRIES
+    _log.warning(
+        "recipient not asked", domain=row.domain.name, tries=tries, given_up=given_up, error=sending.told(error)
+    )
+    if given_up:
+        recipients.filter(pk=row.pk).update(unreachable=True, tries=tries)
+        return
+    due_at = now + sending.wait(tries)
+    recipients.filter(pk=row.pk).update(asked_at=None, tries=F("tries") + 1)
+    recipients.filter(address=row.address, asked_at=None, confirmed_at=None).update(due_at=due_at)
 
 
 def _question(row: Recipient) -> EmailMessage:

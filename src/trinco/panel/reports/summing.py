@@ -5,20 +5,29 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Max, Min, Q, QuerySet, Sum
+from django.db import models, transaction
+from django.db.models import Max, Min, QuerySet, Sum
 
+from trinco.core.tlsrpt.report import MAX_COUNT
 from trinco.panel.reports import merge, rows
-from trinco.panel.reports.models import DailyTotal, DaySum, MonthTotal, SummedMonth
+from trinco.panel.reports.models import DailyTotal
+from trinco.panel.reports.month_models import DaySum, MonthFailure, MonthTotal, SummedMonth
 from trinco.panel.reports.months import after
-from trinco.panel.reports.scope import Sessions
-from trinco.panel.reports.totals import fitting
+from trinco.panel.reports.scope import Sessions, failures, sessions
 
 AT_ONCE = 20
 """Months of domains in one transaction."""
 _KEY = ("trust", "submitter", "policy_type", "result_type", "mx")
 _COUNTS = ("successful_session_count", "failed_session_count", "reports")
-_MOST_REPORTS = 2**31 - 1
+_SPAN = ("first", "last")
+_MADE: dict[str, Any] = {
+    "successful_session_count": Sessions("successful_session_count"),
+    "failed_session_count": Sessions("failed_session_count"),
+    "reports": Sum("reports"),
+    "first": Min("day"),
+    "last": Max("day"),
+}
+_MOST = {"successful_session_count": MAX_COUNT, "failed_session_count": MAX_COUNT, "reports": 2**31 - 1}
 
 
 def sum_due(now: datetime) -> int:
@@ -42,33 +51,27 @@ def _sum_up(pairs: list[tuple[int, date]], now: datetime) -> int:
 
 def _sum_month(domain: int, month: date) -> None:
     last = after(month) - timedelta(days=1)
-    MonthTotal.objects.everywhere().filter(domain=domain, month=month).delete()
-    DaySum.objects.everywhere().filter(domain=domain, day__range=(month, last)).delete()
+    for model, column in ((MonthTotal, "month"), (MonthFailure, "month"), (DaySum, "day")):
+        model.objects.everywhere().filter(**{"domain": domain, f"{column}__range": (month, last)}).delete()
     days = DailyTotal.objects.everywhere().filter(domain=domain, day__range=(month, last)).order_by()
-    both = days.filter(Q(policy_type="", result_type="") | ~Q(result_type=""))
-    found = _added(both, *_KEY).annotate(first=Min("day"), last=Max("day"))
-    rows.insert(
-        MonthTotal,
-        ("domain_id", "month", *_KEY, *_COUNTS, "first", "last"),
-        (_month(domain, month, each) for each in found),
-    )
-    sums = _added(days.filter(policy_type="", result_type=""), "day", "trust")
-    rows.insert(
-        DaySum,
-        ("domain_id", "day", "trust", *_COUNTS),
-        ((domain, each["day"], each["trust"], *_counts(each)) for each in sums),
-    )
+    sessions_, failures_ = sessions(days), failures(days)
+    _write(MonthTotal, {"domain_id": domain, "month": month}, sessions_, (*_KEY, *_COUNTS, *_SPAN))
+    _write(MonthTotal, {"domain_id": domain, "month": month}, failures_, (*_KEY, *_COUNTS, *_SPAN))
+    _write(MonthFailure, {"domain_id": domain, "month": month}, failures_, ("trust", *_KEY[2:], _COUNTS[1], *_SPAN))
+    _write(DaySum, {"domain_id": domain}, sessions_, ("day", "trust", *_COUNTS))
 
 
-def _added(days: QuerySet[DailyTotal], *by: str) -> QuerySet[DailyTotal, dict[str, Any]]:
-    sums: dict[str, Any] = {"successful": Sessions(_COUNTS[0]), "failed": Sessions(_COUNTS[1])}
-    found: QuerySet[DailyTotal, dict[str, Any]] = days.values(*by).annotate(**sums, count=Sum(_COUNTS[2]))
-    return found
+def _write(
+    model: type[models.Model], whose: dict[str, Any], days: QuerySet[DailyTotal], columns: tuple[str, ...]
+) -> None:
+    """The daily totals, grouped by those of the columns that are not made of many rows."""
+    by = [name for name in columns if name not in _MADE]
+    sums = {f"{name}_": _MADE[name] for name in columns if name in _MADE}
+    found = days.values(*by).annotate(**sums)
+    values = [tuple(_value(name, each[name if name in by else f"{name}_"]) for name in columns) for each in found]
+    rows.insert(model, (*whose, *columns), [(*whose.values(), *each) for each in values])
 
 
-def _month(domain: int, month: date, each: dict[str, Any]) -> tuple[Any, ...]:
-    return domain, month, *(each[name] for name in _KEY), *_counts(each), each["first"], each["last"]
-
-
-def _counts(each: dict[str, Any]) -> tuple[int, int, int]:
-    return fitting(int(each["successful"])), fitting(int(each["failed"])), min(each["count"], _MOST_REPORTS)
+def _value(name: str, value: Any) -> Any:
+    """As the column takes it."""
+    return min(int(value), _MOST[name]) if name in _MOST else value

@@ -97,6 +97,8 @@ ARRIVALS = (
     gettext_noop("signed by {}, not by the domain of its contact ({})"),
     gettext_noop("DNS gave no answer for the key of its signature for a day"),
     gettext_noop("it is about a day to come: {}"),
+    gettext_noop("it is about a day before TLS reports: {}"),
+    gettext_noop("it is about more than {} days"),
     gettext_noop("{} attempts to read it came to no end"),
     gettext_noop("more than {} policies"),
     gettext_noop("more than {} failure details"),
