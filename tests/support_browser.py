@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 from tests import support_panel
 
 FLAGS = [
@@ -84,7 +84,7 @@ class Visitor:
 
     def rest(self) -> None:
         """Wait until htmx has put its parts into place and given them their behaviour."""
-        self.page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
+        expect(self.page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
 
     def picture(self, name: str) -> None:
         """Keep what is seen now."""

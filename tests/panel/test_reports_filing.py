@@ -124,6 +124,20 @@ class TestTlsa:
             ("correio.example", ["mx1.provider.example"])
         ]
 
+    def test_another_tenants_mail_sent_on_is_not_ours(self, domain):
+        """Both have their mail at one provider, and the token stands in DNS."""
+        sight_mx(domain, "mx1.provider.example")
+        told = report_json(policy("mx1.provider.example", "tlsa"))
+        digested(arrival(mail(told, domain="attacker.example"), domain))
+        assert filed() == []
+
+    def test_nor_is_one_whose_unsigned_header_was_changed(self, domain):
+        sight_mx(domain, "mx1.provider.example")
+        sent = mail(report_json(policy("mx1.provider.example", "tlsa")))
+        field = b"DKIM-Signature: v=1; a=rsa-sha256; d=google.com; s=x; h=from:subject; bh=YQ==; b=YQ==\r\n"
+        digested(arrival(field + sent, domain))
+        assert filed() == []
+
     def test_alone_with_a_domain_that_has_it_not(self, domain):
         sight_mx(domain, "mx2.provider.example")
         assert self.told(policy("mx1.provider.example", "tlsa"), domain=domain) == []

@@ -17,6 +17,7 @@ from tests.support_panel import ANA, announced
 from tests.support_reports import arrival, detail, digested, policy, report_json, reported
 
 from trinco.core.tlsrpt import parse
+from trinco.core.tlsrpt.arrival import Channel
 from trinco.core.tlsrpt.message import read
 from trinco.panel.accounts.models import AuditEntry
 from trinco.panel.reports import recipients, sending, services
@@ -247,6 +248,18 @@ class TestCopies:
         assert unfolded(message["Subject"]) == told
         assert message["TLS-Report-Submitter"] == "trinco.example"
         assert "Not verified" in mail.outbox[-1].body
+
+    @pytest.mark.parametrize("report_id", ["ж", "<>@", "@", "x" * 5_000])
+    def test_any_id_can_be_sent_on(self, domain, report_id):
+        confirmed(domain)
+        digested(arrival(report_json(report_id=report_id), domain))
+        services.forward_due(timezone.now())
+        assert len(str(sent()["Subject"])) < 250
+
+    def test_an_import_is_not_mailed_to_anybody(self, domain, ours):
+        confirmed(domain)
+        digested(arrival(report_json(), channel=Channel.IMPORT), organisation=ours)
+        assert not Copy.objects.everywhere().exists()
 
     def test_sent_again_it_has_the_same_message_id(self, domain):
         confirmed(domain)

@@ -128,8 +128,8 @@ class Carrier:
                 self._deliver([batch])
             except FeedUnavailable:
                 raise
-            except Exception:
-                log.exception("report_not_taken", file=batch[0].name)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+                log.warning("report_not_taken", file=batch[0].name, error=f"{type(error).__name__}: {error}")
                 self._spool.leave(batch[0])
 
 

@@ -70,6 +70,15 @@ def signed(mail: bytes, signer: str, name: str) -> bool:
     return bool(names) and all(name.lower().encode() in each for each in names)
 
 
+def all_cover(mail: bytes, name: str) -> bool:
+    """Whether no signature of the mail leaves the header field of this name uncovered. True where there is none."""
+    try:
+        fields = [value for field, value in dkimmail.read(mail).fields if field.lower() == b"dkim-signature"]
+        return all(name.lower().encode() in dkimsig.covered(value) for value in fields[: MAX_SIGNATURES + 1])
+    except Unusable:
+        return False
+
+
 async def verify(mail: bytes, dns: Dns, now: float) -> Verdict:
     """Look at the signatures of a mail that was received at `now` (Unix seconds; not the moment of asking, since
     signatures expire).

@@ -135,9 +135,11 @@ class DatabaseInbox:
         """See `edge.ports.Inbox`. Raises InputError for what no database takes, however often it is offered."""
         with _database(self._watch):
             try:
-                take(arrivals)
+                ownerless = take(arrivals)
             except DataError as error:
                 raise InputError(str(error).strip()) from error
+        if ownerless:  # a database restored from before the domain: the spool keeps what was accepted for it
+            raise InputError(f"no domain has the token of {ownerless} of these reports")
 
 
 class _Watch:

@@ -22,8 +22,10 @@ Owner = tuple[int | None, int]
 """Keys of the domain (None: no token) and of the organisation."""
 
 
-def take(arrivals: Sequence[Arrival], *, organisation: Organisation | None = None) -> None:
+def take(arrivals: Sequence[Arrival], *, organisation: Organisation | None = None) -> int:
     """Keep these, all or none, each for the owner of its token; one that is there already stays as it is.
+
+    Gives how many have no owner, and so were not kept.
 
     A domain that has gone still gets what was accepted for it. `organisation`: whose those without a token are, as
     imports are. Raises DatabaseError.
@@ -32,6 +34,7 @@ def take(arrivals: Sequence[Arrival], *, organisation: Organisation | None = Non
     owners = _owners(rows) | ({"": (None, organisation.pk)} if organisation else {})
     with transaction.atomic():
         RawReport.objects.everywhere().bulk_create(_rows(rows, owners), ignore_conflicts=True, batch_size=500)
+    return sum(arrival.token not in owners for arrival in rows)
 
 
 def _owners(arrivals: Iterable[Arrival]) -> dict[str, Owner]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from email.message import Message
@@ -80,7 +81,8 @@ def _named(own: core.Report) -> core.Report:
         contact = own.contact_info
     except DomainSyntaxError:
         contact = f"reports@{_our_domain()}"
-    return msgspec.structs.replace(own, contact_info=contact, report_id=own.report_id or "unknown")
+    told = own.report_id[:64] if re.search("[A-Za-z0-9]", own.report_id) else "unknown"
+    return msgspec.structs.replace(own, contact_info=contact, report_id=told)
 
 
 def _our_domain() -> str:

@@ -7,8 +7,9 @@ The rule, policy by policy:
    to whoever has it now.
 2. `tlsa`, and the policy domain is no hosted name: senders write the TLSA base domain there, which is the MX's name
    (RFC 8460 section 4.4). It is theirs among the domains of rule 1 in the same report, or the domain whose token the
-   report came with, who has that MX by its last look at DNS. Where none has, and the report speaks of one hosted domain
-   alone, it is that one's.
+   report came with and of which the mail speaks (`trust.speaks_of`: tenants of one mail provider share an MX, and a
+   signed report can be sent on to another's address), who has that MX by its last look at DNS. Where none has, and the
+   report speaks of one hosted domain alone, it is that one's.
 3. Everything else is foreign. A report that names no domain at all (nor does its mail) is foreign too: the token says
    where it was sent to, not what it is about. No report ever makes a domain.
 """
@@ -23,6 +24,7 @@ from datetime import datetime
 from trinco.core.tlsrpt.report import PolicyResult, Report
 from trinco.panel.domains.models import HostedDomain, MxSighting
 from trinco.panel.domains.services import SERVED
+from trinco.panel.reports import trust
 from trinco.panel.reports.models import RawReport
 from trinco.panel.reports.parts import Holder, Part, part
 
@@ -86,9 +88,9 @@ class Directory:
         strangers = any(holder is None and one.policy_type != _TLSA for holder, one in named)
         alone = hosted[0] if len(hosted) == 1 and not strangers else None
         token = self.tokens.get(raw.domain_id) if raw.domain_id else None
-        candidates = [*hosted, *([token] if token else [])]
         for holder, one in named:
             if holder is None and one.policy_type == _TLSA and one.policy_domain:
+                candidates = [*hosted, *([token] if token and trust.speaks_of(raw, token.name) else [])]
                 mine = self.mx.get(name(one.policy_domain), frozenset())
                 holder = next((each for each in candidates if each.domain in mine), alone)  # noqa: PLW2901
             yield holder, one

@@ -104,6 +104,15 @@ def domain_signed(raw: RawReport, signer: str) -> bool:
     return bool(mail) and dkim.signed(mail, signer, message.DOMAIN)
 
 
+def speaks_of(raw: RawReport, name: str) -> bool:
+    """Whether the mail is about this domain by its TLS-Report-Domain, and each signature on it, if any, covers that. By
+    HTTPS there is no such header, and nobody's signature to borrow."""
+    if raw.channel == Channel.HTTPS:
+        return True
+    mail = _mail(raw, zlib.decompress(bytes(raw.body)))
+    return bool(mail) and message.read(mail).domain == name and dkim.all_cover(mail, message.DOMAIN)
+
+
 def _without_signature(raw: RawReport) -> Trust:
     if raw.channel == Channel.HTTPS:
         return Trust.HTTPS
