@@ -48,6 +48,7 @@ class Config:
     policy_listen: tuple[Endpoint, ...]
     dns_listen: tuple[Endpoint, ...]
     smtp_listen: tuple[Endpoint, ...]
+    http_listen: tuple[Endpoint, ...]
     edge_name: str
     resolvers: tuple[Endpoint, ...]
     authority_port: int
@@ -58,6 +59,17 @@ class Config:
     seal_key: str
     mail_url: str
     mail_from: str
+    acme_directory: str
+    acme_terms_agreed: bool
+    acme_contact: tuple[str, ...]
+    acme_profile: str
+    acme_eab_kid: str
+    acme_eab_key: str
+    acme_ca_file: Path | None
+    acme_orders: int
+    acme_fallback_directory: str
+    acme_fallback_eab_kid: str
+    acme_fallback_eab_key: str
     signup: bool
     playground: bool
     playground_listen: Endpoint
@@ -186,6 +198,31 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _contacts(text: str) -> tuple[str, ...]:
+    addresses = _words(text)
+    if any(not re.fullmatch(r"[^@\s]+@[^@\s]+", address) for address in addresses):
+        raise ValueError("wants mail addresses")
+    return tuple(f"mailto:{address}" for address in addresses)
+
+
+def _path(text: str) -> Path | None:
+    if text and not Path(text).is_file():
+        raise ValueError(f"there is no file {text}")
+    return Path(text).absolute() if text else None
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise ValueError("wants a number from 1 on")
+    return int(text)
+
+
+def _eab_key(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_+/-]*=*", text):
+        raise ValueError("wants base 64")
+    return text.rstrip("=").replace("+", "-").replace("/", "_")
+
+
 def _seal_key(text: str) -> str:
     if text and not re.fullmatch(r"[0-9A-Fa-f]{64}", text):
         raise ValueError("wants 64 hexadecimal digits")
@@ -237,6 +274,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "smtp_listen", _endpoints, "127.0.0.1:8025", "Where the report mailbox listens (SMTP); set to nothing: nowhere."
     ),
+    Setting(
+        "http_listen",
+        _endpoints,
+        "",
+        "Where an edge answers the challenges of certificate authorities (HTTP); wants port 80; empty: nowhere.",
+    ),
     Setting("edge_name", str, "edge1", "Name of this edge; every edge of an installation has its own."),
     Setting("resolvers", _resolvers, "", "Resolvers for look-ups, `ADDRESS[:PORT] …`; default: those of the system."),
     Setting("authority_port", _port, "53", "Port at which authoritative servers of others are asked."),
@@ -265,6 +308,32 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting("mail_from", str, "", "Sender of our mails; default trinco@<base>."),
+    Setting(
+        "acme_directory",
+        _url("https"),
+        "",
+        "Directory URL of the authority that issues certificates (RFC 8555); empty: the development CA.",
+    ),
+    Setting("acme_terms_agreed", _flag, "off", "Whether you agree to the terms of service of the authorities."),
+    Setting("acme_contact", _contacts, "", "Mail addresses that the authority may write to."),
+    Setting("acme_profile", str, "", "Profile of certificates, where the authority offers it; empty: its usual one."),
+    Setting("acme_eab_kid", str, "", "Key identifier of an account that you have there already; empty: none."),
+    Setting("acme_eab_key", _eab_key, "", "HMAC key of that account, in base 64.", secret=True),
+    Setting(
+        "acme_ca_file",
+        _path,
+        "",
+        "PEM file of roots, for an authority of your own: of its HTTPS address and of its certificates.",
+    ),
+    Setting("acme_orders", _count, "300", "How many new certificates may be ordered in three hours; not renewals."),
+    Setting(
+        "acme_fallback_directory",
+        _url("https"),
+        "",
+        "Directory URL of a second authority, asked when the first is away or keeps refusing; empty: none.",
+    ),
+    Setting("acme_fallback_eab_kid", str, "", "As TRINCO_ACME_EAB_KID, of the second authority."),
+    Setting("acme_fallback_eab_key", _eab_key, "", "As TRINCO_ACME_EAB_KEY, of the second authority.", secret=True),
     Setting("signup", _flag, "off", "Whether strangers may make an account."),
     Setting("playground", _flag, "off", "A made-up internet on loopback, for trying: never on a real installation."),
     Setting("playground_listen", _endpoint, "127.0.0.1:8054", "Where the playground's name server listens."),

@@ -24,7 +24,7 @@ from trinco.cli import orm
 from trinco.cli.place import shown
 from trinco.config import Config, ConfigError, Endpoint
 from trinco.core.names import Domain
-from trinco.edge import dnsd, maild, mailtls, peers, policy_host
+from trinco.edge import challenge_host, dnsd, maild, mailtls, peers, policy_host
 from trinco.edge.carrier import carrying
 from trinco.edge.intake import OPEN_HANDED, Intake
 from trinco.edge.node import Doors, Node, Opener, World, run
@@ -105,8 +105,10 @@ async def _work(feed: Feed, store: Store, world: World) -> None:
 def _tell(node: Node) -> None:
     """The line that says that this edge answers, and where."""
     doors = node.doors
-    policy, dns, mail = (", ".join(map(shown, endpoints)) for endpoints in (doors.policy, doors.dns, doors.mail))
+    every = (doors.policy, doors.dns, doors.mail, doors.challenges)
+    policy, dns, mail, challenges = (", ".join(map(shown, endpoints)) for endpoints in every)
     reports = f", reports by mail at {mail}" if mail else ""
+    reports += f", challenges at {challenges}" if challenges else ""
     stale = "" if node.stale_since is None else "; the database is away, this is from the snapshot"
     typer.echo(f"Ready: policies at {policy}, DNS at {dns}{reports}, revision {node.held.revision}{stale}")
 
@@ -115,7 +117,7 @@ def _world(config: Config, doors: Opener) -> World:
     async def outrun(revision: int) -> bool:
         return await peers.newer(config.zone, revision, config.authority_port)
 
-    return World(config.zone, doors, OwnFetch(settings.DATA / "ca.pem"), outrun)
+    return World(config.zone, doors, OwnFetch(settings.DATA / "ca.pem", config.acme_ca_file), outrun)
 
 
 class Listeners:
@@ -136,18 +138,21 @@ class Listeners:
             policy_host.listen(
                 serving.table, config.policy_listen, unseal=self._unseal, admit=admit, reports=reports
             ) as policy,
+            challenge_host.listen(serving.table, config.http_listen) as challenges,
             dnsd.listen(serving.answers, config.dns_listen) as dns,
             mailtls.kept(serving.table, host, self._unseal) as tls,
             maild.listen(desk, config.smtp_listen, reports_host=host, tls=tls) as mail,
         ):
-            yield Doors(dns, policy, mail)
+            yield Doors(dns, policy, mail, challenges)
 
 
 class OwnFetch:
-    """Fetches a policy from our own listener as a sender would. Trusts the system's roots and the development CA's."""
+    """Fetches a policy from our own listener as a sender would. Trusts the system's roots, the development CA's, and
+    those of an authority of the operator's own (`more`)."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, more: Path | None = None) -> None:
         self._root = root
+        self._more = more
         self._made_of = 0
         self._context: ssl.SSLContext | None = None
 
@@ -160,14 +165,16 @@ class OwnFetch:
         with suppress(OSError):  # no root, or none that can be read: the fetch then says that nothing is trusted
             root = self._root.stat().st_mtime_ns
             if root != self._made_of:
-                self._context, self._made_of = _trusting(self._root), root
-        self._context = self._context or https.context()
+                self._context, self._made_of = _trusting(self._root, self._more), root
+        self._context = self._context or _trusting(self._more)
         return self._context
 
 
-def _trusting(root: Path) -> ssl.SSLContext:
+def _trusting(*roots: Path | None) -> ssl.SSLContext:
     context = https.context()
-    context.load_verify_locations(root)
+    for root in roots:
+        if root is not None:
+            context.load_verify_locations(root)
     return context
 
 

@@ -44,6 +44,8 @@ class Endpoints(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where reports are posted to (HTTPS, at `/v1/tlsrpt/<token>` of the reports host)."""
     smtp: str = ""
     """The report mailbox; "": none here."""
+    challenges: str = ""
+    """Where certificate authorities ask; "": nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def endpoints(settings: Config, login: Login) -> Endpoints:
         zones=shown(settings.playground_listen) if settings.playground else "",
         reports=shown(settings.policy_listen[0]),
         smtp=shown(settings.smtp_listen[0]) if settings.smtp_listen else "",
+        challenges=shown(settings.http_listen[0]) if settings.http_listen else "",
     )
 
 

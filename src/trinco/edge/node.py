@@ -80,6 +80,8 @@ class Doors:
     policy: Sequence[Endpoint]
     mail: Sequence[Endpoint] = ()
     """The report mailbox; none: another machine has it."""
+    challenges: Sequence[Endpoint] = ()
+    """Where certificate authorities ask; none: another machine answers them."""
 
 
 class Opener(Protocol):
@@ -258,12 +260,16 @@ async def run(feed: Feed, store: Store, world: World) -> AsyncIterator[Node]:
 
 
 async def _snapshot(store: Store, zone: Zone) -> Publication | None:
-    """What was held, in our zone as it is configured now; the certificate stays while the name is the same."""
+    """What was held, in our zone as it is configured now; the certificate stays while the name is the same.
+
+    The thumbprint stays as well: challenges are answered without the database.
+    """
     held = await asyncio.to_thread(store.load)
     if held is None:
         return None
     certificate = held.zone.reports_certificate if held.zone.reports_host == zone.reports_host else None
-    return replace(held, zone=replace(zone, reports_certificate=certificate))
+    zone = replace(zone, reports_certificate=certificate, thumbprint=held.zone.thumbprint)
+    return replace(held, zone=zone)
 
 
 async def _first(

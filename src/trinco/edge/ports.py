@@ -20,6 +20,7 @@ __all__ = [
     "LeaseLost",
     "PolicySource",
     "ReportDesk",
+    "ThumbprintSource",
     "Unsealer",
 ]
 
@@ -77,6 +78,13 @@ class PolicySource(Protocol):
 
     def hosted(self, policy_host: bytes) -> HostedDomain | None:
         """The domain served at this lower-case host name, or None."""
+
+
+class ThumbprintSource(Protocol):
+    """For which hosts certificates may be had, from memory alone."""
+
+    def thumbprint(self, host: bytes) -> str:
+        """What challenges for this lower-case host are answered with; "": it is none of ours, or nothing is known."""
 
 
 class Inbox(Protocol):

@@ -6,7 +6,7 @@ gone is removed.
 
 The database may change between the queries, so their order matters: first the revision, since what is newer than it
 comes once more with the next one; then the domains; then the certificates, since each domain has its own by then.
-The zone is as the process is configured, with the certificate of the reports host added.
+The zone is as the process is configured, with the certificate of the reports host and the account's thumbprint added.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from msgspec.structs import replace
 from trinco.core.hosting import Certificate, Change, HostedDomain, Zone
 from trinco.core.names import Domain
 from trinco.core.tlsrpt import record as tlsrpt
+from trinco.panel.certificates.models import AccountKey, Chain, HostCertificate
 from trinco.panel.certificates.models import Certificate as CertificateRow
-from trinco.panel.certificates.models import Chain, HostCertificate
 from trinco.panel.domains.models import HostedDomain as DomainRow
 from trinco.panel.domains.models import Revision, State
 from trinco.panel.domains.services import SERVED
@@ -151,7 +151,9 @@ def _certificates(rows: QuerySet[CertificateRow]) -> dict[int, Certificate]:
 
 
 def _certified(zone: Zone) -> Zone:
-    """The zone with the certificate of its reports host, once there is one."""
+    """The zone with what challenges are answered with, and the certificate of its reports host, once there are such."""
+    thumbprint = AccountKey.objects.values_list("thumbprint", flat=True).first()
+    zone = replace(zone, thumbprint=thumbprint) if thumbprint else zone
     row = HostCertificate.objects.select_related("chain").filter(host=zone.reports_host).first()
     if row is None or row.leaf is None or row.chain is None or row.not_after is None:
         return zone

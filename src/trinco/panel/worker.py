@@ -17,6 +17,8 @@ from django.db import close_old_connections, connections
 
 from trinco.panel import clock
 from trinco.panel.certificates import hosts
+from trinco.panel.certificates.advice import ask_due
+from trinco.panel.certificates.orders import forget
 from trinco.panel.certificates.services import issue_due
 from trinco.panel.checks.services import look_due, probe_due
 from trinco.panel.checks.status import refresh_changed
@@ -45,6 +47,8 @@ JOBS: tuple[Job, ...] = (
     Job("reissue", reissue_due, 2.0),
     Job("certificates", issue_due, 0.5),
     Job("own certificate", hosts.issue_due, 1.0),
+    Job("renewal advice", ask_due, 5.0),
+    Job("ended orders", forget, 600.0),
     Job("look", look_due, 0.5),
     Job("probe", probe_due, 1.0),
     Job("levels", refresh_changed, 0.5),
