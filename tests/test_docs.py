@@ -38,6 +38,11 @@ INFRASTRUCTURE = {
         "spoolfile",
         "texts",
         "zonefile",
+        "zonewire",
+        "history",
+        "notify",
+        "transfer",
+        "tsig",
     },
     "net": {"guard"},
 }

@@ -7,10 +7,11 @@ A setting is `TRINCO_<NAME>`; a secret may instead be `TRINCO_<NAME>_FILE`, the 
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,11 +22,21 @@ from trinco.core.names import Domain
 
 PREFIX = "TRINCO_"
 Endpoint = tuple[str, int]
+TSIG_ALGORITHMS = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ConfigError(TrincoError):
     """A setting is unknown, missing or does not parse. The text names the variable and says what it wants."""
+
+
+@dataclass(frozen=True, slots=True)
+class TsigKey:
+    """A secret that is shared with our secondaries (RFC 8945)."""
+
+    name: str
+    algorithm: str
+    secret: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,8 @@ class Config:
     panel_url: str
     policy_listen: tuple[Endpoint, ...]
     dns_listen: tuple[Endpoint, ...]
+    secondaries: tuple[Endpoint, ...]
+    tsig_key: TsigKey | None
     smtp_listen: tuple[Endpoint, ...]
     http_listen: tuple[Endpoint, ...]
     edge_name: str
@@ -124,6 +137,25 @@ def _endpoints(text: str) -> tuple[Endpoint, ...]:
 
 def _resolvers(text: str) -> tuple[Endpoint, ...]:
     return tuple(_endpoint(word) if _has_port(word) else (_address(word), 53) for word in _words(text))
+
+
+def _tsig_key(text: str) -> TsigKey | None:
+    if not text:
+        return None
+    algorithm, name, secret = text.split(":") if text.count(":") == 2 else (TSIG_ALGORITHMS[0], *_halves(text))
+    if algorithm.lower() not in TSIG_ALGORITHMS:
+        raise ValueError("wants an algorithm of " + ", ".join(TSIG_ALGORITHMS))
+    if not re.fullmatch(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", name.rstrip(".").lower()) or len(name) > 250:
+        raise ValueError("wants the name of the key as a host name")
+    octets = base64.b64decode(secret, validate=True)
+    if len(octets) < 16:
+        raise ValueError("wants a secret of at least 16 octets")
+    return TsigKey(name.rstrip(".").lower(), algorithm.lower(), octets)
+
+
+def _halves(text: str) -> tuple[str, str]:
+    name, _, secret = text.partition(":")
+    return name, secret
 
 
 def _has_port(word: str) -> bool:
@@ -272,6 +304,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("policy_listen", _endpoints, "127.0.0.1:8443", "Where the policy host listens (HTTPS)."),
     Setting("dns_listen", _endpoints, "127.0.0.1:8053", "Where the name server listens (UDP and TCP)."),
     Setting(
+        "secondaries",
+        _resolvers,
+        "",
+        "Name servers that may transfer the zone and are told of each change, `ADDRESS[:PORT] …`; empty: nobody.",
+    ),
+    Setting(
+        "tsig_key",
+        _tsig_key,
+        "",
+        "Key that is shared with them, `[ALGORITHM:]NAME:BASE64`; the algorithm is hmac-sha256 unless given.",
+        secret=True,
+    ),
+    Setting(
         "smtp_listen", _endpoints, "127.0.0.1:8025", "Where the report mailbox listens (SMTP); set to nothing: nowhere."
     ),
     Setting(
@@ -376,6 +421,8 @@ def _completed(values: dict[str, Any]) -> Config:
     for name, default in later.items():
         values[name] = values[name] or default
     values["reports_mx"] = values["reports_mx"] or ((10, values["reports_host"]),)
+    if values["secondaries"] and values["tsig_key"] is None:
+        raise ConfigError("TRINCO_TSIG_KEY: wants a key, since there are TRINCO_SECONDARIES")
     if values["database"] == "sqlite:///":
         values["database"] = f"sqlite:///{values['data'] / 'trinco.sqlite3'}"
     return Config(**{field.name: values[field.name] for field in fields(Config)})

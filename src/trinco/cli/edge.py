@@ -22,6 +22,7 @@ from django.db import connections
 
 from trinco.cli import orm
 from trinco.cli.place import shown
+from trinco.cli.secondaries import Following
 from trinco.config import Config, ConfigError, Endpoint
 from trinco.core.names import Domain
 from trinco.edge import challenge_host, dnsd, maild, mailtls, peers, policy_host
@@ -133,13 +134,15 @@ class Listeners:
         config, spool, host = self._config, Spool(self._spool), self._config.reports_host
         desk = Intake(serving.takes_reports, spool, OPEN_HANDED if config.playground else None)
         reports = ReportDoor(desk, host)
+        following = Following(config, serving)
         async with (  # the policy host opens first and closes last: no id without its body (RFC 8461 section 8.1)
             carrying(spool, DatabaseInbox()),
             policy_host.listen(
                 serving.table, config.policy_listen, unseal=self._unseal, admit=admit, reports=reports
             ) as policy,
             challenge_host.listen(serving.table, config.http_listen) as challenges,
-            dnsd.listen(serving.answers, config.dns_listen) as dns,
+            dnsd.listen(serving.answers, config.dns_listen, transfers=following.transfers) as dns,
+            following.told(),
             mailtls.kept(serving.table, host, self._unseal) as tls,
             maild.listen(desk, config.smtp_listen, reports_host=host, tls=tls) as mail,
         ):

@@ -133,6 +133,16 @@ class Publication(msgspec.Struct, frozen=True):
         return Publication(change.revision, change.zone, domains, chains)
 
 
+NOT_IN_DNS = frozenset({"reports_certificate", "thumbprint"})
+"""What a Zone holds beside its records."""
+
+
+def same_records(one: Zone, other: Zone) -> bool:
+    """Whether the two have the same records, but for the serial."""
+    fields = [name for name in one.__struct_fields__ if name not in NOT_IN_DNS]
+    return all(getattr(one, name) == getattr(other, name) for name in fields)
+
+
 def empty(zone: Zone) -> Publication:
     """A Publication of the zone alone, before any customer."""
     return Publication(0, zone)
