@@ -35,11 +35,13 @@ class Place:
 
     data: Path
     settings: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, str] = field(default_factory=dict)
+    """Variables that are not Trinco's."""
 
     @property
     def environment(self) -> dict[str, str]:
         given = {f"TRINCO_{name}": value for name, value in self.settings.items()}
-        return {**CLEAN, "PYTHONPATH": PATHS, "TRINCO_DATA": str(self.data), **given}
+        return {**CLEAN, "PYTHONPATH": PATHS, "TRINCO_DATA": str(self.data), **given, **self.beside}
 
     @property
     def database(self) -> Path:
