@@ -20,7 +20,9 @@ NAMES = ("correio.example", "lyonnaise.example")
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """An installation with two live domains and their certificates, on a server of its own."""
-    assert needs("pg_dump") and needs("pg_restore") and needs("psql")
+    assert needs("pg_dump")
+    assert needs("pg_restore")
+    assert needs("psql")
     with server() as url:
         made = Place(tmp_path_factory.mktemp("place") / "data", {"DATABASE": url})
         made.ask(f"host{NAMES}")
