@@ -11,7 +11,7 @@ Everything blocks: it is the worker's, never an event loop's. One instance belon
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,6 +46,8 @@ SECONDS: Final = 30
 """For a connection, and for each wait for octets of an answer."""
 NONCE_TRIES: Final = 12
 """Each is two in the library: an authority that refuses every second nonce fails one request in 16 million."""
+MAX_PAGES: Final = 200
+"""Of a list of orders."""
 MAX_CERTIFICATES: Final = 10
 """In a chain."""
 _AGENT = "trinco"
@@ -174,6 +176,30 @@ class Conversation:
         with self._mapped():
             response = self._post(self._found()["newOrder"], fields)
             return self._placed(response, response.headers["Location"])
+
+    def open_orders(self, known: Container[str]) -> Iterator[tuple[Placed, frozenset[str]]]:
+        """Orders of this account that are open, with their names, but for those whose URL is known (RFC 8555 section
+        7.1.2.1). Nothing where the authority keeps no list: Let's Encrypt, which gives an open order again instead."""
+        account = self._net.account
+        with self._mapped():
+            page = "" if account is None else str(self._post(account.uri, None).json().get("orders", ""))
+        for _ in range(MAX_PAGES):
+            if not page:
+                return
+            with self._mapped():
+                response = self._post(page, None)
+                urls, page = [str(each) for each in response.json()["orders"]], _next_page(response)
+            for url in urls:
+                if url not in known:
+                    yield from self._open(url)
+
+    def _open(self, url: str) -> Iterator[tuple[Placed, frozenset[str]]]:
+        with self._mapped():
+            response = self._post(url, None)
+            names = frozenset(str(each["value"]) for each in response.json()["identifiers"])
+            placed = self._placed(response, url)
+        if placed.status in (Status.PENDING, Status.READY):
+            yield placed, names
 
     def look(self, order: str) -> Placed:
         """An order, by its URL, as it is now."""
@@ -320,6 +346,10 @@ def _reason(error: requests.RequestException) -> str:
     while (below := cause.__cause__ or cause.__context__) is not None:
         cause = below
     return str(cause)[:200] or _name(error)
+
+
+def _next_page(response: requests.Response) -> str:
+    return str(response.links.get("next", {}).get("url", ""))
 
 
 def _retry_at(response: requests.Response, now: datetime) -> datetime | None:

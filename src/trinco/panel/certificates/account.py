@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -54,6 +54,8 @@ class Ca(Protocol):
     def use(self, account: str) -> None: ...
 
     def order(self, names: Sequence[str], *, replaces: str = "", profile: str = "") -> Placed: ...
+
+    def open_orders(self, known: Container[str]) -> Iterator[tuple[Placed, frozenset[str]]]: ...
 
     def look(self, order: str) -> Placed: ...
 

@@ -184,6 +184,8 @@ class Order(models.Model):
     created_at = models.DateTimeField()
     asked_at = models.DateTimeField(null=True, db_index=True)
     """When the authority was asked for it."""
+    stage_at = models.DateTimeField()
+    """When it came to its stage."""
     step_at = models.DateTimeField()
     """When it is looked at next."""
     lease_until = models.DateTimeField(null=True)

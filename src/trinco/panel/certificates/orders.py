@@ -99,7 +99,7 @@ def move_due(desk: Desk) -> int:
 def move(key: int, desk: Desk) -> int:
     """Move one order, unless another worker has it or its authority is left alone. 1: its certificate was stored."""
     order = _claimed(key, desk.now)
-    if order is None or accounts.paused(order.account, desk.now):
+    if order is None:
         return 0
     try:
         return _moved(order, desk)
@@ -130,7 +130,9 @@ def _claimed(key: int, now: datetime) -> Order | None:
     orders = Order.objects.everywhere().filter(pk=key, ended_at__isnull=True)
     free = orders.filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now))
     order = free.select_related("account", "domain").first()
-    if order is None or not free.filter(fence=order.fence).update(fence=F("fence") + 1, lease_until=now + LEASE):
+    if order is None or accounts.paused(order.account, now):
+        return None
+    if not free.filter(fence=order.fence).update(fence=F("fence") + 1, lease_until=now + LEASE):
         return None
     order.fence += 1
     return order
@@ -167,15 +169,26 @@ def _step(order: Order, desk: Desk) -> int:
 
 
 def _placed(order: Order, ca: Ca, site: Site, desk: Desk) -> Placed:
-    """Order it. An authority that has an order of these names open gives that one again (RFC 8555 leaves it to it)."""
+    """Order it. Where it was asked for before, and what came of it is not known, the order may be there already: it is
+    looked for in the authority's list; one that keeps no list gives an open order of the same names again."""
+    asked_before = order.asked_at is not None
     _write(order, asked_at=desk.now)
     desk.reached("asking")
-    profile = site.profile if site.profile in ca.offer().profiles else ""
-    placed = ca.order(order.names, replaces=order.replaces, profile=profile)
+    placed = _found(order, ca) if asked_before else None
+    if placed is None:
+        profile = site.profile if site.profile in ca.offer().profiles else ""
+        placed = ca.order(order.names, replaces=order.replaces, profile=profile)
     desk.reached("asked")
-    _write(order, url=placed.url, stage=Stage.PLACED, problem="")
+    _write(order, url=placed.url, stage=Stage.PLACED, stage_at=desk.now, problem="")
     desk.reached("placed")
     return placed
+
+
+def _found(order: Order, ca: Ca) -> Placed | None:
+    """An open order of exactly these names that no row knows."""
+    known = set(Order.objects.everywhere().filter(account=order.account).values_list("url", flat=True))
+    wanted = frozenset(order.names)
+    return next((placed for placed, names in ca.open_orders(known) if names == wanted), None)
 
 
 def _tell(order: Order, ca: Ca, placed: Placed, desk: Desk) -> int:
@@ -187,7 +200,7 @@ def _tell(order: Order, ca: Ca, placed: Placed, desk: Desk) -> int:
             if challenge.waits:
                 ca.tell(challenge)
         desk.reached("told")
-        _write(order, stage=Stage.TOLD)
+        _write(order, stage=Stage.TOLD, stage_at=desk.now)
     _wait(order, placed, desk)
     return 0
 
@@ -200,7 +213,7 @@ def edges_have(revision: int, now: datetime) -> bool:
 
 
 def _finalized(order: Order, ca: Ca, placed: Placed, desk: Desk) -> Placed:
-    _write(order, stage=Stage.FINALIZED)
+    _write(order, stage=Stage.FINALIZED, stage_at=desk.now)
     desk.reached("finalizing")
     placed = ca.finalize(placed, bytes(order.csr))
     desk.reached("finalized")
@@ -260,7 +273,7 @@ def _why(ca: Ca, placed: Placed) -> str:
 
 def _wait(order: Order, placed: Placed, desk: Desk) -> None:
     """Look again soon, and less often the longer it takes."""
-    age = desk.now - (order.asked_at or order.created_at)
+    age = desk.now - order.stage_at
     if age > _TOO_OLD:
         _fail(order, "the authority never decided", desk)
         return

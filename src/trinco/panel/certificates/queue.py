@@ -65,6 +65,8 @@ def leave_those_away(desk: Desk) -> None:
 def admit(desk: Desk) -> int:
     """Make orders for what is due, as far as the limits go. How many."""
     gate = Gate.at(desk)
+    if not gate.choose(0) and not gate.choose(TRIES):
+        return 0
     made = sum(_admit_ours(gate))
     made += sum(_admit(domain, gate) for domain in advised(desk.now, gate.first)[: gate.room - made])
     free = min(max(gate.free.values(), default=0), gate.room - made)
@@ -187,6 +189,7 @@ def _make(account: Account, names: Sequence[str], desk: Desk, facts: dict[str, A
                 sealed_key=sealing().seal(plain, names[0]),
                 csr=_request(key, names),
                 created_at=desk.now,
+                stage_at=desk.now,
                 step_at=desk.now,
                 **facts,
             )
