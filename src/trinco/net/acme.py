@@ -326,7 +326,7 @@ class Conversation:
 
     @property
     def _host(self) -> str:
-        return self._place.directory.split("/")[2]
+        return self._place.directory.removeprefix("https://").partition("/")[0]
 
 
 def _words(problem: messages.Error) -> str:
