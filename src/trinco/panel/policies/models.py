@@ -71,5 +71,7 @@ class EdgeNode(models.Model):
     lease_until = models.DateTimeField()
     acknowledged = models.PositiveBigIntegerField(null=True)
     """The newest revision that this process has seen itself serve; None: none yet."""
+    settled = models.PositiveBigIntegerField(null=True)
+    """The newest one of which an edge without a lease has had time to learn (`panel.quiet`); None: none yet."""
     failing = models.JSONField(default=list)
     """Labels whose policy it could not fetch from itself."""
