@@ -87,6 +87,8 @@ class Authority:
     title: str = "Fake CA"
     habits: Habits = field(default_factory=Habits)
     prove: Callable[[str, str, str], str] = lambda _host, _token, _thumbprint: ""
+    life_of: Callable[[Order], timedelta | None] = lambda _order: None
+    """Where it decides by something else than the profile."""
     away: bool = False
     accounts: dict[str, str] = field(default_factory=dict)
     """By thumbprint of the key: the name of the account."""
@@ -99,6 +101,8 @@ class Authority:
     """By certificate id."""
     replaced: set[str] = field(default_factory=set)
     windows: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    latest: dict[str, datetime] = field(default_factory=dict)
+    """By host: the end of the certificate that was issued last."""
 
     def __post_init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
@@ -217,7 +221,7 @@ class Authority:
 
     def _issue(self, order: Order) -> None:
         now = self.clock()
-        life = self.habits.lives[order.profile]
+        life = self.life_of(order) or self.habits.lives[order.profile]
         request = x509.load_der_x509_csr(order.csrs[-1])
         names = x509.SubjectAlternativeName([x509.DNSName(name) for name in order.names])
         above = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
@@ -229,6 +233,7 @@ class Authority:
         if order.replaces:
             self.replaced.add(order.replaces)
         order.status, order.certificate = "valid", len(self.issued)
+        self.latest[order.names[0]] = now + life
         self.issued.append((leaf.public_bytes(serialization.Encoding.DER), order))
 
     def _self_signed(self) -> x509.Certificate:

@@ -67,6 +67,11 @@ def obtained(talk: acme.Conversation, *names: str, **options: str) -> tuple[byte
     return talk.download(placed.certificate)
 
 
+def _road(talk: acme.Conversation) -> None:
+    talk.register(WHO)
+    talk.order([NAME])
+
+
 def problem(kind: str, detail: str = "no") -> bytes:
     return json.dumps({"type": f"urn:ietf:params:acme:error:{kind}", "detail": detail}).encode()
 
@@ -184,7 +189,7 @@ class TestRenewalInformation:
         with pytest.raises(CaRefused, match="no such certificate"):
             talk.window(leaf)
 
-    @pytest.mark.parametrize("start, end", [("2027-02-01T00:00:00Z", "2027-01-01T00:00:00Z"), ("soon", "later")])
+    @pytest.mark.parametrize(("start", "end"), [("2027-02-01T00:00:00Z", "2027-01-01T00:00:00Z"), ("soon", "later")])
     def test_a_window_that_is_none(self, talk, server, start, end):
         leaf, _ = obtained(talk, NAME)
         answer = json.dumps({"suggestedWindow": {"start": start, "end": end}}).encode()
@@ -242,7 +247,7 @@ class TestRefusals:
             "subproblems": [{"type": "urn:ietf:params:acme:error:caa", "detail": "CAA of example forbids"}],
         }
         server.script["/order"] = [(403, PROBLEM, json.dumps(document).encode())]
-        with pytest.raises(CaRefused, match="^policy forbids; CAA of example forbids$") as refused:
+        with pytest.raises(CaRefused, match=r"^policy forbids; CAA of example forbids$") as refused:
             talk.order([NAME])
         assert refused.value.kind == "rejectedIdentifier"
 
@@ -270,12 +275,11 @@ class TestRefusals:
         talk = acme.Conversation(Place(server.directory), acme.new_key(), clock)
         server.script[path] = [(200, {"Content-Type": "application/json"}, body)] * 3
         with pytest.raises(AcmeFailure):
-            talk.register(WHO)
-            talk.order([NAME])
+            _road(talk)
 
     def test_nobody_answers(self, clock):
         talk = acme.Conversation(Place("http://127.0.0.1:1/dir"), acme.new_key(), clock)
-        with pytest.raises(CaUnavailable, match="cannot be reached: .*refused"):
+        with pytest.raises(CaUnavailable, match=r"cannot be reached: .*refused"):
             talk.offer()
 
     @pytest.mark.parametrize("directory", ["https://[/dir", "https:///dir", "https://a..b/dir", "nonsense"])
