@@ -12,6 +12,7 @@ import signal
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from django.db import connections
 
 from trinco.cli import orm
 from trinco.cli.place import shown
-from trinco.cli.secondaries import Following
+from trinco.cli.secondaries import Following, latest
 from trinco.config import Config, ConfigError, Endpoint
 from trinco.core.names import Domain
 from trinco.edge import challenge_host, dnsd, maild, mailtls, peers, policy_host
@@ -118,7 +119,8 @@ def _world(config: Config, doors: Opener) -> World:
     async def outrun(revision: int) -> bool:
         return await peers.newer(config.zone, revision, config.authority_port)
 
-    return World(config.zone, doors, OwnFetch(settings.DATA / "ca.pem", config.acme_ca_file), outrun)
+    own_fetch = OwnFetch(settings.DATA / "ca.pem", config.acme_ca_file)
+    return World(config.zone, doors, own_fetch, outrun, latest=partial(latest, config))
 
 
 class Listeners:

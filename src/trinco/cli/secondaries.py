@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from trinco.config import Config
+from trinco.edge import peers
 from trinco.edge.history import History
 from trinco.edge.notify import notifying
 from trinco.edge.serving import Serving
 from trinco.edge.transfer import Transfers
 from trinco.edge.tsig import Keys
+
+
+async def latest(config: Config, revision: int) -> int:
+    """The latest revision that a secondary has, from this one on (RFC 1982): what it has, the world has seen."""
+    if config.tsig_key is None:
+        return revision
+    key = Keys(config.tsig_key).key
+    asked = [peers.serial(config.zone, endpoint, key) for endpoint in config.secondaries]
+    serials = [serial for serial in await asyncio.gather(*asked) if serial is not None]
+    later = [revision + (serial - revision) % 2**32 for serial in serials if peers.is_later(serial, revision)]
+    return max(later, default=revision)
 
 
 class Following:

@@ -7,7 +7,7 @@ policies and certificates. Steps are kept up to a bound; a secondary that is fur
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,23 +18,18 @@ LABELS: Final = 10_000
 """Changes of labels that are kept, over all steps."""
 STEPS: Final = 10_000
 
-Before = Mapping[str, HostedDomain | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What is to be removed from a zone, and what is to be added then."""
-
-    removed: tuple[HostedDomain, ...]
-    added: tuple[HostedDomain, ...]
+State = HostedDomain | None
+"""What a label has in DNS; None: it is not there."""
+Difference = tuple[tuple[State, State], ...]
+"""What labels had, and what they have."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
     serial: int
     """Of the zone before."""
-    before: Before
-    after: Before
+    before: Mapping[str, State]
+    after: Mapping[str, State]
 
 
 class History:
@@ -47,29 +42,33 @@ class History:
         self._bound = labels
         self._size = 0
         self._steps: deque[_Step] = deque()
+        self._mixed = _mixed(publication.revision, publication.domains.values())
 
     def take(self, before: Publication, now: Publication, narrow: Change) -> None:
         """A change was taken over; `narrow` is what of it became different.
 
-        Nothing is handed out as a difference from before a change of the zone itself. A revision in which nothing
-        became different stands for that too: another edge was started with other settings (`panel.feeds`).
+        A secondary may come to us with a serial that it has from another edge, where that serial must be the same
+        zone. So what came before is forgotten when the zone itself changed, here or, as a revision in which nothing
+        became different says, at another edge that was started with other settings (`panel.feeds`); and around a
+        revision that was read while the next one was written.
         """
-        if self._follows(before, now, narrow):
+        mixed = _mixed(now.revision, narrow.changed)
+        if self._follows(before, now, narrow) and not mixed and not self._mixed:
             step = _step(before, now, narrow)
             self._steps.append(step)
             self._size += len(step.before)
         else:
             self._steps.clear()
             self._size = 0
-        self.publication = now
+        self.publication, self._mixed = now, mixed
         self._trim()
         for tell in self.told:
             tell()
 
     def since(self, known: int) -> Difference | None:
         """What became different since that serial; None: that is not known (any more)."""
-        before: dict[str, HostedDomain | None] = {}
-        after: dict[str, HostedDomain | None] = {}
+        before: dict[str, State] = {}
+        after: dict[str, State] = {}
         for step in reversed(self._steps):
             before.update(step.before)
             for label, new in step.after.items():
@@ -78,9 +77,7 @@ class History:
                 break
         else:
             return None
-        removed = [old for label, old in before.items() if old is not None and old != after[label]]
-        added = [new for label, new in after.items() if new is not None and new != before[label]]
-        return Difference(tuple(removed), tuple(added))
+        return tuple((old, after[label]) for label, old in before.items() if old != after[label])
 
     def _follows(self, before: Publication, now: Publication, narrow: Change) -> bool:
         something = bool(narrow.changed or narrow.removed)
@@ -103,7 +100,12 @@ def _step(before: Publication, now: Publication, narrow: Change) -> _Step:
     )
 
 
-def _slim(hosted: HostedDomain | None) -> HostedDomain | None:
+def _mixed(revision: int, domains: Iterable[HostedDomain]) -> bool:
+    """Whether some of it is of a later revision already: another edge may hold this one without that."""
+    return any(hosted.revision > revision for hosted in domains)
+
+
+def _slim(hosted: State) -> State:
     """What DNS says of it, and nothing else."""
     if hosted is None:
         return None

@@ -90,6 +90,11 @@ class Opener(Protocol):
     def __call__(self, serving: Serving, admit: Callable[[], bool]) -> AbstractAsyncContextManager[Doors]: ...
 
 
+async def _nobody(revision: int) -> int:
+    """There are no secondaries."""
+    return revision
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What a node needs of the world around it."""
@@ -102,6 +107,8 @@ class World:
     outrun: Callable[[int], Awaitable[bool]]
     """Whether another name server of the zone serves a later revision than this one."""
     clock: Clock = boottime
+    latest: Callable[[int], Awaitable[int]] = _nobody
+    """The latest revision that secondaries have, from this one on."""
 
 
 class Lookout:
@@ -196,7 +203,7 @@ class Node:
         """Register anew, and catch up."""
         asked_at = self._clock()
         try:
-            change = await self._line.ask(partial(_introduced, held=self.held))
+            change = await self._line.ask(partial(_introduced, held=self.held, seen=self.held))
         except (FeedUnavailable, LeaseLost):
             return self._later()
         keeper.tell_again()
@@ -245,7 +252,9 @@ async def run(feed: Feed, store: Store, world: World) -> AsyncIterator[Node]:
     line, fence = Line(feed), Fence(world.clock)
     lookout = Lookout(fence, world)
     try:
-        held, news = await _first(await _snapshot(store, world.zone), line, fence, lookout)
+        stored = await asyncio.to_thread(store.load)
+        seen = await _seen(stored, world)
+        held, news = await _first(_ours(stored, world.zone), seen, line, fence, lookout)
         serving = Serving(held)
         async with world.open(serving, fence.admit) as doors:
             node = Node(line, fence, serving, doors, world.clock)
@@ -259,12 +268,18 @@ async def run(feed: Feed, store: Store, world: World) -> AsyncIterator[Node]:
         store.close()
 
 
-async def _snapshot(store: Store, zone: Zone) -> Publication | None:
+async def _seen(stored: Publication | None, world: World) -> Publication | None:
+    """What the world has seen of us, as the feed is told: the snapshot, or what secondaries have that is later."""
+    latest = await world.latest(stored.revision if stored else 0)
+    seen = stored or empty(world.zone)
+    return replace(seen, revision=latest) if latest > seen.revision else stored
+
+
+def _ours(held: Publication | None, zone: Zone) -> Publication | None:
     """What was held, in our zone as it is configured now; the certificate stays while the name is the same.
 
     The thumbprint stays as well: challenges are answered without the database.
     """
-    held = await asyncio.to_thread(store.load)
     if held is None:
         return None
     certificate = held.zone.reports_certificate if held.zone.reports_host == zone.reports_host else None
@@ -273,14 +288,14 @@ async def _snapshot(store: Store, zone: Zone) -> Publication | None:
 
 
 async def _first(
-    held: Publication | None, line: Line, fence: Fence, lookout: Lookout
+    held: Publication | None, seen: Publication | None, line: Line, fence: Fence, lookout: Lookout
 ) -> tuple[Publication, Change | None]:
     """What to serve from the start, and what of it is not in the snapshot. The fence is open for it where it may be."""
     pause = POLL
     while True:
         asked_at = lookout.clock()
         try:
-            change = await line.ask(partial(_introduced, held=held))
+            change = await line.ask(partial(_introduced, held=held, seen=seen))
         except FeedUnavailable:
             if held is not None:
                 await lookout.look(held.revision)
@@ -302,8 +317,8 @@ def _grown(held: Publication | None, change: Change) -> tuple[Publication, Chang
     return held.apply(change), None if nothing else change
 
 
-def _introduced(feed: Feed, *, held: Publication | None) -> Change:
-    feed.register(held)
+def _introduced(feed: Feed, *, held: Publication | None, seen: Publication | None) -> Change:
+    feed.register(seen)
     return feed.changes(None if held is None else held.revision)
 
 

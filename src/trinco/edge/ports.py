@@ -34,9 +34,11 @@ class Feed(Protocol):
     """
 
     def register(self, held: Publication | None) -> None:
-        """Announce this edge and take a lease. `held` is what its snapshot holds.
+        """Announce this edge and take a lease. `held` is what its snapshot holds, in the zone as it was then; its
+        revision is that of the secondaries where they have a later one.
 
-        The panel learns from it which ids the world has seen, so that a restored database never issues an older one.
+        The panel learns from it which ids the world has seen, so that a restored database never issues an older one,
+        and gives a new revision where the zone is another one now.
         Raises LeaseLost while another edge of this name runs elsewhere.
         """
 

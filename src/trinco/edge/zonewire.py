@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from trinco.core.hosting import HostedDomain, Publication, Zone
+from trinco.core.hosting import Publication, Zone
 from trinco.edge import texts, wire
-from trinco.edge.history import Difference
+from trinco.edge.history import Difference, State
 from trinco.edge.rdata import Parts, Rdata, name_parts, record
 from trinco.edge.zone import MTA_STS, POLICY, TLSRPT, own_names, policy_target, soa
 
@@ -39,7 +39,7 @@ def whole(publication: Publication) -> Iterator[Owned]:
         rest = records[1:] if name == str(zone.base) else records
         if rest:
             yield _owned(zone, name, rest)
-    yield from _hosted(zone, publication.domains.values())
+    yield from _hosted(zone, ((hosted, None) for hosted in publication.domains.values()))
     yield _soa(zone, revision)
 
 
@@ -48,9 +48,9 @@ def difference(publication: Publication, known: int, changed: Difference) -> Ite
     zone, now = publication.zone, _soa(publication.zone, publication.revision)
     yield now
     yield _soa(zone, known)
-    yield from _hosted(zone, changed.removed)
+    yield from _hosted(zone, changed)
     yield now
-    yield from _hosted(zone, changed.added)
+    yield from _hosted(zone, ((new, old) for old, new in changed))
     yield now
 
 
@@ -113,18 +113,21 @@ def _owned(zone: Zone, name: str, records: Iterable[Rdata]) -> Owned:
     return prefix, [record((b"",), rdata, zone.ttl, base) for rdata in dict.fromkeys(records)]
 
 
-def _hosted(zone: Zone, domains: Iterable[HostedDomain]) -> Iterator[Owned]:
-    """What each of the domains has below its label (`zone.all_names`)."""
+def _hosted(zone: Zone, pairs: Iterable[tuple[State, State]]) -> Iterator[Owned]:
+    """What the first of each pair has below its label (`zone.all_names`) and the second has not."""
     base = str(zone.base)
     _, target = _owned(zone, base, policy_target(zone))
     policy, sts, tlsrpt = (wire.name(service)[:-1] for service in (POLICY, MTA_STS, TLSRPT))
     own = ((sts, texts.sts(zone.ttl)), (tlsrpt, texts.tlsrpt(zone.ttl)))
-    for hosted in domains:
+    for hosted, other in pairs:
+        if hosted is None:
+            continue
         label = _label(hosted.label)
-        yield label + policy, target
+        if other is None and target:
+            yield label + policy, target
         for service, render in own:
             text = render(hosted)
-            if text is not None:
+            if text is not None and (other is None or render(other) != text):
                 yield label + service, [(text[2:],)]
 
 

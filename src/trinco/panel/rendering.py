@@ -78,7 +78,8 @@ def since(zone: Zone, held: int) -> Change:
     rows = _rows(later)
     certificates = _certificates(CertificateRow.objects.everywhere().filter(domain__revision__gt=held))
     changed = tuple(_hosted(rows, certificates, zone))
-    removed = tuple(later.filter(state=State.GONE).order_by("pk").values_list("label", flat=True))
+    gone = later.filter(state=State.GONE, revision__lte=newest)  # what goes later comes with the next one
+    removed = tuple(gone.order_by("pk").values_list("label", flat=True))
     zone = _certified(zone)
     return Change(newest, zone, changed, removed, _chains(changed, zone))
 
