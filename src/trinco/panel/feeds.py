@@ -105,7 +105,7 @@ class DatabaseFeed:
         self._refuse_twin(now)
         self._give_time(now)
         loss = recovery.learn(held, rendering.revision(), now) if held is not None else None
-        if held is not None and not same_records(held.zone, self._zone):
+        if held is not None and not same_records(held.zone, rendering.zone_now(self._zone)):
             next_revision()  # our own records are other ones now: secondaries learn it by a later serial
         self._whole = self._whole or loss is not None
         facts = {"session": self._session, "registered_at": now, "lease_until": now + LEASE}
