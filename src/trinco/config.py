@@ -63,6 +63,7 @@ class Config:
     smtp_listen: tuple[Endpoint, ...]
     http_listen: tuple[Endpoint, ...]
     edge_name: str
+    edge_addresses: tuple[str, ...]
     resolvers: tuple[Endpoint, ...]
     authority_port: int
     smtp_port: int
@@ -326,6 +327,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Where an edge answers the challenges of certificate authorities (HTTP); wants port 80; empty: nowhere.",
     ),
     Setting("edge_name", str, "edge1", "Name of this edge; every edge of an installation has its own."),
+    Setting(
+        "edge_addresses",
+        _addresses,
+        "",
+        "Which of the policy hosts' addresses are this edge's own: they leave DNS while it is away; empty: none.",
+    ),
     Setting("resolvers", _resolvers, "", "Resolvers for look-ups, `ADDRESS[:PORT] …`; default: those of the system."),
     Setting("authority_port", _port, "53", "Port at which authoritative servers of others are asked."),
     Setting("smtp_port", _port, "25", "Port at which mail servers of others are probed."),

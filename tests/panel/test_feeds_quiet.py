@@ -84,7 +84,7 @@ class TestQuiet:
         assert word.settled() is None
 
     def test_the_constants_fit_together(self):
-        assert QUIET > 1.5 * fence.MOMENT
+        assert 1.1 * max(fence.MOMENT, fence.LEASE - fence.MARGIN) < QUIET
         assert fence.MOMENT > 2 * node.LOOK + 0.5  # a look that waits for who is not there leaves no gap
         assert CONTACT.total_seconds() < fence.MARGIN
 

@@ -44,11 +44,13 @@ class DatabaseFeed:
     """An `edge.ports.Feed`. It belongs to one thread, whose database connection it uses.
 
     `identity` is 16 hex digits that stay the same for an edge over its restarts, and that no two processes have at a
-    time (`edge.snapshot.sole_user`): it tells a restart from a second edge of the same name.
+    time (`edge.snapshot.sole_user`): it tells a restart from a second edge of the same name. `addresses` are those of
+    the policy hosts that are this edge's own (`policies.rotation`).
     """
 
-    def __init__(self, edge_name: str, zone: Zone, identity: str = "") -> None:
+    def __init__(self, edge_name: str, zone: Zone, identity: str = "", addresses: Sequence[str] = ()) -> None:
         self._name = edge_name
+        self._addresses = list(addresses)
         self._zone = zone
         self._session = (identity or secrets.token_hex(8)) + secrets.token_hex(8)
         self._whole = False
@@ -94,9 +96,12 @@ class DatabaseFeed:
             announce_due(clock.now())
 
     def leave(self) -> None:
-        """See `edge.ports.Feed`. What an earlier process in our place left behind goes as well."""
+        """See `edge.ports.Feed`. What an earlier process in our place left behind goes as well; a withdrawn edge stays
+        withdrawn."""
         with _database(self._watch):
-            EdgeNode.objects.filter(name=self._name, session__startswith=self._session[:_IDENTITY]).delete()
+            mine = EdgeNode.objects.filter(name=self._name, session__startswith=self._session[:_IDENTITY])
+            mine.filter(withdrawn_at=None).delete()
+            mine.update(lease_until=clock.now())
 
     @transaction.atomic
     def _register(self, held: Publication | None) -> int:
@@ -109,6 +114,7 @@ class DatabaseFeed:
             next_revision()  # our own records are other ones now: secondaries learn it by a later serial
         self._whole = self._whole or loss is not None
         facts = {"session": self._session, "registered_at": now, "lease_until": now + LEASE}
+        facts["addresses"] = self._addresses
         nothing: dict[str, object] = {"acknowledged": None, "settled": None, "failing": []}
         EdgeNode.objects.update_or_create(name=self._name, defaults={**facts, **nothing})
         self._quiet.forget()

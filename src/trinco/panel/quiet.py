@@ -2,8 +2,9 @@
 
 An edge that is cut off from the database asks the other name servers which revision they serve, and trusts what it saw
 for a moment (`edge.fence.MOMENT`). So it is silent a moment after one that it reaches has acknowledged something newer.
-An announcement that goes past such an edge waits for that moment, measured by the edge that acknowledged, on a clock
-that nobody sets, and only while it is at work: one that is stopped answers nobody.
+An edge with a lease has taken over all that there was when it asked for it, or is silent six seconds after it asked. So
+an announcement that goes past an edge, cut off or waived, waits for the longer of the two, measured by the edges that
+acknowledged, on a clock that nobody sets, and only while they are at work: one that is stopped answers nobody.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-QUIET: Final = 2.5
-"""Seconds between an acknowledgement and an announcement that goes past an edge whose lease ran out."""
+QUIET: Final = 7.0
+"""Seconds between an acknowledgement and an announcement that goes past an edge."""
 _AT_WORK: Final = 0.5
 """Seconds that count at most between two signs of life. An edge asks for news several times a second."""
 

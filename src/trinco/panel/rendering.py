@@ -6,7 +6,8 @@ gone is removed.
 
 The database may change between the queries, so their order matters: first the revision, since what is newer than it
 comes once more with the next one; then the domains; then the certificates, since each domain has its own by then.
-The zone is as the process is configured, with the certificate of the reports host and the account's thumbprint added.
+The zone is as the process is configured, with the certificate of the reports host and the account's thumbprint added,
+and without the addresses of edges that are withdrawn (`policies.rotation`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from trinco.panel.certificates.models import Certificate as CertificateRow
 from trinco.panel.domains.models import HostedDomain as DomainRow
 from trinco.panel.domains.models import Revision, State
 from trinco.panel.domains.services import SERVED
+from trinco.panel.policies import rotation
 
 _CHUNK: Final = 2000
 _STANDING: Final = ("current__body", "current__policy_id", "announced__policy_id", "id_floor")
@@ -157,7 +159,9 @@ def zone_now(zone: Zone) -> Zone:
 
 
 def _certified(zone: Zone) -> Zone:
-    """The zone with what challenges are answered with, and the certificate of its reports host, once there are such."""
+    """The zone as it is now: with the addresses in rotation, what challenges are answered with, and the certificate of
+    its reports host, once there are such."""
+    zone = replace(zone, policy_addresses=rotation.addresses(zone.policy_addresses))
     thumbprint = AccountKey.objects.values_list("thumbprint", flat=True).first()
     zone = replace(zone, thumbprint=thumbprint) if thumbprint else zone
     row = HostCertificate.objects.select_related("chain").filter(host=zone.reports_host).first()

@@ -22,6 +22,7 @@ from trinco.panel.certificates.orders import forget
 from trinco.panel.certificates.services import issue_due
 from trinco.panel.checks.services import look_due, probe_due
 from trinco.panel.checks.status import refresh_changed
+from trinco.panel.policies.rotation import rotate_due
 from trinco.panel.policies.services import announce_due, reissue_due, retire_due
 from trinco.panel.reports.services import digest_due, forward_due, prune_due
 
@@ -43,6 +44,7 @@ class Job:
 
 JOBS: tuple[Job, ...] = (
     Job("announce", announce_due, 0.25),
+    Job("edges", rotate_due, 1.0),
     Job("digest", digest_due, 0.25),
     Job("reissue", reissue_due, 2.0),
     Job("certificates", issue_due, 0.5),
