@@ -33,9 +33,11 @@ class Installation:
         address, _, port = self.server.told["policy"].rpartition(":")
         context = ssl.create_default_context(cafile=str(self.pebble.roots))
         try:
-            with socket.create_connection((address, int(port)), 5) as raw:
-                with context.wrap_socket(raw, server_hostname=host) as connection:
-                    return dict(connection.getpeercert() or {})
+            with (
+                socket.create_connection((address, int(port)), 5) as raw,
+                context.wrap_socket(raw, server_hostname=host) as connection,
+            ):
+                return dict(connection.getpeercert() or {})
         except OSError:
             return {}
 

@@ -8,7 +8,7 @@ newcomers in the order in which they were added.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -221,27 +221,29 @@ class Expected:
 
 def expected(domain: HostedDomain, now: datetime) -> Expected | None:
     """An estimate for a domain that wants a certificate; None: it does not, or cannot be ordered for now."""
-    if Order.objects.everywhere().filter(domain=domain, ended_at__isnull=True).exists():
-        return Expected(True, 0, now)
-    mine = queued(now).filter(pk=domain.pk).first()
-    if mine is None or not settings.CONFIG.acme_directory:
-        return None
-    before = _before(mine, now)
-    return Expected(False, before, _slot(before, now))
+    return estimates([domain.pk], now).get(domain.pk)
 
 
-def _before(mine: HostedDomain, now: datetime) -> int:
-    ends = getattr(mine, "ends", None)
-    if ends is None:
-        return queued(now).filter(Q(ends__isnull=False) | Q(pk__lt=mine.pk)).count()
-    return queued(now).filter(Q(ends__lt=ends) | Q(ends=ends, pk__lt=mine.pk)).count()
+def estimates(keys: Collection[int], now: datetime) -> dict[int, Expected]:
+    """As `expected`, for many: a handful of queries however many they are. Nothing without an authority."""
+    if not keys or not settings.CONFIG.acme_directory:
+        return {}
+    under_way = Order.objects.everywhere().filter(domain__in=keys, ended_at__isnull=True)
+    found = {key: Expected(True, 0, now) for key in under_way.values_list("domain", flat=True) if key is not None}
+    waiting = list(queued(now).values_list("pk", flat=True)) if len(found) < len(keys) else []
+    places = _places(now) if waiting else []
+    wanted = set(keys) - found.keys()
+    for before, key in enumerate(waiting):
+        if key in wanted:
+            at = places[before % len(places)] + WINDOW * (before // len(places))
+            found[key] = Expected(False, before, max(now, at))
+    return found
 
 
-def _slot(before: int, now: datetime) -> datetime:
-    """When an order can be made that so many others come before: each place comes free a window after it was taken."""
+def _places(now: datetime) -> list[datetime]:
+    """When each place within the limit comes free, in order: a window after it was taken."""
     limit = int(settings.CONFIG.acme_orders)
     account = Account.objects.filter(directory=settings.CONFIG.acme_directory).first()
-    taken = () if account is None else _counted(account, now).order_by("asked_at").values_list("asked_at", flat=True)
+    taken = () if account is None else _counted(account, now).values_list("asked_at", flat=True)
     places = sorted((asked or now) + WINDOW for asked in taken)[-limit:]
-    places = [now] * (limit - len(places)) + places
-    return max(now, places[before % limit] + WINDOW * (before // limit))
+    return [now] * (limit - len(places)) + places
