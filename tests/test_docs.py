@@ -26,6 +26,7 @@ INFRASTRUCTURE = {
         "limits",
         "line",
         "listener",
+        "metrics",
         "mmsg",
         "peers",
         "pipe",
@@ -36,6 +37,8 @@ INFRASTRUCTURE = {
         "shortcut",
         "snapshot",
         "spoolfile",
+        "status_host",
+        "tally",
         "texts",
         "zonefile",
         "zonewire",
@@ -44,7 +47,7 @@ INFRASTRUCTURE = {
         "transfer",
         "tsig",
     },
-    "net": {"guard"},
+    "net": {"acme_words", "guard"},
 }
 """Modules that no requirement of a standard is about: they carry those that are."""
 
