@@ -64,6 +64,10 @@ class Config:
     http_listen: tuple[Endpoint, ...]
     edge_name: str
     edge_addresses: tuple[str, ...]
+    panel_status_listen: tuple[Endpoint, ...]
+    edge_status_listen: tuple[Endpoint, ...]
+    worker_status_listen: tuple[Endpoint, ...]
+    canary: Domain | None
     resolvers: tuple[Endpoint, ...]
     authority_port: int
     smtp_port: int
@@ -187,6 +191,10 @@ def _host(text: str) -> str:
 
 def _optional_host(text: str) -> str:
     return _host(text) if text.strip() else ""
+
+
+def _optional_domain(text: str) -> Domain | None:
+    return Domain.parse(text.strip()) if text.strip() else None
 
 
 def _nameservers(text: str) -> tuple[NameServer, ...]:
@@ -327,6 +335,20 @@ SETTINGS: tuple[Setting, ...] = (
         "Where an edge answers the challenges of certificate authorities (HTTP); wants port 80; empty: nowhere.",
     ),
     Setting("edge_name", str, "edge1", "Name of this edge; every edge of an installation has its own."),
+    Setting(
+        "panel_status_listen",
+        _endpoints,
+        "",
+        "Where the panel says how it is: /healthz, /readyz, /metrics (HTTP, to anybody who asks); empty: nowhere.",
+    ),
+    Setting("edge_status_listen", _endpoints, "", "The same of an edge, `127.0.0.1:9102`; empty: nowhere."),
+    Setting("worker_status_listen", _endpoints, "", "The same of the worker, and of the tables; empty: nowhere."),
+    Setting(
+        "canary",
+        _optional_domain,
+        "",
+        "A mail domain of your own, hosted here, that the worker looks at each minute as a sender does; empty: none.",
+    ),
     Setting(
         "edge_addresses",
         _addresses,

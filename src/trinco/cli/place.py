@@ -95,6 +95,7 @@ def _made_up(listen: Mapping[str, str], chosen: Mapping[str, int]) -> dict[str, 
         "SMTP_PORT": str(chosen["smtp"]),
         "POLICY_PORT": str(chosen["policy"]),
         "ALLOW_NETWORKS": "127.0.0.0/8 ::1/128",
+        "CANARY": "correio.example",
     }
 
 

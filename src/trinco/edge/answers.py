@@ -22,6 +22,7 @@ from trinco.core.hosting import Change, HostedDomain, Publication
 from trinco.edge import wire
 from trinco.edge.sections import Node, Rendered, Rrset, render
 from trinco.edge.shortcut import opt_key, shortcuts
+from trinco.edge.tally import rcodes
 from trinco.edge.tsig import Keys
 from trinco.edge.wire import Edns, MessageSyntaxError, Query
 
@@ -29,11 +30,13 @@ from trinco.edge.wire import Edns, MessageSyntaxError, Query
 class Answers:
     """What the zone answers, kept up to date by `apply`. Not for several threads: it belongs to one event loop."""
 
-    __slots__ = ("_hosted", "_rendered", "_shortcuts", "keys")
+    __slots__ = ("_hosted", "_rendered", "_shortcuts", "keys", "rcodes")
 
     def __init__(self, publication: Publication) -> None:
         self.keys: Keys | None = None
         """The key that we share with secondaries; None: signatures are not looked at."""
+        self.rcodes = rcodes()
+        """How many replies had which response code. Whoever sends them counts."""
         self._hosted: dict[str, HostedDomain] = dict(publication.domains)
         self._rendered = render(publication.zone, publication.revision)
         self._shortcuts = shortcuts(publication.zone)

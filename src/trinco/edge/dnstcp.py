@@ -17,6 +17,7 @@ from typing import Protocol, cast
 import structlog
 
 from trinco.edge.answers import Answers
+from trinco.edge.tally import SILENCE
 from trinco.edge.transfer import Transfers
 
 TURN = 64
@@ -218,11 +219,14 @@ class Connection(asyncio.Protocol):
 
     def _reply(self, message: bytes) -> bytes | None:
         """None: there is nothing to say to this, and so nothing more to this client."""
+        answers = self._connections.answers
         try:
-            return self._connections.answers.answer(message, tcp=True)
+            reply = answers.answer(message, tcp=True)
         except Exception:  # noqa: BLE001 - the outermost loop of a connection
             _log.exception("dns.query_failed", transport="tcp")
-            return None
+            reply = None
+        answers.rcodes[SILENCE if reply is None else reply[3] & 15] += 1
+        return reply
 
 
 def _client(peer: tuple[str, int] | None) -> bytes:

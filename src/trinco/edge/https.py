@@ -10,7 +10,7 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar, cast
 
 from trinco.edge.connection import Connection
@@ -18,6 +18,7 @@ from trinco.edge.exchange import House, Receiver
 from trinco.edge.limits import Guest, Limits, Log, Roster
 from trinco.edge.listener import Answer, Listener
 from trinco.edge.sni import Contexts
+from trinco.edge.tally import Tally
 
 READ = 16 * 1024
 """Octets taken from a socket at a time."""
@@ -37,6 +38,8 @@ class Service:
     answer: Answer
     admit: Callable[[], bool]
     receiver: Receiver | None = None
+    tally: Tally = field(default_factory=Tally)
+    """Where it is counted."""
 
 
 @asynccontextmanager
@@ -52,7 +55,9 @@ async def listen(
     roster: Roster[Connection] = Roster(limits, loop.time)
     buffer = memoryview(bytearray(READ))
     house = None if service.receiver is None else House(service.receiver, limits, loop.time)
-    listener = Listener(contexts, service.answer, service.admit, limits, roster, Log(limits, loop.time), buffer, house)
+    listener = Listener(
+        contexts, service.answer, service.admit, limits, roster, Log(limits, loop.time), buffer, house, service.tally
+    )
     sweeper = loop.create_task(sweep(roster, limits))
     servers: list[asyncio.Server] = []
     try:

@@ -67,6 +67,18 @@ class SpoolLimits:
     batch_octets: int = 32 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is on disk."""
+
+    files: int
+    octets: int
+    left: int
+    """Files that could not be taken."""
+    oldest: float | None
+    """When the oldest was written, in Unix seconds; None: there is none."""
+
+
 @dataclass(slots=True)
 class _Waiting:
     """A report whose door waits."""
@@ -117,6 +129,10 @@ class Spool:
     def leave(self, path: Path) -> None:
         """Nothing can be done with this batch for now: `batches` does not give it again until the next start."""
         self._shelf.leave(path)
+
+    def state(self) -> State:
+        """What is on disk at this moment."""
+        return self._shelf.state()
 
     async def close(self) -> None:
         """Let what is being written be written. No `put` after that."""
@@ -210,6 +226,15 @@ class Shelf:
 
     def __len__(self) -> int:
         return len(self._sizes)
+
+    def state(self) -> State:
+        """See `Spool.state`."""
+        with self._turn:
+            first, files, octets = min(self._sizes, default=None), len(self._sizes), self.octets
+        oldest = None
+        with suppress(OSError):  # gone by now
+            oldest = None if first is None else self._path(first).stat().st_mtime
+        return State(files, octets, len(self._left), oldest)
 
     def add(self, arrivals: Sequence[Arrival]) -> None:
         """Write a batch, durably. Raises OSError; nothing of it is there then."""
