@@ -16,8 +16,9 @@ PROTOCOL
 SECURITY
     The policy host answers while the fence is open (`edge.fence`): during a lease, or while the database is away and no
     other name server of the zone is ahead (`edge.peers`). An edge cut off from a database that others still reach
-    falls silent once one of them is ahead: senders keep the policy that they have, and ask again. What is not known
-    while it reaches neither the database nor any of the others is not known; it then serves on.
+    falls silent once one of them is ahead, and nothing is announced past it before it must have noticed
+    (`panel.quiet`): senders keep the policy that they have, and ask again. What is not known while it reaches neither
+    the database nor any of the others is not known; it then serves on.
 
 DIAGNOSTICS
     database_away, database_back; edge_lease_lost; edge_fenced (others are ahead: silent until the database is back);
@@ -26,8 +27,6 @@ DIAGNOSTICS
 
 BUGS
     Names are fenced all together, not one by one: a cut-off edge falls silent for names that have not changed as well.
-    An edge that is cut off from the database alone notices an announcement at its next look: for up to some two seconds
-    it may still hand out the body of before.
 """
 
 from __future__ import annotations
@@ -278,12 +277,15 @@ async def _seen(stored: Publication | None, world: World) -> Publication | None:
 def _ours(held: Publication | None, zone: Zone) -> Publication | None:
     """What was held, in our zone as it is configured now; the certificate stays while the name is the same.
 
-    The thumbprint stays as well: challenges are answered without the database.
+    The thumbprint stays as well: challenges are answered without the database. Addresses that were out of the zone stay
+    out: they belong to edges that were not in step.
     """
     if held is None:
         return None
     certificate = held.zone.reports_certificate if held.zone.reports_host == zone.reports_host else None
     zone = replace(zone, reports_certificate=certificate, thumbprint=held.zone.thumbprint)
+    if set(held.zone.policy_addresses) < set(zone.policy_addresses):
+        zone = replace(zone, policy_addresses=held.zone.policy_addresses)
     return replace(held, zone=zone)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 import structlog
@@ -34,6 +35,31 @@ _log = structlog.get_logger("trinco.edges")
 
 class NotLagging(TrincoError):
     """There is no such edge, or nothing that would have to be done about it."""
+
+
+class Rotation(StrEnum):
+    """How an edge stands."""
+
+    SERVING = "serving"
+    LAGGING = "lagging"
+    """It is there and awaited, and has owed a revision for long."""
+    WAIVED = "waived"
+    """It is there, lags, and is not awaited."""
+    RETURNING = "returning"
+    """It is there, and its addresses are out of the zone until it is in step."""
+    AWAY = "away"
+    """Its lease ran out."""
+
+
+def state(edge: EdgeNode, now: datetime) -> Rotation:
+    """How this edge stands."""
+    if not edge.live(now):
+        return Rotation.AWAY
+    if edge.waived(now):
+        return Rotation.WAIVED
+    if edge.lags(now, LAG):
+        return Rotation.LAGGING
+    return Rotation.SERVING if edge.withdrawn_at is None else Rotation.RETURNING
 
 
 def addresses(all_of_them: Sequence[str]) -> tuple[str, ...]:
