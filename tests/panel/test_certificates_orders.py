@@ -114,6 +114,14 @@ class TestOrder:
         live(ours, "outro.example")
         assert bureau.settle() == 1
 
+    def test_one_that_lives_shorter_than_the_one_before_is_served_at_once(self, ours, bureau, ca):
+        domain = live(ours)
+        bureau.settle()
+        ca.life_of = lambda _order: timedelta(hours=160)
+        Certificate.objects.everywhere().update(renew_due_at=bureau.clock())
+        bureau.settle()
+        assert current(domain).not_after == bureau.clock() + timedelta(hours=160)
+
 
 class TestAccount:
     """One key for all authorities; its thumbprint is what the edges answer with."""

@@ -29,6 +29,7 @@ def store(domain: HostedDomain, issued: Issued, now: datetime, jitter: Jitter, a
     """
     certificates = Certificate.objects.everywhere().filter(domain=domain)
     certificates.filter(not_after__lt=now).delete()
+    certificates.filter(not_after__gte=issued.not_after).delete()  # what lives longest is served: this one from now on
     certificates.update(ask_due_at=None)
     certificates.create(
         domain=domain,
