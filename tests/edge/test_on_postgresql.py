@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+import dns.message
+import dns.query
 import pytest
-from tests.edge.installation import LEAKS, Installation, installed, until
+from tests.edge.installation import LEAKS, Edge, Installation, installed, until
 from tests.edge.prober import Prober
 from tests.support_postgres import Postgres, postgres
 
@@ -50,7 +52,7 @@ class Whole:
 
 
 @contextmanager
-def whole(data) -> Iterator[Whole]:
+def whole(data, *, own_addresses: bool = False) -> Iterator[Whole]:
     with postgres() as server, installed(data, *NAMES, database=server.url) as made, ExitStack() as stack:
         port = ports.free([("127.0.0.1", 0, ports.TCP)])
         environment = made.edges[0].environment | {
@@ -64,6 +66,7 @@ def whole(data) -> Iterator[Whole]:
             stack.callback(process.wait)
             stack.callback(process.terminate)
         for edge in made.edges:
+            edge.environment["TRINCO_EDGE_ADDRESSES"] = edge.address if own_addresses else ""
             edge.start(wait=False)
         yield Whole(made, server, f"http://127.0.0.1:{port}")
 
@@ -91,3 +94,29 @@ def test_a_policy_reaches_both_edges_and_all_outlive_the_database(tmp_path):
             until(lambda: it.readiness() == 200)
         assert (prober.violations, prober.faults) == ([], [])
         assert prober.bodies > prober.looks
+
+
+def addresses(edge: Edge, label: str) -> list[str]:
+    """The A records of the policy host, as this edge tells them."""
+    query = dns.message.make_query(f"{label}.policy.trinco.example", "A")
+    reply = dns.query.udp(query, edge.address, timeout=5, port=edge.dns_port)
+    return sorted(rdata.address for rrset in reply.answer for rdata in rrset)
+
+
+def test_an_edge_that_is_gone_leaves_the_zone_and_comes_back_in_step(tmp_path):
+    """RELIABILITY 5, 2: it is taken out of the address set, and never rejoins before it has the newest version."""
+    with whole(tmp_path, own_addresses=True) as it:
+        first, second = it.made.edges
+        name, label = NAMES[0], it.made.labels[NAMES[0]]
+        until(lambda: all(it.serves(name, 1) for name in NAMES))
+        assert addresses(first, label) == [first.address, second.address]
+        with Prober(it.made, {it.made.do("current", name)[0]: 1 for name in NAMES}, focus=name) as prober:
+            second.kill()
+            until(lambda: addresses(first, label) == [first.address])
+            prober.numbers[it.made.do("publish", name, 2)] = 2
+            until(lambda: it.made.announced(name))
+            second.start()
+            until(lambda: addresses(first, label) == [first.address, second.address])
+            assert b"mx: v2." in (second.body(name, it.made.context()) or b"")
+            until(lambda: addresses(second, label) == [first.address, second.address])
+        assert (prober.violations, prober.faults) == ([], [])
