@@ -45,4 +45,4 @@ class TestKilled:
     @pytest.mark.slow
     @pytest.mark.timeout(1800)
     def test_twenty_times_at_each_step(self, tmp_path, reuses):
-        lived_through(tmp_path, 20, 4, reuses=reuses)
+        lived_through(tmp_path, 20, 20, reuses=reuses)

@@ -12,6 +12,8 @@ from tests.support_postgres import server
 
 HERE = Path(__file__).parent
 AGAIN = [
+    "test_certificates_orders.py",
+    "test_certificates_queue.py",
     "test_concurrency.py",
     "test_domains.py",
     "test_feeds.py",
