@@ -21,6 +21,7 @@ AGAIN = [
     "test_feeds_restore.py",
     "test_policies_ids.py",
     "test_policies_many.py",
+    "test_upgrade.py",
     "test_worker.py",
 ]
 

@@ -76,7 +76,7 @@ class EdgeNode(models.Model):
     """The newest one of which an edge without a lease has had time to learn (`panel.quiet`); None: none yet."""
     failing = models.JSONField(default=list)
     """Labels whose policy it could not fetch from itself."""
-    addresses = models.JSONField(default=list)
+    addresses = models.JSONField(default=list, db_default=[])
     """Those of the policy hosts' addresses that are this edge's own; none: it is never withdrawn."""
     awaited = models.PositiveBigIntegerField(null=True)
     """A revision that it has not acknowledged yet; None: it has all."""

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddField(model_name='edgenode', name='addresses', field=models.JSONField(default=list)),
+        migrations.AddField(model_name='edgenode', name='addresses', field=models.JSONField(default=list, db_default=[])),
         migrations.AddField(model_name='edgenode', name='awaited', field=models.PositiveBigIntegerField(null=True)),
         migrations.AddField(model_name='edgenode', name='awaited_since', field=models.DateTimeField(null=True)),
         migrations.AddField(model_name='edgenode', name='withdrawn_at', field=models.DateTimeField(null=True)),
