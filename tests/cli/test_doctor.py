@@ -208,7 +208,7 @@ class TestListeners:
         async def nothing_listens(settings: config.Config) -> Finding:
             nobody = ("127.0.0.1", 9)
             return await examine_world.listeners(
-                replace(settings, panel_listen=nobody, policy_listen=(nobody,), dns_listen=(nobody,))
+                replace(settings, panel_listen=nobody, policy_listen=(nobody,), dns_listen=(nobody,), smtp_listen=())
             )
 
         assert asked(ours(), nothing_listens).seen == "no answer from: panel, policy host, name server"

@@ -8,14 +8,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from django.conf import settings
-from tests.fake_ca.authority import DAY, HOUR, Authority, Clock, Habits
+from tests.fake_ca.authority import DAY, HOUR, Authority, Clock, Habits, Problem
 from tests.support_acme import FIRST, SECOND, Bureau, Killed, configured, killed_at, pending
 from tests.support_panel import edge, live, sight
 
 from trinco.panel import rendering
-from trinco.panel.certificates import orders
+from trinco.panel.certificates import hosts, orders
 from trinco.panel.certificates.models import Account, AccountKey, Attempt, Certificate, HostCertificate, Order, Stage
-from trinco.panel.certificates.services import current
+from trinco.panel.certificates.services import current, issue_due
 from trinco.panel.domains.models import Finding, HostedDomain, State
 from trinco.panel.seal import Seal
 
@@ -122,6 +122,16 @@ class TestOrder:
         bureau.settle()
         assert current(domain).not_after == bureau.clock() + timedelta(hours=160)
 
+    def test_what_the_development_ca_issued_is_replaced_at_once(self, ours, bureau, ca, monkeypatch):
+        domain = live(ours)
+        configured(monkeypatch, acme_directory="")
+        assert (issue_due(bureau.clock()), hosts.issue_due(bureau.clock())) == (1, 1)
+        assert current(domain).issuer == "Trinco development CA"
+        configured(monkeypatch)
+        assert bureau.settle() == 2
+        assert (current(domain).issuer, HostCertificate.objects.get().issuer) == ("Fake CA", "Fake CA")
+        assert bureau.settle() == 0
+
 
 class TestAccount:
     """One key for all authorities; its thumbprint is what the edges answer with."""
@@ -154,8 +164,25 @@ class TestAccount:
     def test_terms_of_service_are_the_operators_to_agree_to(self, ours, bureau):
         bureau.agreed = False
         live(ours)
-        bureau.settle()
-        assert "TRINCO_ACME_TERMS_AGREED=on (https://ca.example/terms)" in problems()[0]
+        bureau.settle(3)
+        assert "TRINCO_ACME_TERMS_AGREED=on (https://ca.example/terms)" in Account.objects.get().problem
+        assert problems() == []  # it is no name's fault
+        bureau.agreed = True
+        bureau.clock.go(minutes=6)
+        assert bureau.settle() == 2
+
+    def test_an_account_there_already_is_the_operators_to_have(self, ours, bureau, ca):
+        ca.habits = Habits(binding_required=True)
+        live(ours)
+        bureau.settle(3)
+        assert "TRINCO_ACME_EAB_KID" in Account.objects.get().problem
+        assert problems() == []
+
+    def test_an_account_that_is_refused_costs_no_name_an_attempt(self, ours, bureau, ca, monkeypatch):
+        monkeypatch.setattr(ca, "register", lambda *_a, **_o: (_ for _ in ()).throw(Problem(403, "unauthorized", "no")))
+        live(ours)
+        bureau.settle(3)
+        assert (Account.objects.get().problem, problems()) == ("it gives us no account: no", [])
 
     def test_an_account_that_the_authority_forgot_is_made_anew(self, ours, bureau, ca):
         live(ours)

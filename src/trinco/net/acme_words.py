@@ -25,6 +25,10 @@ class CaUnavailable(AcmeFailure):
         self.retry_at = retry_at
 
 
+class AccountRefused(CaUnavailable):
+    """There is no account with the authority, and none is to be had until the operator changes something."""
+
+
 class RateLimited(AcmeFailure):
     """More was asked than the authority gives (RFC 8555 section 6.6). `retry_at`: from when on; None: not said."""
 

@@ -15,6 +15,7 @@ from django.db import transaction
 from trinco.config import Config
 from trinco.net import acme
 from trinco.net.acme_words import (
+    AccountRefused,
     Binding,
     CaRefused,
     CaUnavailable,
@@ -32,6 +33,8 @@ from trinco.panel.domains.services import next_revision
 _KEY_NAME: Final = "acme-account"
 _KEY_ROW: Final = 1
 _LONGEST_PAUSE: Final = timedelta(hours=1)
+_FOR_THE_OPERATOR: Final = timedelta(minutes=5)
+"""How long it takes at most until a changed setting is noticed."""
 _SKEW_TOLD: Final = 60
 """Seconds by which the difference of two clocks must change to be written down."""
 _SKEW_BAD: Final = 600
@@ -145,16 +148,19 @@ class Talks:
 
 
 def enter(ca: Ca, site: Site, account: Account) -> None:
-    """Speak as our account. Raises AcmeFailure."""
+    """Speak as our account, which is registered where it is not. Raises AcmeFailure."""
     if account.url:
         ca.use(account.url)
         return
     offer = ca.offer()
     if offer.terms and not site.who.agreed:
-        raise CaRefused(f"the authority has terms of service: agree with TRINCO_ACME_TERMS_AGREED=on ({offer.terms})")
+        raise AccountRefused(f"it has terms of service: agree with TRINCO_ACME_TERMS_AGREED=on ({offer.terms})")
     if offer.binding_required and site.who.binding is None:
-        raise CaRefused("the authority wants an account that you have there already: set TRINCO_ACME_EAB_KID")
-    account.url = ca.register(site.who)
+        raise AccountRefused("it wants an account that you have there already: set TRINCO_ACME_EAB_KID")
+    try:
+        account.url = ca.register(site.who)
+    except CaRefused as error:  # no name's fault
+        raise AccountRefused(f"it gives us no account: {error}") from error
     account.save(update_fields=["url"])
     _log.info("account registered", directory=account.directory, account=account.url)
 
@@ -187,6 +193,7 @@ def away(account: Account, error: CaUnavailable, now: datetime) -> datetime:
         _log.warning("authority away", directory=account.directory, problem=str(error))
         account.away_since = now
     wait = min(timedelta(minutes=1) * (1 << min(account.failures, 6)), _LONGEST_PAUSE)
+    wait = _FOR_THE_OPERATOR if isinstance(error, AccountRefused) else wait
     said = now if error.retry_at is None else min(error.retry_at, now + timedelta(days=1))
     account.failures += 1
     account.problem = str(error)[:255]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from trinco.panel.certificates.models import Order
+from trinco.panel.certificates.models import Certificate, Order
 from trinco.panel.domains.models import Finding, HostedDomain, RecordName, RecordSighting
 from trinco.panel.domains.services import SERVED
 
@@ -15,10 +16,15 @@ _LOST = (Finding.CAA_FORBIDS, Finding.ELSEWHERE, Finding.MISSING)
 
 
 def due(now: datetime) -> QuerySet[HostedDomain]:
-    """The domains that want a certificate now: served, proven, and not waiting after a failure."""
+    """The domains that want a certificate now: served, proven, and not waiting after a failure.
+
+    Where an authority is named, what the development CA issued counts as none.
+    """
     served = HostedDomain.objects.everywhere().filter(state__in=SERVED, verified_at__isnull=False)
     waiting = Q(issuance_attempt__due_at__gt=now)
-    return served.exclude(certificates__renew_due_at__gt=now).exclude(waiting).order_by("pk")
+    good = Certificate.objects.everywhere().filter(domain=OuterRef("pk"), renew_due_at__gt=now)
+    good = good.exclude(directory="") if settings.CONFIG.acme_directory else good
+    return served.exclude(Exists(good)).exclude(waiting).order_by("pk")
 
 
 def orderable(now: datetime) -> QuerySet[HostedDomain]:
