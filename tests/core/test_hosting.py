@@ -59,3 +59,15 @@ class TestPublication:
     def test_whole_forgets_what_was_held(self):
         before = Publication(9, ZONE, {"l1": ONE}, {"a": (b"1",)})
         assert before.apply(Change(4, ZONE, (TWO,), whole=True)) == Publication(4, ZONE, {"l2": TWO}, {})
+
+
+class TestOwnHosts:
+    """The reports host, and those of its mail hosts that lie in the zone."""
+
+    def test_without_reports_there_is_none(self):
+        assert ZONE.own_hosts == ()
+
+    def test_the_reports_host_comes_first_and_once(self):
+        mail = ("mx2.trinco.example", "mx.example.net", "r.trinco.example", "trinco.example", "xtrinco.example")
+        zone = msgspec.structs.replace(ZONE, reports_host="r.trinco.example", reports_mx=tuple(enumerate(mail)))
+        assert zone.own_hosts == ("r.trinco.example", "mx2.trinco.example", "trinco.example")

@@ -18,9 +18,11 @@ AGAIN = [
     "test_domains.py",
     "test_feeds.py",
     "test_feeds_leases.py",
+    "test_feeds_quiet.py",
     "test_feeds_restore.py",
     "test_policies_ids.py",
     "test_policies_many.py",
+    "test_policies_rotation.py",
     "test_upgrade.py",
     "test_worker.py",
 ]
