@@ -1,4 +1,4 @@
-"""NSD and Knot as secondaries of ours: each in a directory of its own, on one loopback port, as docs/nameservers.md says.
+"""NSD and Knot as secondaries of ours, as docs/nameservers.md says: each in a directory of its own, on a loopback port.
 
 What stands below beside the page's lines is what it takes to run without root and beside others.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.harness import program
-from bench.nameservers import NameServer, free_port
+from bench.nameservers import NameServer, free_port, version
 from trinco.config import TsigKey
 
 KEY = TsigKey("trinco", "hmac-sha256", b"a secret of thirty-two octets...")
@@ -18,11 +18,17 @@ KEY = TsigKey("trinco", "hmac-sha256", b"a secret of thirty-two octets...")
 
 @dataclass(frozen=True, slots=True)
 class Primary:
-    """Where the zone comes from, and with which key."""
+    """Where the zone comes from, and with which key: one edge, or several."""
 
     origin: str
     port: int
     key: TsigKey = KEY
+    more: tuple[int, ...] = ()
+    """Ports of further edges."""
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return (self.port, *self.more)
 
     @property
     def secret(self) -> str:
@@ -32,6 +38,7 @@ class Primary:
 def nsd(directory: Path, primary: Primary, port: int = 0) -> NameServer:
     """NSD as a secondary. Raises Missing."""
     port, path = port or free_port(), program("nsd")
+    requests = "\n".join(f"    request-xfr: 127.0.0.1@{each} {primary.key.name}" for each in primary.ports)
     config = directory / "nsd.conf"
     config.write_text(f"""
 server:
@@ -40,6 +47,7 @@ server:
     chroot: ""
     database: ""
     verbosity: 2
+    xfrd-reload-timeout: 0
     rrl-ratelimit: 0
     zonesdir: "{directory}"
     pidfile: "{directory}/nsd.pid"
@@ -57,14 +65,18 @@ zone:
     name: "{primary.origin}"
     zonefile: "{primary.origin}.zone"
     allow-notify: 127.0.0.1 {primary.key.name}
-    request-xfr: 127.0.0.1@{primary.port} {primary.key.name}
+{requests}
 """)
-    return NameServer("nsd", (path, "-d", "-c", str(config)), port)
+    return NameServer(version(path, "-v"), (path, "-d", "-c", str(config)), port)
 
 
 def knot(directory: Path, primary: Primary, port: int = 0) -> NameServer:
     """Knot DNS as a secondary. Raises Missing."""
     port, path = port or free_port(), program("knotd", "knot")
+    names = {f"edge{number}": each for number, each in enumerate(primary.ports, start=1)}
+    remotes = "\n".join(
+        f"  - id: {name}\n    address: 127.0.0.1@{each}\n    key: {primary.key.name}" for name, each in names.items()
+    )
     config = directory / "knot.conf"
     config.write_text(f"""
 server:
@@ -80,18 +92,17 @@ key:
     algorithm: {primary.key.algorithm}
     secret: {primary.secret}
 remote:
-  - id: primary
-    address: 127.0.0.1@{primary.port}
-    key: {primary.key.name}
+{remotes}
 acl:
-  - id: notify-from-primary
+  - id: notify-from-edges
     address: 127.0.0.1
     key: {primary.key.name}
     action: notify
 zone:
   - domain: {primary.origin}
     storage: "{directory}"
-    master: primary
-    acl: notify-from-primary
+    master: [{", ".join(names)}]
+    acl: notify-from-edges
+    zonefile-sync: 1h
 """)
-    return NameServer("knotd", (path, "-c", str(config)), port)
+    return NameServer(version(path, "-V"), (path, "-c", str(config)), port)

@@ -41,11 +41,6 @@ INFRASTRUCTURE = {
         "tally",
         "texts",
         "zonefile",
-        "zonewire",
-        "history",
-        "notify",
-        "transfer",
-        "tsig",
     },
     "net": {"acme_words", "guard"},
 }
