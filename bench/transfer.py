@@ -123,14 +123,8 @@ def _followed(told: subprocess.Popen[bytes], peers: dict[str, nameservers.NameSe
         assert told.stdin is not None
         told.stdin.write(f"{label} {policy_id}\n".encode())
         told.stdin.flush()
-        began, waiting = time.perf_counter(), dict(peers)
-        while waiting:
-            for name, peer in tuple(waiting.items()):
-                if policy_id.encode() in _txt(peer.port, label):
-                    taken[name].append(time.perf_counter() - began)
-                    del waiting[name]
-            if time.perf_counter() - began > 30:
-                raise RuntimeError(f"{', '.join(waiting)}: no change in 30 s")
+        for name, seconds in _seen(peers, label, policy_id.encode()).items():
+            taken[name].append(seconds)
         time.sleep(PAUSE)
     for name, peer in peers.items():
         yield Row(
@@ -142,6 +136,18 @@ def _followed(told: subprocess.Popen[bytes], peers: dict[str, nameservers.NameSe
             goal=0.5,
             note=f"{CHANGES} changes, the slowest {max(taken[name]):.2f} s",
         )
+
+
+def _seen(peers: dict[str, nameservers.NameServer], label: str, policy_id: bytes) -> dict[str, float]:
+    """The seconds until each answers with that id."""
+    began, found = time.perf_counter(), dict[str, float]()
+    while len(found) < len(peers):
+        if time.perf_counter() - began > 30:
+            raise RuntimeError(f"no change in 30 s but at {', '.join(found) or 'nobody'}")
+        for name in peers.keys() - found.keys():
+            if policy_id in _txt(peers[name].port, label):
+                found[name] = time.perf_counter() - began
+    return found
 
 
 def _txt(port: int, label: str) -> bytes:

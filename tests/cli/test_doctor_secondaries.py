@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import pytest
-from test_secondaries import KEY, SECRET, loaded
+from test_secondaries_settings import KEY, SECRET, loaded
 from tests.edge.publications import ZONE
 
 from trinco.cli import examine_secondaries
