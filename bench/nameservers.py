@@ -85,7 +85,7 @@ zone:
     name: {origin}
     zonefile: "{zone}"
 """)
-    return NameServer(_version(path, "-v"), (path, "-d", "-c", str(config)), port)
+    return NameServer(version(path, "-v"), (path, "-d", "-c", str(config)), port)
 
 
 def knot(directory: Path, origin: str, zone: Path) -> NameServer:
@@ -113,7 +113,7 @@ zone:
     journal-content: none
     semantic-checks: off
 """)
-    return NameServer(_version(path, "-V"), (path, "-c", str(config)), port)
+    return NameServer(version(path, "-V"), (path, "-c", str(config)), port)
 
 
 def powerdns(directory: Path, origin: str, zone: Path) -> NameServer:
@@ -137,10 +137,10 @@ loglevel=3
     where = f"--config-dir={directory}"
     subprocess.run([util, where, "load-zone", origin, str(zone)], check=True, capture_output=True)
     argv = (path, where, "--guardian=no", "--daemon=no", "--write-pid=no")
-    return NameServer(_version(path, "--version"), argv, port)
+    return NameServer(version(path, "--version"), argv, port)
 
 
-def _version(path: str, flag: str) -> str:
+def version(path: str, flag: str) -> str:
     """The first line in which the program says its version."""
     said = subprocess.run([path, flag], capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
     line = next(each for each in (said.stdout + said.stderr).splitlines() if any(map(str.isdigit, each)))

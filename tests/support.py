@@ -18,9 +18,13 @@ PACKAGES = {
     "nsd": "nsd",
     "pdns_server": "pdns-server",
     "pebble": "pebble",
+    "pg_dump": "postgresql-client",
+    "pg_restore": "postgresql-client",
+    "psql": "postgresql-client",
     "postgres": "postgresql",
     "strace": "strace",
     "swaks": "swaks",
+    "systemd-analyze": "systemd",
     "unbound": "unbound",
 }
 """Debian package of each program that a test may drive."""

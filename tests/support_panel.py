@@ -63,9 +63,10 @@ def edge(
     failing: tuple[str, ...] = (),
     lease: timedelta = timedelta(days=10_000),
 ) -> EdgeNode:
-    """An edge as its last heart-beat left it; without `acknowledged` it has the newest revision."""
+    """An edge as its last heart-beat left it; without `acknowledged` it has the newest revision, for long."""
     newest = Revision.objects.get(pk=1).number if acknowledged is None else acknowledged
-    facts = {"acknowledged": newest, "failing": list(failing), "lease_until": timezone.now() + lease, "session": "s"}
+    facts = {"acknowledged": newest, "settled": newest, "failing": list(failing), "session": "s"}
+    facts["lease_until"] = timezone.now() + lease
     return EdgeNode.objects.update_or_create(name=name, defaults=facts)[0]
 
 

@@ -29,6 +29,7 @@ INFRASTRUCTURE = {
         "limits",
         "line",
         "listener",
+        "metrics",
         "mmsg",
         "peers",
         "pipe",
@@ -40,10 +41,12 @@ INFRASTRUCTURE = {
         "shortcut",
         "snapshot",
         "spoolfile",
+        "status_host",
+        "tally",
         "texts",
         "zonefile",
     },
-    "net": {"guard"},
+    "net": {"acme_words", "guard"},
 }
 """Modules that no requirement of a standard is about: they carry those that are."""
 

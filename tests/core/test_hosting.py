@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from trinco.core import hosting
 from trinco.core.hosting import Change, HostedDomain, NameServer, Publication, Zone, empty
 from trinco.core.names import Domain
 
@@ -20,6 +21,22 @@ class TestHostedDomain:
     def test_immutable(self):
         with pytest.raises(AttributeError):
             ONE.policy = b"other"
+
+
+class TestRecords:
+    """What a zone holds beside its records makes no other zone of it; every record does."""
+
+    def test_each_field_is_one_or_the_other(self):
+        differing = {
+            **dict.fromkeys(ZONE.__struct_fields__, ("192.0.2.77",)),
+            **dict.fromkeys(("ttl", "refresh", "retry", "expire", "negative_ttl"), 1),
+            "base": Domain.parse("other.example"),
+            "reports_certificate": hosting.Certificate(b"leaf", "c", b"key", 1),
+        }
+        others = {name: msgspec.structs.replace(ZONE, **{name: value}) for name, value in differing.items()}
+        same = {name for name, other in others.items() if hosting.same_records(ZONE, other)}
+        assert same == hosting.NOT_IN_DNS
+        assert hosting.same_records(ZONE, ZONE)
 
 
 class TestPublication:
@@ -42,3 +59,15 @@ class TestPublication:
     def test_whole_forgets_what_was_held(self):
         before = Publication(9, ZONE, {"l1": ONE}, {"a": (b"1",)})
         assert before.apply(Change(4, ZONE, (TWO,), whole=True)) == Publication(4, ZONE, {"l2": TWO}, {})
+
+
+class TestOwnHosts:
+    """The reports host, and those of its mail hosts that lie in the zone."""
+
+    def test_without_reports_there_is_none(self):
+        assert ZONE.own_hosts == ()
+
+    def test_the_reports_host_comes_first_and_once(self):
+        mail = ("mx2.trinco.example", "mx.example.net", "r.trinco.example", "trinco.example", "xtrinco.example")
+        zone = msgspec.structs.replace(ZONE, reports_host="r.trinco.example", reports_mx=tuple(enumerate(mail)))
+        assert zone.own_hosts == ("r.trinco.example", "mx2.trinco.example", "trinco.example")

@@ -1,4 +1,4 @@
-"""An installation of real processes: one SQLite database, a driver in place of the panel, edges on loopback addresses."""
+"""An installation of real processes: one database, a driver in place of the panel, edges on loopback addresses."""
 
 from __future__ import annotations
 
@@ -166,10 +166,10 @@ class Installation:
 
 
 @contextmanager
-def installed(data: Path, *domains: str, edges: int = 2) -> Iterator[Installation]:
+def installed(data: Path, *domains: str, edges: int = 2, database: str = "sqlite:///") -> Iterator[Installation]:
     """An installation with these live domains. Its edges are not started yet; all that runs is killed at the end."""
     addresses = [f"127.0.0.{number}" for number in range(1, edges + 1)]
-    environment = _environment(data, addresses)
+    environment = _environment(data, addresses) | {"TRINCO_DATABASE": database}
     command = [sys.executable, "-m", "tests.edge.driver"]
     log = (data / "driver.log").open("wb")
     with (

@@ -20,6 +20,7 @@ from trinco.core.names import Domain
 from trinco.edge import policy_host, report_host
 from trinco.edge.limits import Limits
 from trinco.edge.sni import Table
+from trinco.edge.tally import Tally
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
@@ -59,6 +60,7 @@ class Rig:
     unseal: Callable[[bytes, str], bytes] = support_tls.unseal
     admit: Callable[[], bool] = lambda: True
     reports: report_host.ReportDoor | None = None
+    tally: Tally | None = None
     loop_name: str = "asyncio"
     port: int = 0
     faults: list[dict[str, Any]] = field(default_factory=list)
@@ -92,7 +94,7 @@ class Rig:
         self._loop.set_exception_handler(lambda _, context: self.faults.append(context))
         self._stop = asyncio.Event()
         options: dict[str, Any] = {"unseal": self.unseal, "limits": self.limits, "admit": self.admit}
-        options["reports"] = self.reports
+        options |= {"reports": self.reports, "tally": self.tally}
         async with policy_host.listen(self.table, [("127.0.0.1", 0)], **options) as bound:
             self.port = bound[0][1]
             ready.set()

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 from tests.edge.node_rig import Clock, Edge, Panel, until
 from tests.edge.publications import change, hosted, publication
@@ -50,6 +51,18 @@ class TestDatabaseAway:
 
         asyncio.run(scenario())
         assert panel.acknowledged == []
+
+    @pytest.mark.parametrize(("held", "shown"), [(("::1",), ("::1",)), (("192.0.2.9",), ("127.0.0.1", "::1"))])
+    def test_addresses_that_were_out_of_the_zone_stay_out(self, panel, edge, held, shown):
+        before = publication(3)
+        snapshot(edge, replace(before, zone=replace(before.zone, policy_addresses=held)))
+        panel.away = True
+
+        async def scenario() -> None:
+            async with edge.running() as node:
+                assert node.held.zone.policy_addresses == shown
+
+        asyncio.run(scenario())
 
     def test_it_serves_on_when_its_lease_is_over(self, panel, edge, clock):
         async def scenario() -> None:

@@ -16,7 +16,8 @@ from trinco.panel.certificates import services
 from trinco.panel.certificates.authority import Issued
 from trinco.panel.certificates.errors import IssuanceFailed
 from trinco.panel.certificates.models import Attempt, Certificate
-from trinco.panel.certificates.services import current, issue_due, renew_due_at
+from trinco.panel.certificates.services import current, issue_due
+from trinco.panel.certificates.terms import renew_due_at
 from trinco.panel.domains.models import State
 from trinco.panel.policies.services import leave
 from trinco.panel.seal import Seal

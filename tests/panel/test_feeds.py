@@ -175,9 +175,9 @@ class TestChanges:
         for number in range(5):
             live(ours, f"d{number}.example")
         issue_due(timezone.now())
-        with django_assert_num_queries(5):  # revision, domains, certificates, our own, chains
+        with django_assert_num_queries(7):  # revision, domains, certificates, edges, thumbprint, our own, chains
             assert len(feed.changes(None).changed) == 5
-        with django_assert_num_queries(7):  # and whether the edge is ahead, and who is gone
+        with django_assert_num_queries(9):  # and whether the edge is ahead, and who is gone
             assert len(feed.changes(0).changed) == 5
 
     def test_what_changes_between_the_questions_is_told_whole_or_later(self, ours, feed, monkeypatch):

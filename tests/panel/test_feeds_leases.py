@@ -179,14 +179,6 @@ class TestAcknowledge:
         feed.acknowledge(domain.revision, [])
         assert standing(domain).announced is not None
 
-    def test_a_dead_edge_holds_it_up_for_a_lease_and_no_longer(self, zone):
-        domain = live(organisation())
-        first, _ = feed_of("edge1", zone), feed_of("edge2", zone)
-        first.acknowledge(domain.revision, [])
-        age("edge2", by=timedelta(seconds=11))
-        first.acknowledge(domain.revision, [])
-        assert standing(domain).announced is not None
-
     def test_a_newer_policy_waits_for_its_own_acknowledgement(self, zone):
         domain = live(organisation())
         feed = feed_of("edge1", zone)

@@ -13,10 +13,13 @@ from tests.support_postgres import server
 HERE = Path(__file__).parent
 AGAIN = [
     "test_charts.py",
+    "test_certificates_orders.py",
+    "test_certificates_queue.py",
     "test_concurrency.py",
     "test_domains.py",
     "test_feeds.py",
     "test_feeds_leases.py",
+    "test_feeds_quiet.py",
     "test_feeds_restore.py",
     "test_inbox.py",
     "test_months.py",
@@ -26,6 +29,8 @@ AGAIN = [
     "test_reports_law.py",
     "test_reports_rebuild.py",
     "test_reports_rows.py",
+    "test_policies_rotation.py",
+    "test_upgrade.py",
     "test_worker.py",
 ]
 

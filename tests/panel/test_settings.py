@@ -45,6 +45,12 @@ class TestRefusals:
             ("PANEL_URL", "panel.example.org"),
             ("MAIL_URL", "smtp://mail.example.org:99999"),
             ("SEAL_KEY", "abc"),
+            ("ACME_DIRECTORY", "http://ca.example/dir"),
+            ("ACME_CONTACT", "hostmaster"),
+            ("ACME_CA_FILE", "/no/such/file.pem"),
+            ("ACME_ORDERS", "0"),
+            ("ACME_EAB_KEY", "not base 64"),
+            ("HTTP_LISTEN", "80"),
         ],
     )
     def test_a_bad_value(self, tmp_path, name, value):

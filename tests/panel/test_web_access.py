@@ -35,6 +35,7 @@ OF_A_DOMAIN = {
 OF_NONE = {
     "overview": SEE,
     "activity": SEE,
+    "edges": SEE,
     "tokens": SEE,
     "add": CHANGE,
     "bulk": POST,

@@ -91,10 +91,13 @@ class TestRun:
     def test_what_it_does(self):
         assert [job.name for job in JOBS] == [
             "announce",
+            "edges",
             "digest",
             "reissue",
             "certificates",
             "own certificate",
+            "renewal advice",
+            "ended orders",
             "look",
             "probe",
             "levels",

@@ -10,8 +10,9 @@ import re
 import resource
 import signal
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from django.db import connections
 
 from trinco.cli import orm
 from trinco.cli.place import shown
+from trinco.cli.secondaries import Following, latest
+from trinco.cli.status import watched
 from trinco.config import Config, ConfigError, Endpoint
 from trinco.core.names import Domain
-from trinco.edge import dnsd, maild, mailtls, peers, policy_host
+from trinco.edge import challenge_host, dnsd, maild, mailtls, metrics, peers, policy_host
 from trinco.edge.carrier import carrying
 from trinco.edge.intake import OPEN_HANDED, Intake
 from trinco.edge.node import Doors, Node, Opener, World, run
@@ -33,6 +36,7 @@ from trinco.edge.report_host import ReportDoor
 from trinco.edge.serving import Serving
 from trinco.edge.snapshot import Store, sole_user
 from trinco.edge.spool import Spool
+from trinco.edge.tally import Tally
 from trinco.net import https
 from trinco.panel.feeds import DatabaseFeed, DatabaseInbox
 from trinco.panel.seal import Seal
@@ -62,10 +66,11 @@ def edge() -> None:
     _take_files()
     _do_not_wait_long_for_the_database()
     try:
+        sight = metrics.Sight(Tally())
         with sole_user(directory) as identity, asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            feed = DatabaseFeed(config.edge_name, config.zone, identity)
-            doors = Listeners(config, directory / "spool", Seal.of(settings.SEAL_KEY))
-            runner.run(_serve(feed, Store(directory), _world(config, doors)))
+            feed = DatabaseFeed(config.edge_name, config.zone, identity, config.edge_addresses)
+            doors = Listeners(config, directory / "spool", Seal.of(settings.SEAL_KEY), sight)
+            runner.run(_serve(_work(feed, Store(directory), _world(config, doors), sight)))
     except OSError as error:
         raise orm.ended(f"the edge cannot listen: {error}", orm.EXIT_UNTESTED) from error
 
@@ -77,9 +82,9 @@ def _directory(data: Path, name: str) -> Path:
     return data / "edge" / name
 
 
-async def _serve(feed: Feed, store: Store, world: World) -> None:
+async def _serve(working: Coroutine[Any, Any, None]) -> None:
     """Be an edge until SIGTERM or SIGINT."""
-    work = asyncio.ensure_future(_work(feed, store, world))
+    work = asyncio.ensure_future(working)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _once(work.cancel))
     try:
@@ -94,8 +99,10 @@ def _once(end: Callable[[], Any]) -> Callable[[], None]:
     return lambda: ends.pop()() if ends else None
 
 
-async def _work(feed: Feed, store: Store, world: World) -> None:
-    async with run(feed, store, world) as node:
+async def _work(feed: Feed, store: Store, world: World, sight: metrics.Sight) -> None:
+    role = metrics.EdgeRole(sight)
+    async with watched(role, settings.CONFIG.edge_status_listen), run(feed, store, world) as node:
+        sight.node = node
         _tell(node)
         gc.collect()
         gc.freeze()  # what was loaded stays: never look through it again
@@ -105,8 +112,10 @@ async def _work(feed: Feed, store: Store, world: World) -> None:
 def _tell(node: Node) -> None:
     """The line that says that this edge answers, and where."""
     doors = node.doors
-    policy, dns, mail = (", ".join(map(shown, endpoints)) for endpoints in (doors.policy, doors.dns, doors.mail))
+    every = (doors.policy, doors.dns, doors.mail, doors.challenges)
+    policy, dns, mail, challenges = (", ".join(map(shown, endpoints)) for endpoints in every)
     reports = f", reports by mail at {mail}" if mail else ""
+    reports += f", challenges at {challenges}" if challenges else ""
     stale = "" if node.stale_since is None else "; the database is away, this is from the snapshot"
     typer.echo(f"Ready: policies at {policy}, DNS at {dns}{reports}, revision {node.held.revision}{stale}")
 
@@ -115,39 +124,53 @@ def _world(config: Config, doors: Opener) -> World:
     async def outrun(revision: int) -> bool:
         return await peers.newer(config.zone, revision, config.authority_port)
 
-    return World(config.zone, doors, OwnFetch(settings.DATA / "ca.pem"), outrun)
+    own_fetch = OwnFetch(settings.DATA / "ca.pem", config.acme_ca_file)
+    return World(config.zone, doors, own_fetch, outrun, latest=partial(latest, config))
 
 
 class Listeners:
     """An `edge.node.Opener`: opens all doors of this edge, and the spool behind those for reports."""
 
-    def __init__(self, config: Config, spool: Path, unseal: Unsealer) -> None:
+    def __init__(self, config: Config, spool: Path, unseal: Unsealer, sight: metrics.Sight | None = None) -> None:
         self._config = config
         self._spool = spool
         self._unseal = unseal
+        self._sight = sight or metrics.Sight(Tally())
 
     @asynccontextmanager
     async def __call__(self, serving: Serving, admit: Callable[[], bool]) -> AsyncIterator[Doors]:
         config, spool, host = self._config, Spool(self._spool), self._config.reports_host
         desk = Intake(serving.takes_reports, spool, OPEN_HANDED if config.playground else None)
         reports = ReportDoor(desk, host)
+        following = Following(config, serving)
         async with (  # the policy host opens first and closes last: no id without its body (RFC 8461 section 8.1)
-            carrying(spool, DatabaseInbox()),
+            carrying(spool, DatabaseInbox()) as carrier,
             policy_host.listen(
-                serving.table, config.policy_listen, unseal=self._unseal, admit=admit, reports=reports
+                serving.table,
+                config.policy_listen,
+                unseal=self._unseal,
+                admit=admit,
+                reports=reports,
+                tally=self._sight.tally,
             ) as policy,
-            dnsd.listen(serving.answers, config.dns_listen) as dns,
+            challenge_host.listen(serving.table, config.http_listen) as challenges,
+            dnsd.listen(serving.answers, config.dns_listen, transfers=following.transfers) as dns,
+            following.told(),
             mailtls.kept(serving.table, host, self._unseal) as tls,
             maild.listen(desk, config.smtp_listen, reports_host=host, tls=tls) as mail,
         ):
-            yield Doors(dns, policy, mail)
+            sight = self._sight
+            sight.serving, sight.desk, sight.spool, sight.carrier = serving, desk, spool, carrier
+            yield Doors(dns, policy, mail, challenges)
 
 
 class OwnFetch:
-    """Fetches a policy from our own listener as a sender would. Trusts the system's roots and the development CA's."""
+    """Fetches a policy from our own listener as a sender would. Trusts the system's roots, the development CA's, and
+    those of an authority of the operator's own (`more`)."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, more: Path | None = None) -> None:
         self._root = root
+        self._more = more
         self._made_of = 0
         self._context: ssl.SSLContext | None = None
 
@@ -160,14 +183,16 @@ class OwnFetch:
         with suppress(OSError):  # no root, or none that can be read: the fetch then says that nothing is trusted
             root = self._root.stat().st_mtime_ns
             if root != self._made_of:
-                self._context, self._made_of = _trusting(self._root), root
-        self._context = self._context or https.context()
+                self._context, self._made_of = _trusting(self._root, self._more), root
+        self._context = self._context or _trusting(self._more)
         return self._context
 
 
-def _trusting(root: Path) -> ssl.SSLContext:
+def _trusting(*roots: Path | None) -> ssl.SSLContext:
     context = https.context()
-    context.load_verify_locations(root)
+    for root in roots:
+        if root is not None:
+            context.load_verify_locations(root)
     return context
 
 

@@ -16,12 +16,15 @@ from django.utils import timezone
 from trinco.cli.findings import Finding, error, ok, untested, warning
 from trinco.config import Config
 from trinco.panel.accounts.models import AuditEntry
+from trinco.panel.certificates.models import Account
 from trinco.panel.domains.models import HostedDomain, MxSighting, Starttls
 from trinco.panel.domains.services import SERVED
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SKEW = timedelta(minutes=5)
 _RECENT = timedelta(days=2)
+_CA_SKEW = 600
+"""Seconds."""
 
 
 def examine(settings: Config) -> Iterator[Finding]:
@@ -33,6 +36,7 @@ def examine(settings: Config) -> Iterator[Finding]:
     if reachable.verdict == "ok":
         yield clock()
         yield outward_smtp()
+        yield from authority(settings)
 
 
 def token() -> str:
@@ -103,3 +107,29 @@ def outward_smtp() -> Finding:
             "mail servers", "none of those probed in the last two days answered", "see whether port 25 is open outward"
         )
     return ok("mail servers", "customers' mail servers can be reached from here")
+
+
+def authority(settings: Config) -> Iterator[Finding]:
+    """Where certificates come from, as the worker has met it lately."""
+    if not settings.acme_directory:
+        yield ok("certificate authority", "the development CA, which nobody elsewhere trusts")
+        return
+    if not settings.http_listen:
+        advice = "set TRINCO_HTTP_LISTEN, unless another machine has the edges"
+        yield warning("challenges", "nothing here answers what an authority asks at port 80", advice)
+    if not settings.acme_terms_agreed:
+        yield warning("certificate authority", "its terms are not agreed to", "set TRINCO_ACME_TERMS_AGREED=on")
+    else:
+        yield _met(Account.objects.filter(directory=settings.acme_directory).first())
+
+
+def _met(account: Account | None) -> Finding:
+    part = "certificate authority"
+    if account is None or not account.url:
+        return untested(part, "there is no account yet: the worker makes it")
+    if account.away_since is not None:
+        since = f"{account.away_since:%Y-%m-%d %H:%M} UTC"
+        return warning(part, f"away since {since}: {account.problem}", "see whether it is down, or we are cut off")
+    if abs(account.skew_seconds) > _CA_SKEW:
+        return warning(part, f"its clock is {account.skew_seconds} seconds ahead of ours", "set the clock")
+    return ok(part, f"{account.directory} knows us as {account.url}")

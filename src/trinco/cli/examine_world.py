@@ -10,7 +10,7 @@ import dns.flags
 import dns.message
 import dns.rdatatype
 
-from trinco.cli import readiness
+from trinco.cli import examine_secondaries, readiness
 from trinco.cli.findings import Finding, error, ok, untested, warning
 from trinco.cli.place import shown
 from trinco.config import Config
@@ -36,6 +36,8 @@ async def examine(settings: Config) -> AsyncIterator[Finding]:
     for finding in await asyncio.gather(*(name_server(settings, *pair) for pair in _servers(settings))):
         yield finding
     for finding in unaddressed(settings):
+        yield finding
+    async for finding in examine_secondaries.examine(settings):
         yield finding
     yield await delegation(settings)
     yield await policy_addresses(settings)

@@ -49,7 +49,11 @@ COMMANDS: tuple[Command, ...] = (
     Command("edge", "trinco.cli.edge", "Run an edge: DNS and the policy host.", _RUN, server=True),
     Command("worker", "trinco.cli.worker", "Run the worker: checks, certificates, announcements.", _RUN, server=True),
     Command("doctor", "trinco.cli.doctor", "Examine this installation and say what is wrong.", _RUN, server=True),
+    Command("migrate", "trinco.cli.migrate", "Bring the tables up to date, and end.", _RUN, server=True),
+    Command("backup", "trinco.cli.backup", "Write the tables to one file, the keys to another.", _RUN, server=True),
+    Command("restore", "trinco.cli.restore", "Put a backup in place.", _RUN, server=True),
     Command("domain", "trinco.cli.domain", "List, add, show, change and remove domains.", _MANAGE, server=True),
+    Command("edges", "trinco.cli.edges", "List the edges; go on without one that lags.", _MANAGE, server=True),
     Command("user", "trinco.cli.user", "Manage the people who may sign in.", _MANAGE, server=True),
 )
 _TABLE = {command.name: command for command in COMMANDS}

@@ -13,7 +13,9 @@ from gunicorn.app.base import BaseApplication
 
 from trinco.cli import orm
 from trinco.cli.place import shown
-from trinco.panel import logs
+from trinco.cli.status import TablesRole, answering
+from trinco.panel import logs, metrics
+from trinco.panel.metrics import Traffic
 from trinco.panel.static import collect
 
 THREADS = 8
@@ -34,7 +36,7 @@ def panel(migrate: Annotated[bool, typer.Option("--migrate", help=MIGRATE_HELP)]
             call_command("migrate", interactive=False, verbosity=0)
     collect()
     connections.close_all()  # gunicorn forks: no connection may be shared
-    Server(_options()).run()
+    Server(_options(), Traffic()).run()
 
 
 def _options() -> dict[str, Any]:
@@ -52,8 +54,9 @@ def _options() -> dict[str, Any]:
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn with our options; it reads neither a file nor the command line."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
+    def __init__(self, options: dict[str, Any], traffic: Traffic) -> None:
         self.options = options
+        self._traffic = traffic
         super().__init__()
 
     def load_config(self) -> None:
@@ -61,4 +64,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        return get_wsgi_application()
+        """In the process that serves, after the fork: the status listener belongs there."""
+        role = TablesRole(metrics.registry(self._traffic))
+        answering(role, settings.CONFIG.panel_status_listen)
+        return self._traffic.around(get_wsgi_application())

@@ -44,6 +44,8 @@ class Endpoints(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where reports are posted to (HTTPS, at `/v1/tlsrpt/<token>` of the reports host)."""
     smtp: str = ""
     """The report mailbox; "": none here."""
+    challenges: str = ""
+    """Where certificate authorities ask; "": nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def _made_up(listen: Mapping[str, str], chosen: Mapping[str, int]) -> dict[str, 
         "SMTP_PORT": str(chosen["smtp"]),
         "POLICY_PORT": str(chosen["policy"]),
         "ALLOW_NETWORKS": "127.0.0.0/8 ::1/128",
+        "CANARY": "correio.example",
     }
 
 
@@ -114,6 +117,7 @@ def endpoints(settings: Config, login: Login) -> Endpoints:
         zones=shown(settings.playground_listen) if settings.playground else "",
         reports=shown(settings.policy_listen[0]),
         smtp=shown(settings.smtp_listen[0]) if settings.smtp_listen else "",
+        challenges=shown(settings.http_listen[0]) if settings.http_listen else "",
     )
 
 

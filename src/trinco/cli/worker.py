@@ -7,8 +7,13 @@ import threading
 
 import structlog
 import typer
+from django.conf import settings
 
 from trinco.cli import orm as _orm  # noqa: F401 - sets Django up
+from trinco.cli.canary import Canary
+from trinco.cli.status import TablesRole, answering
+from trinco.config import Config
+from trinco.panel.metrics import Board, BoardCollector, TablesCollector, registry
 from trinco.panel.worker import JOBS, run
 
 _log = structlog.get_logger("trinco.worker")
@@ -25,4 +30,17 @@ def worker() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
     _log.info("worker ready", jobs=len(JOBS))
-    run(stop)
+    board = Board()
+    _be_watched(settings.CONFIG, board, stop)
+    run(stop, board=board)
+
+
+def _be_watched(config: Config, board: Board, stop: threading.Event) -> None:
+    """Look at the canary, and say how everything is, each in a thread of its own."""
+    collectors = [BoardCollector(board, (job.name for job in JOBS)), TablesCollector()]
+    if config.canary is None:
+        answering(TablesRole(registry(*collectors)), config.worker_status_listen)
+        return
+    canary = Canary(config, config.canary)
+    threading.Thread(target=canary.keep_looking, args=(stop,), name="canary", daemon=True).start()
+    answering(TablesRole(registry(*collectors, canary), canary.ready), config.worker_status_listen)

@@ -77,6 +77,9 @@ class Zone(msgspec.Struct, frozen=True):
     """(preference, host) of `reports_host`."""
     reports_certificate: Certificate | None = None
     """Of `reports_host`, to which the key is bound, and of its mail hosts in the zone. Its issuers are in `chains`."""
+    thumbprint: str = ""
+    """Of the key of our accounts with certificate authorities: what challenges over HTTP are answered with (RFC 8555
+    section 8.3). One for all authorities, so that an answer needs neither the token nor who asks; "": none yet."""
     caa: tuple[str, ...] = ()
     """CAA values at every policy target, e.g. `letsencrypt.org; validationmethods=http-01`. Empty: nobody may issue."""
     hostmaster: str = ""
@@ -87,6 +90,15 @@ class Zone(msgspec.Struct, frozen=True):
     expire: int = 1209600
     """At least 14 days, so that secondaries outlive a dead primary."""
     negative_ttl: int = 300
+
+    @property
+    def own_hosts(self) -> tuple[str, ...]:
+        """The reports host, then those of its mail hosts that lie in the zone: they have one certificate together."""
+        if not self.reports_host:
+            return ()
+        base = str(self.base)
+        mail = sorted({host for _, host in self.reports_mx if host == base or host.endswith(f".{base}")})
+        return tuple(dict.fromkeys((self.reports_host, *mail)))
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -119,6 +131,16 @@ class Publication(msgspec.Struct, frozen=True):
         domains.update((domain.label, domain) for domain in change.changed)
         chains = {**({} if change.whole else self.chains), **change.chains}
         return Publication(change.revision, change.zone, domains, chains)
+
+
+NOT_IN_DNS = frozenset({"reports_certificate", "thumbprint"})
+"""What a Zone holds beside its records."""
+
+
+def same_records(one: Zone, other: Zone) -> bool:
+    """Whether the two have the same records, but for the serial."""
+    fields = [name for name in one.__struct_fields__ if name not in NOT_IN_DNS]
+    return all(getattr(one, name) == getattr(other, name) for name in fields)
 
 
 def empty(zone: Zone) -> Publication:

@@ -7,7 +7,8 @@ gives what the long road gives: a property test holds the two together.
 Choices within the standards:
 
 - ANY gets one RRset of the name (RFC 8482 section 4.1), the SOA at the apex;
-- another class than IN, a name outside the zone and any transfer are REFUSED;
+- another class than IN, a name outside the zone and any transfer are REFUSED (`transfer` has those of secondaries);
+- a signed query gets a signed reply where we have keys (RFC 8945), and by UDP the SOA for IXFR (RFC 1995 section 2);
 - a name with nothing yet is NODATA, never NXDOMAIN, which would deny everything below it (RFC 8020);
 - only negative answers have an authority section; NS and MX bring the addresses of hosts in the zone while they fit;
 - a query that cannot be read gets FORMERR with as much of its question as could be, one without a whole header nothing.
@@ -15,19 +16,27 @@ Choices within the standards:
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from trinco.core.hosting import Change, HostedDomain, Publication
 from trinco.edge import wire
 from trinco.edge.sections import Node, Rendered, Rrset, render
 from trinco.edge.shortcut import opt_key, shortcuts
+from trinco.edge.tally import rcodes
+from trinco.edge.tsig import Keys
 from trinco.edge.wire import Edns, MessageSyntaxError, Query
 
 
 class Answers:
     """What the zone answers, kept up to date by `apply`. Not for several threads: it belongs to one event loop."""
 
-    __slots__ = ("_hosted", "_rendered", "_shortcuts")
+    __slots__ = ("_hosted", "_rendered", "_shortcuts", "keys", "rcodes")
 
     def __init__(self, publication: Publication) -> None:
+        self.keys: Keys | None = None
+        """The key that we share with secondaries; None: signatures are not looked at."""
+        self.rcodes = rcodes()
+        """How many replies had which response code. Whoever sends them counts."""
         self._hosted: dict[str, HostedDomain] = dict(publication.domains)
         self._rendered = render(publication.zone, publication.revision)
         self._shortcuts = shortcuts(publication.zone)
@@ -80,18 +89,31 @@ class Answers:
         except MessageSyntaxError as error:
             return _empty(query, wire.FORMERR, error.question)
         if asked.edns and asked.edns.version > 0:
-            return _refusal(query, asked, wire.BADVERS)
-        return self._respond(query, asked, tcp)
+            return wire.refused(query, asked, wire.BADVERS)
+        limit = wire.TCP_MESSAGE if tcp else _udp_limit(asked.edns)
+        if asked.signature and self.keys is not None:
+            return self._signed(query, asked, limit, self.keys)
+        return self._respond(query, asked, limit)
 
-    def _respond(self, query: bytes, asked: Query, tcp: bool) -> bytes:  # noqa: FBT001
+    def _signed(self, query: bytes, asked: Query, limit: int, keys: Keys) -> bytes:
+        try:
+            checked = keys.check(query, asked.signature or 0)
+        except MessageSyntaxError:
+            return _empty(query, wire.FORMERR, asked.question)
+        if checked.error:
+            return keys.refusal(wire.refused(query, asked, wire.NOTAUTH), checked)
+        if asked.type == wire.IXFR and limit != wire.TCP_MESSAGE:
+            asked = replace(asked, type=wire.SOA)
+        return keys.sign(self._respond(query, asked, limit - keys.octets), checked)
+
+    def _respond(self, query: bytes, asked: Query, limit: int) -> bytes:
         zone = self._rendered
         outside = len(asked.name) - len(zone.apex) not in asked.labels or not asked.name.endswith(zone.apex)
         if outside or asked.klass != wire.IN or asked.type in (wire.AXFR, wire.IXFR):
-            return _refusal(query, asked, wire.REFUSED)
+            return wire.refused(query, asked, wire.REFUSED)
         node = self._node(asked)
         if node is None:
             return _negative(query, asked, zone, wire.NXDOMAIN)
-        limit = wire.TCP_MESSAGE if tcp else _udp_limit(asked.edns)
         return (
             _positive(query, asked, zone, found, limit)
             if (found := _find(node, asked.type))
@@ -143,12 +165,6 @@ def _negative(query: bytes, asked: Query, zone: Rendered, rcode: int) -> bytes:
 def _apex(asked: Query, zone: Rendered) -> bytes:
     """A pointer to the zone's name, which ends the name in the question."""
     return (0xC000 | wire.HEADER + len(asked.name) - len(zone.apex)).to_bytes(2, "big")
-
-
-def _refusal(query: bytes, asked: Query, rcode: int) -> bytes:
-    """A reply without records: REFUSED or BADVERS."""
-    opt = wire.opt_record(asked.edns, rcode)
-    return wire.assemble(query, wire.reply_flags(query, rcode & 0xF), asked.question, (0, 0, bool(opt)), opt)
 
 
 def _empty(query: bytes, rcode: int, question: bytes = b"") -> bytes:

@@ -52,13 +52,11 @@ class Connection(asyncio.BufferedProtocol):
         self._engine: Engine | None = None
         self._exchange: Exchange | None = None
         self._waiting: asyncio.Future[Context] | None = None
-        self._hello = b""
-        self._server_name = b""
+        self._hello = self._server_name = b""
         self._tls13 = False
         self._left = listener.limits.requests
         self._spare = DRAINED
-        self._stuffed = False
-        self._closing = False
+        self._stuffed = self._closing = False
         self.origin: Hashable = None
         self.phase = Phase.HANDSHAKE
 
@@ -68,7 +66,7 @@ class Connection(asyncio.BufferedProtocol):
         self._pipe = Pipe(cast(asyncio.Transport, transport))
         self.origin = origin(self._pipe.peer)
         self._listener.roster.enter(self)
-        if self._listener.house is None and not self._listener.admit():
+        if self._listener.house is None and not self._listener.admits(b""):
             self.evict()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the interface's
@@ -191,6 +189,7 @@ class Connection(asyncio.BufferedProtocol):
             self._begin(context.result())
 
     def _refuse(self, alert: Alert, reason: str) -> None:
+        self._listener.tally.hellos_refused += 1
         self._log("hello_refused", reason)
         self._pipe.write(fatal(alert))
 
@@ -205,14 +204,17 @@ class Connection(asyncio.BufferedProtocol):
     # The talk.
 
     def _decrypt(self, engine: Engine, data: bytes) -> None:
+        begun = engine.established
         try:
             plaintext = engine.receive(data)
         except TlsFailure as failure:
+            self._listener.tally.handshakes_failed += not begun
             self._log("tls_failed", str(failure))
             self._flush(engine)
             self._leave()
             return
         if engine.established:
+            self._listener.tally.handshakes += not begun
             self._reader.feed(plaintext)
             self._talk(engine)
         self._flush(engine)
@@ -252,6 +254,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _say(self, engine: Engine, request: http1.Request, answer: http1.Response) -> None:
         self._left -= 1
+        self._listener.tally.statuses[answer.status_line] += 1
         if self._left and request.keep_alive:
             connection = http1.KEEP_ALIVE if request.http10 else http1.NOTHING
             engine.send(http1.encode(answer, request.method, connection))

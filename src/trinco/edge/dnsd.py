@@ -9,7 +9,7 @@ DESCRIPTION
 PROTOCOL
     RFC 1034 and 1035 with EDNS (RFC 6891, 1232 octets each way), negative answers (RFC 2308), minimal ANY (RFC 8482),
     CAA (RFC 8659), one question a message (RFC 9619) and TCP (RFC 7766). `answers` says what is answered, and what is
-    refused.
+    refused; `transfer` says what secondaries get.
 
 SECURITY
     No message raises: each is read inside one guarded function. A message with QR set, or without a whole header,
@@ -40,6 +40,7 @@ from trinco.edge.answers import Answers
 from trinco.edge.dnstcp import Connection, Connections
 from trinco.edge.dnsudp import reader
 from trinco.edge.ratelimit import RateLimiter, Rates
+from trinco.edge.transfer import Transfers
 
 RECEIVE_BUFFER = 4 << 20
 """Octets of datagrams that may wait in the kernel: a burst of 20,000 queries."""
@@ -68,17 +69,21 @@ DEFAULT = Limits()
 
 @asynccontextmanager
 async def listen(
-    answers: Answers, endpoints: Sequence[tuple[str, int]], *, limits: Limits = DEFAULT
+    answers: Answers,
+    endpoints: Sequence[tuple[str, int]],
+    *,
+    limits: Limits = DEFAULT,
+    transfers: Transfers | None = None,
 ) -> AsyncIterator[list[tuple[str, int]]]:
     """Serve `answers` at these addresses until the block ends; gives the bound ones (port 0: a free port).
 
-    Raises OSError when an address cannot be had.
+    `transfers` None: nobody may transfer the zone. Raises OSError when an address cannot be had.
     """
     loop = asyncio.get_running_loop()
     with ExitStack() as stack:
         pairs = [_bind(host, port, limits, stack) for host, port in endpoints]
         limiter = RateLimiter(limits.rates) if limits.rates else None
-        connections = Connections(answers, limits, loop)
+        connections = Connections(answers, limits, loop, transfers)
         stack.callback(connections.close)
         for udp, tcp in pairs:
             loop.add_reader(udp.fileno(), reader(udp, answers, limiter))

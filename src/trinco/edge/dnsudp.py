@@ -11,6 +11,7 @@ from trinco.edge.answers import Answers
 from trinco.edge.batches import Batch, batch
 from trinco.edge.mmsg import SLOTS
 from trinco.edge.ratelimit import RateLimiter, Verdict
+from trinco.edge.tally import SILENCE
 
 ROUNDS = 4
 """Batches in one turn of the event loop, so that others who live on it get theirs (256 datagrams, about 2 ms)."""
@@ -29,6 +30,7 @@ class Reader:
     def __init__(self, waiting: Batch, answers: Answers, limiter: RateLimiter | None) -> None:
         self._batch, self._answer, self._truncated = waiting, answers.answer, answers.truncated
         self._limiter = limiter
+        self._rcodes = answers.rcodes
 
     def __call__(self) -> None:
         if self._limiter is not None:
@@ -39,7 +41,7 @@ class Reader:
 
     def _serve(self, count: int) -> int:
         """Answer the datagrams that were received; the names are local because they are looked up for each."""
-        batch, answer, limiter = self._batch, self._answer, self._limiter
+        batch, answer, limiter, rcodes = self._batch, self._answer, self._limiter, self._rcodes
         memory, lengths, sizes, sources, mask = batch.memory, batch.lengths, batch.sizes, batch.sources, batch.mask
         unanswered = []
         for slot, start in enumerate(batch.starts[:count]):
@@ -54,8 +56,10 @@ class Reader:
             if reply is None:
                 unanswered.append(slot)
                 continue
+            rcodes[reply[3] & 15] += 1
             sizes[slot] = size = len(reply)
             memory[start : start + size] = reply
+        rcodes[SILENCE] += len(unanswered)
         batch.send(count, unanswered)
         return count
 

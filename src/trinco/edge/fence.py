@@ -21,8 +21,9 @@ LEASE: Final = 10.0
 """Seconds that the panel waits for an edge that says nothing."""
 RENEW: Final = 2.0
 """Seconds between two renewals."""
-MARGIN: Final = 1.0
-"""Seconds that the edge takes its lease to be shorter: clocks run apart, and an answer takes time to leave."""
+MARGIN: Final = 4.0
+"""Seconds that the edge takes its lease to be shorter: the database's clock may be set forward by three without anybody
+noticing (`panel.policies.gate.CONTACT`), clocks run apart, and an answer takes time to leave."""
 MOMENT: Final = 1.5
 """Seconds for which a look around is trusted while the database is away."""
 

@@ -10,14 +10,15 @@ import asyncio
 import resource
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import cast
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar, cast
 
 from trinco.edge.connection import Connection
 from trinco.edge.exchange import House, Receiver
-from trinco.edge.limits import Limits, Log, Roster
+from trinco.edge.limits import Guest, Limits, Log, Roster
 from trinco.edge.listener import Answer, Listener
 from trinco.edge.sni import Contexts
+from trinco.edge.tally import Tally
 
 READ = 16 * 1024
 """Octets taken from a socket at a time."""
@@ -37,6 +38,8 @@ class Service:
     answer: Answer
     admit: Callable[[], bool]
     receiver: Receiver | None = None
+    tally: Tally = field(default_factory=Tally)
+    """Where it is counted."""
 
 
 @asynccontextmanager
@@ -52,8 +55,10 @@ async def listen(
     roster: Roster[Connection] = Roster(limits, loop.time)
     buffer = memoryview(bytearray(READ))
     house = None if service.receiver is None else House(service.receiver, limits, loop.time)
-    listener = Listener(contexts, service.answer, service.admit, limits, roster, Log(limits, loop.time), buffer, house)
-    sweeper = loop.create_task(_sweep(roster, limits))
+    listener = Listener(
+        contexts, service.answer, service.admit, limits, roster, Log(limits, loop.time), buffer, house, service.tally
+    )
+    sweeper = loop.create_task(sweep(roster, limits))
     servers: list[asyncio.Server] = []
     try:
         for host, port in endpoints:
@@ -62,13 +67,24 @@ async def listen(
     finally:
         for server in servers:
             server.close()
-        await _see_off(roster)
+        await see_off(roster)
         sweeper.cancel()
         if house is not None:
             await house.close(GRACE)
 
 
-async def _sweep(roster: Roster[Connection], limits: Limits) -> None:
+class Leaving(Guest, Protocol):
+    """A guest that can be asked to leave."""
+
+    def dismiss(self) -> None:
+        """The listener ends: whoever is not in the middle of something leaves."""
+
+
+L = TypeVar("L", bound=Leaving)
+
+
+async def sweep(roster: Roster[L], limits: Limits) -> None:
+    """Keep the deadlines until cancelled."""
     phases = (limits.handshake, limits.header, limits.idle, limits.closing, limits.content, limits.answer)
     shortest = min(*phases, limits.total)
     while True:
@@ -76,8 +92,8 @@ async def _sweep(roster: Roster[Connection], limits: Limits) -> None:
         roster.sweep()
 
 
-async def _see_off(roster: Roster[Connection]) -> None:
-    """Let conversations end, then end them."""
+async def see_off(roster: Roster[L]) -> None:
+    """Let conversations end, up to `GRACE` seconds, then end them."""
     await _settle()
     for _ in range(100):
         for connection in roster:

@@ -155,6 +155,8 @@ class Intake:
         self._log = Log(Limits(), clock)
         self.shed: Counter[str] = Counter()
         """Reports that were too many, by token."""
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """Reports by channel and by what became of them: accepted, shed, refused, no_room."""
 
     def known(self, token: str) -> bool:
         """See `edge.ports.ReportDesk`."""
@@ -164,10 +166,17 @@ class Intake:
         """See `edge.ports.ReportDesk`."""
         refusal = self._gate.decide(arrival, self._clock())
         if refusal is not None:
-            if refusal.http_status == 429:
+            shed = refusal.http_status == 429
+            self.outcomes[arrival.channel.value, "shed" if shed else "refused"] += 1
+            if shed:
                 self._count(arrival, refusal)
             raise refusal
-        await self._spool.put(arrival)
+        try:
+            await self._spool.put(arrival)
+        except Refused:
+            self.outcomes[arrival.channel.value, "no_room"] += 1
+            raise
+        self.outcomes[arrival.channel.value, "accepted"] += 1
 
     def _count(self, arrival: Arrival, refusal: Refused) -> None:
         self.shed[arrival.token] += 1

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from trinco.edge import http1, sni
 from trinco.edge.exchange import House
 from trinco.edge.limits import Limits, Log, Roster
+from trinco.edge.tally import Tally
 
 Answer = Callable[[http1.Request, bytes], http1.Response]
 """The response to a request that came over a connection for this server name. Pure."""
@@ -28,10 +29,13 @@ class Listener:
     """Where the loop reads into: one for all, since what was read is dealt with before the next read."""
     house: House | None = None
     """Who takes content; None: nobody."""
+    tally: Tally = field(default_factory=Tally)
 
     def admits(self, server_name: bytes) -> bool:
         """Whether this name is answered now. That of the receiver always is: what it takes cannot be outdated."""
-        return self.admit() or self.house_of(server_name) is not None
+        admitted = self.admit() or self.house_of(server_name) is not None
+        self.tally.fenced += not admitted
+        return admitted
 
     def house_of(self, server_name: bytes) -> House | None:
         """Who takes content at this name."""

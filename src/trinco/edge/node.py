@@ -16,8 +16,9 @@ PROTOCOL
 SECURITY
     The policy host answers while the fence is open (`edge.fence`): during a lease, or while the database is away and no
     other name server of the zone is ahead (`edge.peers`). An edge cut off from a database that others still reach
-    falls silent once one of them is ahead: senders keep the policy that they have, and ask again. What is not known
-    while it reaches neither the database nor any of the others is not known; it then serves on.
+    falls silent once one of them is ahead, and nothing is announced past it before it must have noticed
+    (`panel.quiet`): senders keep the policy that they have, and ask again. What is not known while it reaches neither
+    the database nor any of the others is not known; it then serves on.
 
 DIAGNOSTICS
     database_away, database_back; edge_lease_lost; edge_fenced (others are ahead: silent until the database is back);
@@ -26,8 +27,6 @@ DIAGNOSTICS
 
 BUGS
     Names are fenced all together, not one by one: a cut-off edge falls silent for names that have not changed as well.
-    An edge that is cut off from the database alone notices an announcement at its next look: for up to some two seconds
-    it may still hand out the body of before.
 """
 
 from __future__ import annotations
@@ -80,12 +79,19 @@ class Doors:
     policy: Sequence[Endpoint]
     mail: Sequence[Endpoint] = ()
     """The report mailbox; none: another machine has it."""
+    challenges: Sequence[Endpoint] = ()
+    """Where certificate authorities ask; none: another machine answers them."""
 
 
 class Opener(Protocol):
     """Opens the listeners of an edge."""
 
     def __call__(self, serving: Serving, admit: Callable[[], bool]) -> AbstractAsyncContextManager[Doors]: ...
+
+
+async def _nobody(revision: int) -> int:
+    """There are no secondaries."""
+    return revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,8 @@ class World:
     outrun: Callable[[int], Awaitable[bool]]
     """Whether another name server of the zone serves a later revision than this one."""
     clock: Clock = boottime
+    latest: Callable[[int], Awaitable[int]] = _nobody
+    """The latest revision that secondaries have, from this one on."""
 
 
 class Lookout:
@@ -194,7 +202,7 @@ class Node:
         """Register anew, and catch up."""
         asked_at = self._clock()
         try:
-            change = await self._line.ask(partial(_introduced, held=self.held))
+            change = await self._line.ask(partial(_introduced, held=self.held, seen=self.held))
         except (FeedUnavailable, LeaseLost):
             return self._later()
         keeper.tell_again()
@@ -243,7 +251,9 @@ async def run(feed: Feed, store: Store, world: World) -> AsyncIterator[Node]:
     line, fence = Line(feed), Fence(world.clock)
     lookout = Lookout(fence, world)
     try:
-        held, news = await _first(await _snapshot(store, world.zone), line, fence, lookout)
+        stored = await asyncio.to_thread(store.load)
+        seen = await _seen(stored, world)
+        held, news = await _first(_ours(stored, world.zone), seen, line, fence, lookout)
         serving = Serving(held)
         async with world.open(serving, fence.admit) as doors:
             node = Node(line, fence, serving, doors, world.clock)
@@ -257,24 +267,37 @@ async def run(feed: Feed, store: Store, world: World) -> AsyncIterator[Node]:
         store.close()
 
 
-async def _snapshot(store: Store, zone: Zone) -> Publication | None:
-    """What was held, in our zone as it is configured now; the certificate stays while the name is the same."""
-    held = await asyncio.to_thread(store.load)
+async def _seen(stored: Publication | None, world: World) -> Publication | None:
+    """What the world has seen of us, as the feed is told: the snapshot, or what secondaries have that is later."""
+    latest = await world.latest(stored.revision if stored else 0)
+    seen = stored or empty(world.zone)
+    return replace(seen, revision=latest) if latest > seen.revision else stored
+
+
+def _ours(held: Publication | None, zone: Zone) -> Publication | None:
+    """What was held, in our zone as it is configured now; the certificate stays while the name is the same.
+
+    The thumbprint stays as well: challenges are answered without the database. Addresses that were out of the zone stay
+    out: they belong to edges that were not in step.
+    """
     if held is None:
         return None
     certificate = held.zone.reports_certificate if held.zone.reports_host == zone.reports_host else None
-    return replace(held, zone=replace(zone, reports_certificate=certificate))
+    zone = replace(zone, reports_certificate=certificate, thumbprint=held.zone.thumbprint)
+    if set(held.zone.policy_addresses) < set(zone.policy_addresses):
+        zone = replace(zone, policy_addresses=held.zone.policy_addresses)
+    return replace(held, zone=zone)
 
 
 async def _first(
-    held: Publication | None, line: Line, fence: Fence, lookout: Lookout
+    held: Publication | None, seen: Publication | None, line: Line, fence: Fence, lookout: Lookout
 ) -> tuple[Publication, Change | None]:
     """What to serve from the start, and what of it is not in the snapshot. The fence is open for it where it may be."""
     pause = POLL
     while True:
         asked_at = lookout.clock()
         try:
-            change = await line.ask(partial(_introduced, held=held))
+            change = await line.ask(partial(_introduced, held=held, seen=seen))
         except FeedUnavailable:
             if held is not None:
                 await lookout.look(held.revision)
@@ -296,8 +319,8 @@ def _grown(held: Publication | None, change: Change) -> tuple[Publication, Chang
     return held.apply(change), None if nothing else change
 
 
-def _introduced(feed: Feed, *, held: Publication | None) -> Change:
-    feed.register(held)
+def _introduced(feed: Feed, *, held: Publication | None, seen: Publication | None) -> Change:
+    feed.register(seen)
     return feed.changes(None if held is None else held.revision)
 
 

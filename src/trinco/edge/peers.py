@@ -15,6 +15,7 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
+import dns.tsig
 
 from trinco.core.hosting import Zone
 
@@ -41,11 +42,18 @@ def is_later(serial: int, revision: int) -> bool:
 
 async def _serial(zone: Zone, address: str, port: int) -> int | None:
     """The serial there; None: nobody answers with authority."""
+    return await serial(zone, (address, port))
+
+
+async def serial(zone: Zone, endpoint: tuple[str, int], key: dns.tsig.Key | None = None) -> int | None:
+    """The serial that this server has; None: it does not answer with authority, or not with a signature of `key`."""
     query = dns.message.make_query(str(zone.base), dns.rdatatype.SOA)
     query.flags &= ~dns.flags.RD
+    if key is not None:
+        query.use_tsig(key)
     try:
         async with asyncio.timeout(PATIENCE):
-            reply = await _answer(query, address, port)
+            reply = await exchange(query, endpoint)
     except (OSError, TimeoutError):
         return None
     if reply.rcode() != dns.rcode.NOERROR or not reply.flags & dns.flags.AA:
@@ -54,17 +62,23 @@ async def _serial(zone: Zone, address: str, port: int) -> int | None:
     return int(found[0].serial) if found else None
 
 
-async def _answer(query: dns.message.Message, address: str, port: int) -> dns.message.Message:
-    """The answer by UDP. Raises OSError at once where nobody listens: the socket is bound to that one peer."""
+async def exchange(
+    query: dns.message.Message, endpoint: tuple[str, int], source: str | None = None, again: float = PATIENCE / 4
+) -> dns.message.Message:
+    """The answer by UDP; signed when the query is. Sent again every `again` seconds until the caller's patience ends.
+
+    Raises OSError at once where nobody listens: the socket is bound to that one peer.
+    """
     loop = asyncio.get_running_loop()
-    exchange = _Exchange(query, loop.create_future())
-    transport, _ = await loop.create_datagram_endpoint(lambda: exchange, remote_addr=(address, port))
+    waiting, packet = _Exchange(query, loop.create_future()), query.to_wire()
+    local = (source, 0) if source else None
+    transport, _ = await loop.create_datagram_endpoint(lambda: waiting, local, endpoint)
     try:
-        while True:  # until the caller's patience ends: one lost datagram is no silence
-            transport.sendto(query.to_wire())
-            done, _ = await asyncio.wait({exchange.answer}, timeout=PATIENCE / 4)
+        while True:  # one lost datagram is no silence
+            transport.sendto(packet)
+            done, _ = await asyncio.wait({waiting.answer}, timeout=again)
             if done:
-                return exchange.answer.result()
+                return waiting.answer.result()
     finally:
         transport.close()
 
@@ -78,10 +92,11 @@ class _Exchange(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:  # noqa: ARG002 - asyncio's interface
         try:
-            reply = dns.message.from_wire(data)
-        except dns.exception.DNSException:
+            reply = dns.message.from_wire(data, keyring=self._query.keyring, request_mac=self._query.mac or b"")
+        except (dns.exception.DNSException, ValueError):
             return
-        if not self.answer.done() and self._query.is_response(reply):
+        signed = reply.had_tsig or not self._query.had_tsig
+        if signed and not self.answer.done() and self._query.is_response(reply):
             self.answer.set_result(reply)
 
     def error_received(self, exc: Exception) -> None:

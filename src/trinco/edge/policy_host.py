@@ -35,6 +35,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Protocol
@@ -46,6 +47,7 @@ from trinco.edge.limits import Limits
 from trinco.edge.ports import CertificateSource, PolicySource, Unsealer
 from trinco.edge.report_host import ReportDoor
 from trinco.edge.sni import Contexts
+from trinco.edge.tally import Tally
 
 PATH = b"/.well-known/mta-sts.txt"
 METHODS = (b"GET", b"HEAD")
@@ -99,16 +101,18 @@ async def listen(  # noqa: PLR0913 - one listener for both hosts
     limits: Limits | None = None,
     admit: Callable[[], bool] = _always,
     reports: ReportDoor | None = None,
+    tally: Tally | None = None,
 ) -> AsyncIterator[list[Endpoint]]:
     """Serve the policies of `source` until the block is left; gives what is bound. OSError when an endpoint is taken.
 
     A connection is aborted, before anything is said, while `admit()` is false. `source` may change at any time.
-    `reports` has the name of the reports host, whatever `admit()` says.
+    `reports` has the name of the reports host, whatever `admit()` says. `tally` counts.
     """
     limits = limits or Limits()
+    service = replace(_service(source, admit, reports), tally=tally or Tally())
     contexts = Contexts(source, tls.OpenSslBuilder(), unseal, limits)
     try:
-        async with https.listen(endpoints, contexts, _service(source, admit, reports), limits) as bound:
+        async with https.listen(endpoints, contexts, service, limits) as bound:
             yield bound
     finally:
         await contexts.close()

@@ -20,6 +20,7 @@ __all__ = [
     "LeaseLost",
     "PolicySource",
     "ReportDesk",
+    "ThumbprintSource",
     "Unsealer",
 ]
 
@@ -33,9 +34,11 @@ class Feed(Protocol):
     """
 
     def register(self, held: Publication | None) -> None:
-        """Announce this edge and take a lease. `held` is what its snapshot holds.
+        """Announce this edge and take a lease. `held` is what its snapshot holds, in the zone as it was then; its
+        revision is that of the secondaries where they have a later one.
 
-        The panel learns from it which ids the world has seen, so that a restored database never issues an older one.
+        The panel learns from it which ids the world has seen, so that a restored database never issues an older one,
+        and gives a new revision where the zone is another one now.
         Raises LeaseLost while another edge of this name runs elsewhere.
         """
 
@@ -77,6 +80,13 @@ class PolicySource(Protocol):
 
     def hosted(self, policy_host: bytes) -> HostedDomain | None:
         """The domain served at this lower-case host name, or None."""
+
+
+class ThumbprintSource(Protocol):
+    """For which hosts certificates may be had, from memory alone."""
+
+    def thumbprint(self, host: bytes) -> str:
+        """What challenges for this lower-case host are answered with; "": it is none of ours, or nothing is known."""
 
 
 class Inbox(Protocol):

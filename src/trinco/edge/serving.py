@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from trinco.core.hosting import Change, HostedDomain, Publication
@@ -21,6 +21,8 @@ class Serving:
         self.held = publication
         self.answers = Answers(publication)
         self.table = Table(publication)
+        self.told: list[Callable[[Publication, Publication, Change], None]] = []
+        """Called with what was held, what is, and what is different, when a change is in place, whole."""
 
     def takes_reports(self, token: str) -> bool:
         """Whether the domain with this label is served: a report token is the label of a domain."""
@@ -39,6 +41,8 @@ class Serving:
             self.table.apply(portion)
             self.answers.apply(portion)
             await asyncio.sleep(0)
+        for tell in self.told:
+            tell(before, self.held, narrow)
         return narrow
 
 

@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,18 @@ _SHARE: Final = 4
 """Of a small disk no more is kept free than this part."""
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is on disk."""
+
+    files: int
+    octets: int
+    left: int
+    """Files that could not be taken."""
+    oldest: float | None
+    """When the oldest was written, in Unix seconds; None: there is none."""
+
+
 class Shelf:
     """The batches in a directory. `octets` is what they take of the disk, in whole blocks."""
 
@@ -48,6 +61,15 @@ class Shelf:
 
     def __len__(self) -> int:
         return len(self._sizes)
+
+    def state(self) -> State:
+        """See `Spool.state`."""
+        with self._turn:
+            first, files, octets = min(self._sizes, default=None), len(self._sizes), self.octets
+        oldest = None
+        with suppress(OSError):  # gone by now
+            oldest = None if first is None else self._path(first).stat().st_mtime
+        return State(files, octets, len(self._left), oldest)
 
     def add(self, arrivals: Sequence[Arrival]) -> None:
         """Write a batch, durably. Raises OSError; nothing of it is there then."""

@@ -156,7 +156,7 @@ def _server_name(extension: bytes) -> bytes:
 
 
 class Table:
-    """What one edge serves, by the name of the policy host: a PolicySource and a CertificateSource.
+    """What one edge serves, by the name of the policy host: a PolicySource, a CertificateSource and a ThumbprintSource.
 
     A domain without a policy is not in it. Where two labels claim one name, the later revision has it. The reports host
     has a certificate and no policy. It belongs to the thread of the event loop.
@@ -194,6 +194,9 @@ class Table:
         if certificate is None:
             return None
         return certificate, self._chains.get(certificate.chain, ())
+
+    def thumbprint(self, host: bytes) -> str:
+        return self._zone.thumbprint if host in self._hosts or host.decode("ascii") in self._zone.own_hosts else ""
 
     def _own(self, server_name: bytes) -> Certificate | None:
         own = self._zone.reports_certificate

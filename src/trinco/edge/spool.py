@@ -40,7 +40,7 @@ import structlog
 
 from trinco.core.errors import Refused
 from trinco.core.tlsrpt.arrival import Arrival
-from trinco.edge.shelf import Shelf, blocks
+from trinco.edge.shelf import Shelf, State, blocks
 
 log = structlog.get_logger("trinco.edge")
 
@@ -114,6 +114,10 @@ class Spool:
     def leave(self, path: Path) -> None:
         """Nothing can be done with this batch for now: `batches` does not give it again until the next start."""
         self._shelf.leave(path)
+
+    def state(self) -> State:
+        """What is on disk at this moment."""
+        return self._shelf.state()
 
     async def close(self) -> None:
         """Let what is being written be written. No `put` after that."""

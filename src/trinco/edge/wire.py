@@ -14,10 +14,10 @@ import msgspec
 from trinco.core.errors import InputError
 
 A, NS, CNAME, SOA, MX, TXT, AAAA, OPT, CAA = 1, 2, 5, 6, 15, 16, 28, 41, 257
-IXFR, AXFR, ANY = 251, 252, 255
+TSIG, IXFR, AXFR, ANY = 250, 251, 252, 255
 IN = 1
 
-NOERROR, FORMERR, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 3, 4, 5
+NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH = 0, 1, 2, 3, 4, 5, 9
 BADVERS = 16
 """Extended RCODE of RFC 6891 section 6.1.3: its low four bits stand in the header, the others in OPT."""
 
@@ -61,7 +61,7 @@ class Query(msgspec.Struct, frozen=True, gc=False):
     """One readable query.
 
     `question` is name, type and class as they were asked, to be echoed with the case kept; `name` is the lower-cased
-    wire name; `labels` are the offsets of its labels in `name`.
+    wire name; `labels` are the offsets of its labels in `name`; `signature` is the offset of a TSIG record at its end.
     """
 
     question: bytes
@@ -70,6 +70,7 @@ class Query(msgspec.Struct, frozen=True, gc=False):
     type: int
     klass: int
     edns: Edns | None
+    signature: int | None = None
 
 
 def read_query(message: bytes) -> Query:
@@ -84,8 +85,10 @@ def read_query(message: bytes) -> Query:
     question = message[HEADER : end + _QUESTION.size]
     if answers or authorities > (type_ == IXFR) or additionals > MAX_ADDITIONAL:
         raise MessageSyntaxError("records where a query has none", question)
-    edns = _read_edns(message, question, authorities, additionals)
-    return Query(question, message[HEADER:end].lower(), labels, type_, klass, edns)
+    records = list(_records(message, question, HEADER + len(question), authorities + additionals))
+    edns = _read_edns(message, question, records, authorities)
+    signature = records[-1].start if additionals and records[-1].type == TSIG else None
+    return Query(question, message[HEADER:end].lower(), labels, type_, klass, edns, signature)
 
 
 def _read_name(message: bytes) -> tuple[int, tuple[int, ...]]:
@@ -102,11 +105,9 @@ def _read_name(message: bytes) -> tuple[int, tuple[int, ...]]:
     raise MessageSyntaxError("the question's name cannot be read")
 
 
-def _read_edns(message: bytes, question: bytes, authorities: int, additionals: int) -> Edns | None:
+def _read_edns(message: bytes, question: bytes, records: list[_Record], authorities: int) -> Edns | None:
     """The OPT record among the additional ones, of which there may be one (RFC 6891 section 6.1.1)."""
-    start = HEADER + len(question)
-    records = list(_records(message, question, start, authorities + additionals))
-    if (records[-1].end if records else start) != len(message):
+    if (records[-1].end if records else HEADER + len(question)) != len(message):
         raise MessageSyntaxError("octets behind the last record", question)
     found = [record for record in records if record.type == OPT]
     if not found:
@@ -186,6 +187,12 @@ def reply_flags(query: bytes, flags: int) -> int:
 def assemble(query: bytes, flags: int, question: bytes, counts: tuple[int, int, int], records: bytes) -> bytes:
     """A reply: the query's id, `flags` as `reply_flags` gives them, the question echoed, and the records counted."""
     return b"%b%b%b%b" % (query[:2], struct.pack("!HHHHH", flags, 1 if question else 0, *counts), question, records)
+
+
+def refused(query: bytes, asked: Query, rcode: int) -> bytes:
+    """A reply without records: REFUSED, BADVERS and their like."""
+    opt = opt_record(asked.edns, rcode)
+    return assemble(query, reply_flags(query, rcode & 0xF), asked.question, (0, 0, bool(opt)), opt)
 
 
 def name(host: str) -> bytes:

@@ -19,12 +19,14 @@ from django.db.models import Max
 from django.utils import timezone
 
 from trinco.core.errors import FeedUnavailable, InputError, LeaseLost
-from trinco.core.hosting import Change, Publication, Zone, empty
+from trinco.core.hosting import Change, Publication, Zone, empty, same_records
 from trinco.core.tlsrpt.arrival import Arrival
 from trinco.panel import clock, recovery, rendering
+from trinco.panel.domains.services import next_revision
 from trinco.panel.policies.gate import CONTACT, LEASE
 from trinco.panel.policies.models import EdgeNode
 from trinco.panel.policies.services import announce_due, reissue_due
+from trinco.panel.quiet import Quiet
 from trinco.panel.reports.arrivals import take
 
 _IDENTITY: Final = 16
@@ -42,14 +44,17 @@ class DatabaseFeed:
     """An `edge.ports.Feed`. It belongs to one thread, whose database connection it uses.
 
     `identity` is 16 hex digits that stay the same for an edge over its restarts, and that no two processes have at a
-    time (`edge.snapshot.sole_user`): it tells a restart from a second edge of the same name.
+    time (`edge.snapshot.sole_user`): it tells a restart from a second edge of the same name. `addresses` are those of
+    the policy hosts that are this edge's own (`policies.rotation`).
     """
 
-    def __init__(self, edge_name: str, zone: Zone, identity: str = "") -> None:
+    def __init__(self, edge_name: str, zone: Zone, identity: str = "", addresses: Sequence[str] = ()) -> None:
         self._name = edge_name
+        self._addresses = list(addresses)
         self._zone = zone
         self._session = (identity or secrets.token_hex(8)) + secrets.token_hex(8)
         self._whole = False
+        self._quiet = Quiet()
         self._watch = _Watch()
 
     def register(self, held: Publication | None) -> None:
@@ -70,6 +75,7 @@ class DatabaseFeed:
     def revision(self) -> int:
         """See `edge.ports.Feed`."""
         with _database(self._watch):
+            self._settle()
             return rendering.revision()
 
     def changes(self, since: int | None) -> Change:
@@ -86,12 +92,16 @@ class DatabaseFeed:
         with _database(self._watch):
             mine = EdgeNode.objects.filter(name=self._name, session=self._session)
             self._require(mine.update(acknowledged=revision, failing=list(failing)))
+            self._quiet.begin(revision)
             announce_due(clock.now())
 
     def leave(self) -> None:
-        """See `edge.ports.Feed`. What an earlier process in our place left behind goes as well."""
+        """See `edge.ports.Feed`. What an earlier process in our place left behind goes as well; a withdrawn edge stays
+        withdrawn."""
         with _database(self._watch):
-            EdgeNode.objects.filter(name=self._name, session__startswith=self._session[:_IDENTITY]).delete()
+            mine = EdgeNode.objects.filter(name=self._name, session__startswith=self._session[:_IDENTITY])
+            mine.filter(withdrawn_at=None).delete()
+            mine.update(lease_until=clock.now())
 
     @transaction.atomic
     def _register(self, held: Publication | None) -> int:
@@ -100,10 +110,25 @@ class DatabaseFeed:
         self._refuse_twin(now)
         self._give_time(now)
         loss = recovery.learn(held, rendering.revision(), now) if held is not None else None
+        if held is not None and not same_records(held.zone, rendering.zone_now(self._zone)):
+            next_revision()  # our own records are other ones now: secondaries learn it by a later serial
         self._whole = self._whole or loss is not None
         facts = {"session": self._session, "registered_at": now, "lease_until": now + LEASE}
-        EdgeNode.objects.update_or_create(name=self._name, defaults={**facts, "acknowledged": None, "failing": []})
+        facts["addresses"] = self._addresses
+        nothing: dict[str, object] = {"acknowledged": None, "settled": None, "failing": []}
+        EdgeNode.objects.update_or_create(name=self._name, defaults={**facts, **nothing})
+        self._quiet.forget()
         return len(loss.floors) if loss else 0
+
+    def _settle(self) -> None:
+        """Tell which acknowledgements are old enough, and announce what waited for that past an edge that is gone."""
+        self._quiet.pass_by()
+        revision = self._quiet.settled()
+        if revision is None:
+            return
+        if EdgeNode.objects.filter(name=self._name, session=self._session).update(settled=revision):
+            announce_due(clock.now())
+        self._quiet.told(revision)
 
     def _refuse_twin(self, now: datetime) -> None:
         """Raise LeaseLost while another process has the name, unless it was an earlier one in our place."""

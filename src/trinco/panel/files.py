@@ -23,6 +23,14 @@ def publish(path: Path, content: bytes) -> None:
     write(path, content, _PUBLIC)
 
 
+def settle(finished: Path, target: Path) -> None:
+    """Put a finished file of the same file system into its place: durable first, then renamed. Raises OSError."""
+    with finished.open("rb+") as file:
+        os.fsync(file.fileno())
+    finished.replace(target)
+    _sync_directory(target.parent)
+
+
 def made_once(path: Path, make: Callable[[], str]) -> str:
     """The text of a private file, made by `make` when there is none. Of several processes at once, one wins."""
     if not path.exists():

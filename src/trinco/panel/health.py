@@ -11,6 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
+READY = "ready"
 View = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -32,15 +33,21 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 def readyz(_request: HttpRequest) -> HttpResponse:
     """The database answers and has every table. 503 with the reason as one word otherwise."""
+    word = database()
+    return _answer(word, status=200 if word == READY else 503)
+
+
+def database() -> str:
+    """`ready`, or what is wrong in one word: `database` (it does not answer), `migrations` (it is behind)."""
     connection = connections[DEFAULT_DB_ALIAS]
     try:
         executor = MigrationExecutor(connection)
         behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError:
-        return _answer("database", status=503)
+        return "database"
     finally:
         connection.close_if_unusable_or_obsolete()
-    return _answer("migrations", status=503) if behind else _answer("ready")
+    return "migrations" if behind else READY
 
 
 def _answer(word: str, status: int = 200) -> HttpResponse:

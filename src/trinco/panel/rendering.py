@@ -6,7 +6,8 @@ gone is removed.
 
 The database may change between the queries, so their order matters: first the revision, since what is newer than it
 comes once more with the next one; then the domains; then the certificates, since each domain has its own by then.
-The zone is as the process is configured, with the certificate of the reports host added.
+The zone is as the process is configured, with the certificate of the reports host and the account's thumbprint added,
+and without the addresses of edges that are withdrawn (`policies.rotation`).
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from msgspec.structs import replace
 from trinco.core.hosting import Certificate, Change, HostedDomain, Zone
 from trinco.core.names import Domain
 from trinco.core.tlsrpt import record as tlsrpt
+from trinco.panel.certificates.models import AccountKey, Chain, HostCertificate
 from trinco.panel.certificates.models import Certificate as CertificateRow
-from trinco.panel.certificates.models import Chain, HostCertificate
 from trinco.panel.domains.models import HostedDomain as DomainRow
 from trinco.panel.domains.models import Revision, State
 from trinco.panel.domains.services import SERVED
+from trinco.panel.policies import rotation
 
 _CHUNK: Final = 2000
 _STANDING: Final = ("current__body", "current__policy_id", "announced__policy_id", "id_floor")
@@ -78,7 +80,8 @@ def since(zone: Zone, held: int) -> Change:
     rows = _rows(later)
     certificates = _certificates(CertificateRow.objects.everywhere().filter(domain__revision__gt=held))
     changed = tuple(_hosted(rows, certificates, zone))
-    removed = tuple(later.filter(state=State.GONE).order_by("pk").values_list("label", flat=True))
+    gone = later.filter(state=State.GONE, revision__lte=newest)  # what goes later comes with the next one
+    removed = tuple(gone.order_by("pk").values_list("label", flat=True))
     zone = _certified(zone)
     return Change(newest, zone, changed, removed, _chains(changed, zone))
 
@@ -150,8 +153,17 @@ def _certificates(rows: QuerySet[CertificateRow]) -> dict[int, Certificate]:
     return found
 
 
+def zone_now(zone: Zone) -> Zone:
+    """The zone as edges get it with everything else."""
+    return _certified(zone)
+
+
 def _certified(zone: Zone) -> Zone:
-    """The zone with the certificate of its reports host, once there is one."""
+    """The zone as it is now: with the addresses in rotation, what challenges are answered with, and the certificate of
+    its reports host, once there are such."""
+    zone = replace(zone, policy_addresses=rotation.addresses(zone.policy_addresses))
+    thumbprint = AccountKey.objects.values_list("thumbprint", flat=True).first()
+    zone = replace(zone, thumbprint=thumbprint) if thumbprint else zone
     row = HostCertificate.objects.select_related("chain").filter(host=zone.reports_host).first()
     if row is None or row.leaf is None or row.chain is None or row.not_after is None:
         return zone

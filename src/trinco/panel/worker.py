@@ -17,9 +17,13 @@ from django.db import close_old_connections, connections
 
 from trinco.panel import clock
 from trinco.panel.certificates import hosts
+from trinco.panel.certificates.advice import ask_due
+from trinco.panel.certificates.orders import forget
 from trinco.panel.certificates.services import issue_due
 from trinco.panel.checks.services import look_due, probe_due
 from trinco.panel.checks.status import refresh_changed
+from trinco.panel.metrics import Board
+from trinco.panel.policies.rotation import rotate_due
 from trinco.panel.policies.services import announce_due, reissue_due, retire_due
 from trinco.panel.reports.services import digest_due, forward_due, prune_due
 from trinco.panel.reports.summing import sum_due
@@ -42,10 +46,13 @@ class Job:
 
 JOBS: tuple[Job, ...] = (
     Job("announce", announce_due, 0.25),
+    Job("edges", rotate_due, 1.0),
     Job("digest", digest_due, 0.25),
     Job("reissue", reissue_due, 2.0),
     Job("certificates", issue_due, 0.5),
     Job("own certificate", hosts.issue_due, 5.0),
+    Job("renewal advice", ask_due, 5.0),
+    Job("ended orders", forget, 600.0),
     Job("look", look_due, 0.5),
     Job("probe", probe_due, 1.0),
     Job("levels", refresh_changed, 0.5),
@@ -56,9 +63,13 @@ JOBS: tuple[Job, ...] = (
 )
 
 
-def run(stop: threading.Event, jobs: Sequence[Job] = JOBS, patience: float = 3.0) -> None:
-    """Run the jobs until `stop` is set, and then at most `patience` seconds for what they have in hand."""
-    threads = [threading.Thread(target=_keep_doing, args=(job, stop), name=job.name, daemon=True) for job in jobs]
+def run(stop: threading.Event, jobs: Sequence[Job] = JOBS, patience: float = 3.0, board: Board | None = None) -> None:
+    """Run the jobs until `stop` is set, and then at most `patience` seconds for what they have in hand.
+
+    `board` says afterwards, and meanwhile, what they did.
+    """
+    told = board or Board()
+    threads = [threading.Thread(target=_keep_doing, args=(job, stop, told), name=job.name, daemon=True) for job in jobs]
     for thread in threads:
         thread.start()
     stop.wait()
@@ -67,11 +78,11 @@ def run(stop: threading.Event, jobs: Sequence[Job] = JOBS, patience: float = 3.0
         thread.join(max(0.0, deadline - time.monotonic()))
 
 
-def _keep_doing(job: Job, stop: threading.Event) -> None:
+def _keep_doing(job: Job, stop: threading.Event, board: Board) -> None:
     failures = 0
     while not stop.is_set():
         began = time.thread_time()
-        failures = 0 if _done(job) else failures + 1
+        failures = 0 if _done(job, board) else failures + 1
         stop.wait(pause(job.every, failures, time.thread_time() - began))
     connections.close_all()
 
@@ -85,12 +96,13 @@ def pause(every: float, failures: int, busy: float) -> float:
     return max(min(every * (1 << min(failures, 16)), _LONGEST_WAIT), _REST * busy)
 
 
-def _done(job: Job) -> bool:
+def _done(job: Job, board: Board) -> bool:
     """Whether the job could do its work. A crash is one line in the log, and the rows are still due."""
     close_old_connections()
     try:
-        job.work(clock.now())
+        board.done(job.name, job.work(clock.now()))
     except Exception as error:  # noqa: BLE001 - the outermost loop of a job
+        board.failed(job.name)
         _log.error("job failed", job=job.name, error=f"{type(error).__name__}: {error}")
         return False
     return True

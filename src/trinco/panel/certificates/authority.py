@@ -21,6 +21,8 @@ class Issued:
     issuer: str
     not_before: datetime
     not_after: datetime
+    directory: str = ""
+    """URL of the authority's directory; "": the development CA."""
 
 
 class Authority(Protocol):

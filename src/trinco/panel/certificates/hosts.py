@@ -6,6 +6,7 @@ All have one certificate, so that there is one key to seal and one renewal to mi
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -16,77 +17,97 @@ from trinco.config import Config
 from trinco.core.errors import TrincoError
 from trinco.panel.certificates.authority import Authority, Issued
 from trinco.panel.certificates.development import DevelopmentAuthority
+from trinco.panel.certificates.keeping import sealing
 from trinco.panel.certificates.models import Chain, HostCertificate
 from trinco.panel.certificates.terms import Jitter, again_at, renew_due_at
 from trinco.panel.domains.services import next_revision
-from trinco.panel.seal import Seal
 
 _log = structlog.get_logger("trinco.certificates")
 
 
 def names(config: Config) -> tuple[str, ...]:
     """The reports host, then those of its mail hosts that lie in our zone; others have certificates of their own."""
-    mail = sorted({host for _, host in config.reports_mx if _ours(host, str(config.base))})
-    return tuple(dict.fromkeys((config.reports_host, *mail)))
+    return config.zone.own_hosts
 
 
 def issue_due(now: datetime, *, authority: Authority | None = None, jitter: Jitter = random.random) -> int:
     """Get the certificate when there is none, when it is due for renewal, and when the names have changed.
 
-    How many were got. What fails is due again after 1, 10 and 100 minutes, then daily.
+    How many were got. What fails is due again after 1, 10 and 100 minutes, then daily. With an authority in the
+    settings it is ordered there (`queue`), and nothing is done here.
     """
-    wanted = names(settings.CONFIG)
-    if not _due(wanted, now):
+    if authority is None and settings.CONFIG.acme_directory:
         return 0
-    HostCertificate.objects.get_or_create(host=wanted[0], defaults={"names": [], "due_at": now})
-    return _issue(wanted, authority or DevelopmentAuthority.at(settings.DATA, _seal()), now, jitter)
+    wanted = due(now)
+    if not wanted:
+        return 0
+    return _issue(wanted, authority or DevelopmentAuthority.at(settings.DATA, sealing()), now, jitter)
 
 
-def _due(wanted: tuple[str, ...], now: datetime) -> bool:
-    held = HostCertificate.objects.filter(host=wanted[0]).values_list("names", "due_at").first()
-    return held is None or held[0] != list(wanted) or held[1] <= now
-
-
-def _ours(host: str, base: str) -> bool:
-    return host == base or host.endswith(f".{base}")
+def due(now: datetime) -> tuple[str, ...]:
+    """The names of which a certificate is wanted now; none: it is not."""
+    wanted = names(settings.CONFIG)
+    held = HostCertificate.objects.defer("leaf", "sealed_key").filter(host=wanted[0]).first()
+    if held is None or held.names != list(wanted) or held.due_at <= now:
+        return wanted
+    of_the_development_ca = held.issued_at is not None and not held.directory and not held.problem
+    return wanted if settings.CONFIG.acme_directory and of_the_development_ca else ()
 
 
 @transaction.atomic
 def _issue(wanted: tuple[str, ...], authority: Authority, now: datetime, jitter: Jitter) -> int:
     """Get it, unless another worker has it in hand, or had it since."""
-    row = HostCertificate.objects.select_for_update(skip_locked=True).filter(host=wanted[0]).first()
-    if row is None or not _due(wanted, now):
+    row = _row(wanted, now, skip_locked=True)
+    if row is None or not due(now):
         return 0
-    row.names = list(wanted)
     try:
         issued = authority.issue(wanted[0], now, also=wanted[1:])
     except TrincoError as error:
-        _postpone(row, error, now)
+        postpone(wanted, str(error), now)
         return 0
-    _store(row, issued, now, jitter)
+    store(wanted, issued, now, jitter)
     _log.info("certificate issued", host=row.host, issuer=issued.issuer, until=issued.not_after.isoformat())
     return 1
 
 
-def _store(row: HostCertificate, issued: Issued, now: datetime, jitter: Jitter) -> None:
+def _row(wanted: Sequence[str], now: datetime, *, skip_locked: bool = False) -> HostCertificate | None:
+    HostCertificate.objects.get_or_create(host=wanted[0], defaults={"names": [], "due_at": now})
+    return HostCertificate.objects.select_for_update(skip_locked=skip_locked).filter(host=wanted[0]).first()
+
+
+def store(wanted: Sequence[str], issued: Issued, now: datetime, jitter: Jitter, ask_at: datetime | None = None) -> None:
+    """Keep a fresh certificate of these names: the edges get it with the next revision. In a transaction."""
+    row = _row(wanted, now)
+    if row is None:
+        return
+    row.names = list(wanted)
     row.leaf, row.chain = issued.leaf, Chain.of(issued.chain)
-    row.sealed_key = _seal().seal(issued.key, row.host)
-    row.issuer, row.issued_at = issued.issuer, now
+    row.sealed_key = sealing().seal(issued.key, row.host)
+    row.issuer, row.directory, row.issued_at = issued.issuer, issued.directory, now
     row.not_before, row.not_after = issued.not_before, issued.not_after
     row.due_at = renew_due_at(issued.not_before, issued.not_after, jitter())
+    row.ask_due_at, row.window_start, row.window_end = ask_at, None, None
     row.failures, row.problem = 0, ""
     row.save()
     HostCertificate.objects.exclude(pk=row.pk).filter(not_after__lt=now).delete()  # the reports host had another name
     next_revision()
 
 
-def _postpone(row: HostCertificate, error: TrincoError, now: datetime) -> None:
-    row.due_at = again_at(now, row.failures)
+def postpone(wanted: Sequence[str], problem: str, now: datetime) -> None:
+    """A failure: it is tried again after 1, 10 and 100 minutes, then daily. In a transaction."""
+    row = _row(wanted, now)
+    if row is None:
+        return
+    row.names, row.due_at = list(wanted), again_at(now, row.failures)
     row.failures += 1
-    row.problem = str(error)[:255]
+    row.problem = problem[:255]
     row.save(update_fields=["names", "due_at", "failures", "problem"])
     _log.warning("no certificate", host=row.host, problem=row.problem, again=row.due_at.isoformat())
 
 
-def _seal() -> Seal:
-    return Seal.of(settings.SEAL_KEY)
+def hold_back(wanted: Sequence[str], problem: str, until: datetime) -> None:
+    """No failure: the authority wants to be asked later. In a transaction."""
+    row = _row(wanted, until)
+    if row is not None:
+        row.names, row.due_at, row.problem = list(wanted), until, problem[:255]
+        row.save(update_fields=["names", "due_at", "problem"])

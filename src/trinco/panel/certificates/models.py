@@ -1,4 +1,7 @@
-"""Certificates of the policy hosts and of our own. Private keys are stored sealed and leave these tables sealed."""
+"""Certificates of the policy hosts and of our own. Private keys are stored sealed and leave these tables sealed.
+
+Orders at an authority (RFC 8555) are rows too, so that whatever crashes, the next turn of a worker goes on with them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from trinco.panel.accounts.tenancy import TenantManager
@@ -35,7 +39,22 @@ class Chain(models.Model):
         return tuple(map(base64.b64decode, self.certificates))
 
 
-class Certificate(models.Model):
+class Advised(models.Model):
+    """A certificate of whose renewal the authority may have a say (RFC 9773)."""
+
+    directory = models.CharField(max_length=255, default="", db_default="")
+    """URL of the authority's directory; "": the development CA."""
+    ask_due_at = models.DateTimeField(null=True, db_index=True)
+    """When the authority is asked next; None: it has no answer, or never had."""
+    window_start = models.DateTimeField(null=True)
+    window_end = models.DateTimeField(null=True)
+    """The window in which the moment of renewal was chosen."""
+
+    class Meta:
+        abstract = True
+
+
+class Certificate(Advised):
     """A certificate of `mta-sts.<domain>`; the newest `not_after` of a domain is the one served."""
 
     domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="certificates")
@@ -69,7 +88,7 @@ class Attempt(models.Model):
     objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
 
 
-class HostCertificate(models.Model):
+class HostCertificate(Advised):
     """The certificate of hosts of our own, one row for the reports host; the row is there before the certificate is."""
 
     host = models.CharField(max_length=253, unique=True)
@@ -89,3 +108,100 @@ class HostCertificate(models.Model):
     failures = models.PositiveIntegerField(default=0)
     problem = models.CharField(max_length=255, default="")
     """What went wrong the last time; empty: nothing did."""
+
+
+class AccountKey(models.Model):
+    """The key of our accounts at all authorities: one row.
+
+    One key, since its thumbprint is what every edge answers challenges with, whoever asks: a second authority can be
+    turned to without telling the edges first, and while they have no database. What is signed names the URL that it is
+    for (RFC 8555 section 6.4), so that no authority can use it at another.
+    """
+
+    sealed_key = models.BinaryField()
+    thumbprint = models.CharField(max_length=64)
+    revision = models.PositiveBigIntegerField()
+    """Of the Publication, from which on the edges have the thumbprint."""
+    made_at = models.DateTimeField()
+
+
+class Account(models.Model):
+    """Our account at one authority."""
+
+    directory = models.CharField(max_length=255, unique=True)
+    url = models.CharField(max_length=1000, default="")
+    """"": not registered yet."""
+    paused_until = models.DateTimeField(null=True)
+    """The authority is left alone until then."""
+    away_since = models.DateTimeField(null=True)
+    """Since when it does not answer; None: it does."""
+    failures = models.PositiveIntegerField(default=0)
+    """How often it has not answered since."""
+    problem = models.CharField(max_length=255, default="")
+    """What it did in place of an answer."""
+    skew_seconds = models.IntegerField(default=0)
+    """How far ahead of ours its clock is."""
+
+
+class Stage(models.TextChoices):
+    """How far an order is."""
+
+    WANTED = "wanted"
+    """Key and request are made; the authority may or may not have been asked."""
+    PLACED = "placed"
+    """Its URL is known."""
+    TOLD = "told"
+    """The challenges were said to be met."""
+    FINALIZED = "finalized"
+    """The request was handed in, or is about to be."""
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Order(models.Model):
+    """One certificate that is being obtained. Ended orders stay for a while: the authority's limits count them.
+
+    Only one worker moves an order at a time: it takes a lease and the next fence number, and writes nothing once
+    another has taken a later one.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="orders")
+    domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="orders", null=True)
+    """None: for our own hosts."""
+    host = models.CharField(max_length=253)
+    """Under which the key is sealed."""
+    names = models.JSONField()
+    stage = models.CharField(max_length=9, choices=Stage.choices, default=Stage.WANTED)
+    sealed_key = models.BinaryField()
+    """Of the certificate to come; empty once that is stored."""
+    csr = models.BinaryField()
+    """DER: the same each time that it is handed in."""
+    replaces = models.CharField(max_length=255, default="")
+    """Id of the certificate that it comes after (RFC 9773): such orders are not counted by the limits."""
+    revision = models.PositiveBigIntegerField(default=0)
+    """The edges must have this revision before the challenge is said to be met."""
+    url = models.CharField(max_length=1000, default="")
+    created_at = models.DateTimeField()
+    asked_at = models.DateTimeField(null=True, db_index=True)
+    """When the authority was asked for it."""
+    stage_at = models.DateTimeField()
+    """When it came to its stage."""
+    step_at = models.DateTimeField()
+    """When it is looked at next."""
+    lease_until = models.DateTimeField(null=True)
+    fence = models.PositiveIntegerField(default=0)
+    ended_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=255, default="")
+
+    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["host"], condition=Q(ended_at__isnull=True), name="one_pending_order_per_host"
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["step_at"], condition=Q(ended_at__isnull=True), name="orders_to_move"),
+            models.Index(fields=["host", "ended_at"], name="orders_by_host"),
+        ]

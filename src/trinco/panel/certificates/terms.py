@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 Jitter = Callable[[], float]
 """A number from 0 to 1."""
 
+LAST_MOMENT = timedelta(days=1)
+"""Before the end: no authority may put a renewal off longer than that."""
 _WAITS = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100), timedelta(days=1))
 
 
@@ -21,3 +23,9 @@ def renew_due_at(not_before: datetime, not_after: datetime, jitter: float) -> da
 def again_at(now: datetime, failures: int) -> datetime:
     """After so many failures before this one: 1, 10 and 100 minutes, then a day each time."""
     return now + _WAITS[min(failures, len(_WAITS) - 1)]
+
+
+def chosen(start: datetime, end: datetime, not_after: datetime, jitter: float) -> datetime:
+    """A moment in the window that an authority suggests, by chance (RFC 9773 section 4.2), and before the end comes
+    near, whatever it suggests."""
+    return min(start + (end - start) * jitter, not_after - LAST_MOMENT)

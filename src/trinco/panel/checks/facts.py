@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Prefetch, prefetch_related_objects
 
 from trinco.core.mtasts.policy import Mode, uncovered
 from trinco.panel.certificates.models import Certificate
+from trinco.panel.certificates.queue import Expected, estimates
 from trinco.panel.checks.reported import Reported, reported_of
 from trinco.panel.domains.models import HostedDomain, MxSighting, RecordSighting, State
 from trinco.panel.policies.models import EdgeNode, Standing
@@ -40,6 +41,8 @@ class Facts:
     edges: Edges
     uncovered: tuple[str, ...]
     reported: Reported = Reported()  # noqa: RUF009 - a value that never changes
+    expected: Expected | None = None
+    """When its first certificate will be there, where an authority is asked for it."""
 
     @property
     def mode(self) -> Mode:
@@ -74,14 +77,19 @@ def edges_at(now: datetime) -> Edges:
 
 
 def facts_of(domains: Iterable[HostedDomain], now: datetime) -> list[Facts]:
-    """The facts of each, in their order: at most nine queries. What was prefetched with the rows is not read again."""
+    """The facts of each, in their order: at most nine queries, and a few more while first certificates
+    are ordered at an authority. What was prefetched with the rows is not read again."""
     rows = list(domains)
     if not rows:
         return []
     newest = Certificate.objects.everywhere().defer("leaf", "sealed_key").order_by("-not_after")
     prefetch_related_objects(rows, *_WITHIN, Prefetch("certificates", newest))
     edges, reported = edges_at(now), reported_of(rows, now.date())
-    return [_facts(row, edges, reported.get(row.pk, Reported())) for row in rows]
+    bare = [row.pk for row in rows if row.state == State.LIVE and not row.certificates.all()]
+    expected = estimates(bare, now)
+    return [
+        replace(_facts(row, edges, reported.get(row.pk, Reported())), expected=expected.get(row.pk)) for row in rows
+    ]
 
 
 def _facts(row: HostedDomain, edges: Edges, reported: Reported) -> Facts:

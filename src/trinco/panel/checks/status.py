@@ -35,7 +35,8 @@ class Status:
     """The level, and the problem that makes it so.
 
     `problem` is one of the keys below; `hosts` the names that it is about, `record` and `finding` the DNS record,
-    `seen` what stands there instead, `until` the moment that a certificate ends.
+    `seen` what stands there instead, `until` the moment that a certificate ends or is expected, `before` how many other
+    domains get theirs before.
 
     critical or attention: certificate-missing, certificate-expired (until), certificate-renewal (until),
       policy-unserved, record-lost (record, finding, seen), caa-forbids (record, seen), dns-silent (record),
@@ -44,7 +45,7 @@ class Status:
       failed, worst first; seen: the result type that was reported most)
     ready: ready
     setup: record-wrong (record, finding, seen), records-missing (hosts), dns-silent (record), mx-unconfirmed,
-      going-live, certificate-pending, announcing
+      going-live, certificate-pending (until, before), announcing
     ok: enforce, testing, none
     leaving: leaving, gone
     """
@@ -56,6 +57,7 @@ class Status:
     finding: str = ""
     seen: str = ""
     until: datetime | None = field(default=None)
+    before: int = 0
 
 
 def status(domain: HostedDomain, now: datetime) -> Status:
@@ -165,8 +167,13 @@ def _bad(facts: Facts) -> Level:
 def _certificate(facts: Facts, now: datetime) -> Iterator[Status]:
     certificate, since = facts.certificate, facts.domain.verified_at or now
     if certificate is None:
-        late = now - since > PATIENCE
-        yield Status(*((_bad(facts), "certificate-missing") if late else (Level.SETUP, "certificate-pending")))
+        expected = facts.expected
+        if expected is not None and expected.at > now:  # it is not late, its turn has not come
+            yield Status(Level.SETUP, "certificate-pending", until=expected.at, before=expected.before)
+        elif now - since > PATIENCE:
+            yield Status(_bad(facts), "certificate-missing")
+        else:
+            yield Status(Level.SETUP, "certificate-pending")
     elif certificate.not_after <= now:
         yield Status(_bad(facts), "certificate-expired", until=certificate.not_after)
     elif certificate.renew_due_at <= now - _RENEWAL_LATE:

@@ -3,10 +3,16 @@
 An edge is live while its lease runs. A lease that ran out because nobody could reach the database says nothing about
 its edge, which serves on meanwhile: so the gate is shut until some edge has been heard of lately, and the first to be
 heard of gives the others a lease's time to come back (`panel.feeds`). A clock that was set forward is met likewise.
+
+An edge whose lease ran out may still be there, cut off from the database alone. It falls silent when it sees a newer
+revision at one of the others, so past such an edge goes only what they have acknowledged long enough ago
+(`panel.quiet`). So it does past one that lags and was waived (`policies.rotation`). An edge that gave its lease back is
+gone, and nobody minds it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,10 +28,10 @@ CONTACT: Final = timedelta(seconds=3)
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What the live edges have acknowledged."""
+    """What the edges that are awaited have acknowledged; long enough ago, while there are others."""
 
     acknowledged: int
-    """The newest revision that every live edge has; -1 when there is no live edge, or one has none yet."""
+    """The newest revision that every one of them has; -1 when there is none, or one has none yet."""
     failing: frozenset[str]
     """Labels whose policy some live edge could not fetch from itself."""
 
@@ -38,10 +44,17 @@ class Gate:
         return self.acknowledged >= revision
 
 
+def heard_lately(edges: Iterable[EdgeNode], now: datetime) -> bool:
+    """Whether one of the edges has renewed its lease just now: the database can be reached."""
+    return any(edge.live(now) and edge.lease_until - LEASE >= now - CONTACT for edge in edges)
+
+
 def gate(now: datetime) -> Gate:
-    """The gate at this moment. An edge counts as long as its lease runs."""
-    edges = list(EdgeNode.objects.filter(lease_until__gt=now))
-    if not any(edge.lease_until - LEASE >= now - CONTACT for edge in edges):
+    """The gate at this moment. An edge is awaited as long as its lease runs, unless it is waived."""
+    everyone = list(EdgeNode.objects.all())
+    edges = [edge for edge in everyone if edge.live(now) and not edge.waived(now)]
+    if not heard_lately(everyone, now):
         return Gate(-1, frozenset())
-    acknowledged = min((-1 if edge.acknowledged is None else edge.acknowledged for edge in edges), default=-1)
+    words = [edge.acknowledged if len(edges) == len(everyone) else edge.settled for edge in edges]
+    acknowledged = min((-1 if word is None else word for word in words), default=-1)
     return Gate(acknowledged, frozenset(label for edge in edges for label in edge.failing))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from django.db import models
@@ -71,5 +72,34 @@ class EdgeNode(models.Model):
     lease_until = models.DateTimeField()
     acknowledged = models.PositiveBigIntegerField(null=True)
     """The newest revision that this process has seen itself serve; None: none yet."""
+    settled = models.PositiveBigIntegerField(null=True)
+    """The newest one of which an edge without a lease has had time to learn (`panel.quiet`); None: none yet."""
     failing = models.JSONField(default=list)
     """Labels whose policy it could not fetch from itself."""
+    addresses = models.JSONField(default=list, db_default=[])
+    """Those of the policy hosts' addresses that are this edge's own; none: it is never withdrawn."""
+    awaited = models.PositiveBigIntegerField(null=True)
+    """A revision that it has not acknowledged yet; None: it has all."""
+    awaited_since = models.DateTimeField(null=True)
+    withdrawn_at = models.DateTimeField(null=True)
+    """Since when its addresses are out of the zone (`policies.rotation`); None: they are not."""
+    withdrawn_revision = models.PositiveBigIntegerField(null=True)
+    """The revision of the zone without them."""
+    waived_at = models.DateTimeField(null=True)
+    """From when on no announcement waits for it; None: each does, as long as its lease runs."""
+
+    def live(self, now: datetime) -> bool:
+        """Whether its lease runs."""
+        return self.lease_until > now
+
+    def has(self, revision: int) -> bool:
+        """Whether it has acknowledged this revision."""
+        return self.acknowledged is not None and self.acknowledged >= revision
+
+    def lags(self, now: datetime, patience: timedelta) -> bool:
+        """Whether it has owed a revision for longer than this."""
+        return self.awaited_since is not None and now - self.awaited_since > patience
+
+    def waived(self, now: datetime) -> bool:
+        """Whether an announcement goes on without it although its lease runs."""
+        return self.waived_at is not None and self.waived_at <= now

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from trinco.panel.certificates.models import Certificate
+from trinco.panel.certificates.models import Attempt, Certificate
+from trinco.panel.certificates.queue import Expected
+from trinco.panel.web.dates import minute
 from trinco.panel.web.templatetags.trinco import in_days
+
+
+def moment(when: datetime) -> str:
+    """`14:30` within a day, else the date as well."""
+    return f"{when:%H:%M} UTC" if when - timezone.now() < timedelta(days=1) else f"{minute(when)} UTC"
+
+
+def expected_words(at: datetime, before: int) -> str:
+    """`Certificate expected about 14:30 UTC: 812 domains before it`."""
+    words = ngettext(
+        "Certificate expected about %(time)s: %(n)s domain before it",
+        "Certificate expected about %(time)s: %(n)s domains before it",
+        before,
+    )
+    return words % {"time": moment(at), "n": before}
+
 
 SOON = 7
 """Days: renewal has failed for long when so few are left."""
@@ -16,14 +36,24 @@ SOON = 7
 
 @dataclass(frozen=True, slots=True)
 class CertificateView:
-    """The newest certificate, or that there is none."""
+    """The newest certificate, or that there is none. `expected`: when the first one will be there; `attempt`: the last
+    time that one could not be had."""
 
     row: Certificate | None
+    expected: Expected | None = None
+    attempt: Attempt | None = None
 
     @property
     def days(self) -> int | None:
         """Whole days left."""
         return None if self.row is None else (self.row.not_after - timezone.now()).days
+
+    @property
+    def waits(self) -> str:
+        """When the first one is expected; "": at once."""
+        if self.expected is None or self.expected.at <= timezone.now():
+            return ""
+        return expected_words(self.expected.at, self.expected.before)
 
     @property
     def look(self) -> str:

@@ -162,7 +162,7 @@ def domain_view(domain: HostedDomain, current: PolicyVersion) -> DomainView:
         announced=domain.standing.announced,
         records=records.record_rows(domain, facts.records),
         servers=servers.server_rows(facts.mx, current.mx),
-        certificate=CertificateView(facts.certificate),
+        certificate=CertificateView(facts.certificate, facts.expected, getattr(domain, "issuance_attempt", None)),
         gates=gates(facts, now) if ready else (),
         status=status_view(domain, status_of(facts, now)),
         horizon=horizon_of(domain, now),

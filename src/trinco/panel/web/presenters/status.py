@@ -14,6 +14,7 @@ from trinco.panel.checks.status import Status
 from trinco.panel.domains.models import Finding, HostedDomain, Level, Starttls
 from trinco.panel.web.foreign import plain
 from trinco.panel.web.meanings import result_meaning
+from trinco.panel.web.presenters.certificates import expected_words, moment
 from trinco.panel.web.templatetags.trinco import in_days
 
 LOOKS = {
@@ -84,6 +85,16 @@ def _certificate_missing(domain: HostedDomain, _status: Status) -> Saying:
         _("No certificate for the policy host"),
         _("There is no certificate for %s yet") % domain.policy_host,
         _("It takes longer than it should. Without it no sender can fetch the policy; we go on trying."),
+    )
+
+
+def _certificate_pending(_domain: HostedDomain, status: Status) -> Saying:
+    if status.until is None:
+        return _plain(_("Obtaining the certificate"), _("This takes seconds as a rule."))
+    return Saying(
+        _("Certificate expected about %s") % moment(status.until),
+        expected_words(status.until, status.before),
+        _("The certificate authority limits how many are ordered at a time. Nothing is to be done."),
     )
 
 
@@ -255,7 +266,7 @@ SAYINGS: dict[str, Callable[[HostedDomain, Status], Saying]] = {
     "records-missing": lambda _d, _s: _plain(_("Waiting for DNS")),
     "mx-unconfirmed": lambda _d, _s: _plain(_("Confirm the mail servers")),
     "going-live": lambda _d, _s: _plain(_("Going live")),
-    "certificate-pending": lambda _d, _s: _plain(_("Obtaining the certificate"), _("This takes seconds as a rule.")),
+    "certificate-pending": _certificate_pending,
     "announcing": lambda _d, _s: _plain(
         _("Going live"), _("The file goes to every edge first, then DNS announces it.")
     ),

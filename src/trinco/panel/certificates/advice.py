@@ -1,0 +1,119 @@
+"""When an authority wants its certificates renewed (RFC 9773): asked twice a day, or as often as it says."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from trinco.net.acme_words import AcmeFailure, CaUnavailable, Window
+from trinco.panel.certificates import account as accounts
+from trinco.panel.certificates import orders
+from trinco.panel.certificates.account import Site
+from trinco.panel.certificates.models import Account, Advised, Certificate, HostCertificate
+from trinco.panel.certificates.orders import Desk
+from trinco.panel.certificates.terms import Jitter, chosen
+from trinco.panel.domains.services import SERVED
+
+AT_ONCE: Final = 200
+OFTEN: Final = timedelta(hours=12)
+"""Where the authority does not say how often."""
+_SOONEST, _LATEST = timedelta(minutes=1), timedelta(days=1)
+"""Bounds of what it may say (RFC 9773 section 4.3.2)."""
+_AFTER_REFUSAL: Final = timedelta(hours=6)
+"""RFC 9773 section 4.3.3."""
+_log = structlog.get_logger("trinco.certificates")
+
+
+def ask_due(now: datetime, jitter: Jitter = random.random) -> int:
+    """Ask about the certificates whose time has come. How many have another moment of renewal by now."""
+    return ask(orders.desk(now, jitter))
+
+
+def ask(desk: Desk) -> int:
+    """As `ask_due`, at this desk."""
+    moved = 0
+    for site in desk.sites:
+        account = accounts.account_of(site)
+        rows = [] if accounts.paused(account, desk.now) else _due(account, desk.now)
+        moved += _ask(rows, site, account, desk) if rows else 0
+    return moved
+
+
+def _due(account: Account, now: datetime) -> list[Certificate | HostCertificate]:
+    """Never of a certificate that has ended (RFC 9773 section 4.3)."""
+    asked = {"directory": account.directory, "ask_due_at__lte": now, "not_after__gt": now}
+    theirs = Certificate.objects.everywhere().filter(domain__state__in=SERVED, **asked)
+    ours = HostCertificate.objects.filter(leaf__isnull=False, **asked)
+    return [*ours, *theirs.order_by("ask_due_at").defer("sealed_key")[:AT_ONCE]]
+
+
+def _ask(rows: Iterable[Certificate | HostCertificate], site: Site, account: Account, desk: Desk) -> int:
+    """One after the other; what is the same as before is written down for all at once."""
+    moved, same = 0, dict[datetime, list[int]]()
+    try:
+        ca = desk.talks(site, account, desk.now)
+        for row in rows:
+            try:
+                window = ca.window(bytes(row.leaf or b""))
+            except CaUnavailable:
+                raise
+            except AcmeFailure as error:
+                _log.warning("no renewal information", problem=str(error))
+                _again(row, desk.now + _AFTER_REFUSAL)
+                continue
+            if isinstance(row, Certificate) and window and (row.window_start, row.window_end) == _ends(window):
+                same.setdefault(_next(window, desk.now), []).append(row.pk)
+            else:
+                moved += _take(row, window, desk)
+        accounts.answered(account, ca.skew)
+    except CaUnavailable as error:
+        accounts.away(account, error, desk.now)
+    except AcmeFailure as error:
+        _log.warning("no renewal information", problem=str(error))
+        account.paused_until = desk.now + timedelta(hours=1)
+        account.save(update_fields=["paused_until"])
+    for moment, keys in same.items():
+        _unchanged(keys, moment)
+    return moved
+
+
+def _unchanged(keys: Sequence[int], moment: datetime) -> None:
+    Certificate.objects.everywhere().filter(pk__in=keys).update(ask_due_at=moment)
+
+
+def _ends(window: Window) -> tuple[datetime, datetime]:
+    return window.start, window.end
+
+
+def _next(window: Window, now: datetime) -> datetime:
+    wait = OFTEN if window.retry_at is None else window.retry_at - now
+    return now + min(max(wait, _SOONEST), _LATEST)
+
+
+def _again(row: Advised, moment: datetime | None) -> None:
+    row.ask_due_at = moment
+    row.save(update_fields=["ask_due_at"])
+
+
+def _take(row: Certificate | HostCertificate, window: Window | None, desk: Desk) -> int:
+    """A new window, and a moment in it. The same window keeps its moment, or it would be drawn until it is soon."""
+    if window is None:
+        _again(row, None)
+        return 0
+    if (row.window_start, row.window_end) == _ends(window):
+        _again(row, _next(window, desk.now))
+        return 0
+    moment = chosen(*_ends(window), row.not_after or window.end, desk.jitter())
+    row.window_start, row.window_end = _ends(window)
+    row.ask_due_at = _next(window, desk.now)
+    if isinstance(row, Certificate):
+        row.renew_due_at = moment
+    else:
+        row.due_at = moment
+    moment_field = "renew_due_at" if isinstance(row, Certificate) else "due_at"
+    row.save(update_fields=["window_start", "window_end", "ask_due_at", moment_field])
+    return 1

@@ -1,0 +1,65 @@
+"""Certificates into the table, and failures: for whoever obtained one, or did not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from django.conf import settings
+
+from trinco.panel.certificates.authority import Issued
+from trinco.panel.certificates.models import Attempt, Certificate, Chain
+from trinco.panel.certificates.terms import Jitter, again_at, renew_due_at
+from trinco.panel.domains.models import HostedDomain
+from trinco.panel.domains.services import touch
+from trinco.panel.seal import Seal
+
+_log = structlog.get_logger("trinco.certificates")
+
+
+def sealing() -> Seal:
+    """The installation's seal."""
+    return Seal.of(settings.SEAL_KEY)
+
+
+def store(domain: HostedDomain, issued: Issued, now: datetime, jitter: Jitter, ask_at: datetime | None = None) -> None:
+    """Keep a fresh certificate: the edges get it with the next revision. In a transaction that has the domain's row.
+
+    `ask_at`: when the authority is asked for the first time when to renew it.
+    """
+    certificates = Certificate.objects.everywhere().filter(domain=domain)
+    certificates.filter(not_after__lt=now).delete()
+    certificates.filter(not_after__gte=issued.not_after).delete()  # what lives longest is served: this one from now on
+    certificates.update(ask_due_at=None)
+    certificates.create(
+        domain=domain,
+        leaf=issued.leaf,
+        chain=Chain.of(issued.chain),
+        sealed_key=sealing().seal(issued.key, domain.policy_host),
+        issuer=issued.issuer,
+        directory=issued.directory,
+        not_before=issued.not_before,
+        not_after=issued.not_after,
+        issued_at=now,
+        renew_due_at=renew_due_at(issued.not_before, issued.not_after, jitter()),
+        ask_due_at=ask_at,
+    )
+    Attempt.objects.everywhere().filter(domain=domain).delete()
+    touch(domain)
+
+
+def postpone(domain: HostedDomain, problem: str, now: datetime) -> None:
+    """A failure: it is tried again after 1, 10 and 100 minutes, then daily."""
+    attempts = Attempt.objects.everywhere()
+    attempt, _ = attempts.get_or_create(domain=domain, defaults={"due_at": now, "problem": ""})
+    attempt.due_at = again_at(now, attempt.failures)
+    attempt.failures = attempt.failures + 1
+    attempt.problem = problem[:255]
+    attempt.save(update_fields=["failures", "due_at", "problem"])
+    _log.warning("no certificate", domain=domain.name, problem=attempt.problem, again=attempt.due_at.isoformat())
+
+
+def hold_back(domain: HostedDomain, problem: str, until: datetime) -> None:
+    """No failure: the authority wants to be asked later."""
+    attempts = Attempt.objects.everywhere()
+    attempts.update_or_create(domain=domain, defaults={"due_at": until, "problem": problem[:255]})

@@ -1,0 +1,44 @@
+"""What an order is for: the policy host of a domain, or our own hosts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+
+from trinco.panel.certificates import hosts, keeping
+from trinco.panel.certificates.authority import Issued
+from trinco.panel.certificates.models import Order
+from trinco.panel.certificates.terms import Jitter
+from trinco.panel.domains.services import SERVED, locked
+
+
+def wanted(order: Order) -> bool:
+    """Whether what it is for is still served."""
+    if order.domain is None:
+        return bool(order.names == list(hosts.names(settings.CONFIG)))
+    return order.domain.state in SERVED
+
+
+def store(order: Order, issued: Issued, now: datetime, jitter: Jitter, ask_at: datetime | None) -> None:
+    """Keep the certificate. In a transaction."""
+    if order.domain is None:
+        hosts.store(order.names, issued, now, jitter, ask_at)
+    else:
+        keeping.store(locked(order.domain), issued, now, jitter, ask_at)
+
+
+def postpone(order: Order, problem: str, now: datetime) -> None:
+    """It failed: try again later, and later each time."""
+    if order.domain is None:
+        hosts.postpone(order.names, problem, now)
+    else:
+        keeping.postpone(order.domain, problem, now)
+
+
+def hold_back(order: Order, problem: str, until: datetime) -> None:
+    """The authority wants to be asked later."""
+    if order.domain is None:
+        hosts.hold_back(order.names, problem, until)
+    else:
+        keeping.hold_back(order.domain, problem, until)
