@@ -56,7 +56,9 @@ def _organisation(wanted: str) -> Organisation:
     found = [row for row in every if wanted in ("", row.name, str(row.pk))]
     if len(found) == 1:
         return found[0]
-    problem = f"there is no organisation {wanted!a}" if wanted and not found else "it is not clear whose reports they are"
+    problem = (
+        f"there is no organisation {wanted!a}" if wanted and not found else "it is not clear whose reports they are"
+    )
     known = ", ".join(f"{row.pk} ({row.name})" for row in every[:20])
     told = f"say it with --organisation: {known}" if known else "make an account first: trinco user add EMAIL"
     raise orm.ended(f"{problem}; {told}", orm.EXIT_USAGE)
