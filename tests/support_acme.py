@@ -19,6 +19,7 @@ from trinco.panel.certificates.models import Order
 from trinco.panel.certificates.orders import Desk
 
 FIRST, SECOND = "https://first.example/dir", "https://second.example/dir"
+STAGING = "https://staging.example/dir"
 
 
 def nothing(_point: str) -> None:
@@ -45,7 +46,7 @@ class Bureau:
     @property
     def desk(self) -> Desk:
         who = Registration(("mailto:ana@example.com",), self.agreed)
-        sites = tuple(Site(Place(directory), who, self.profile) for directory in self.authorities)
+        sites = tuple(Site(Place(name), who, self.profile, name == STAGING) for name in self.authorities)
         return Desk(self.clock(), sites, self.talks, self.jitter, self.reached)
 
     def turn(self) -> int:

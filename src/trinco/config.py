@@ -84,6 +84,7 @@ class Config:
     acme_eab_key: str
     acme_ca_file: Path | None
     acme_orders: int
+    acme_staging_directory: str
     acme_fallback_directory: str
     acme_fallback_eab_kid: str
     acme_fallback_eab_key: str
@@ -266,6 +267,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "acme_orders", parsing.count, "300", "How many new certificates may be ordered in three hours; not renewals."
+    ),
+    Setting(
+        "acme_staging_directory",
+        parsing.url("https"),
+        "",
+        "Directory URL of the authority's staging environment, where what has failed three times is tried first.",
     ),
     Setting(
         "acme_fallback_directory",

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from tests.fake_ca.authority import DAY, HOUR, Authority, Clock, Habits
-from tests.support_acme import FIRST, SECOND, Bureau, configured
+from tests.support_acme import FIRST, SECOND, STAGING, Bureau, configured
 from tests.support_panel import edge, live, sight
 
 from trinco.net.acme import certificate_id
@@ -85,6 +85,59 @@ class TestPace:
             domain = type(domain).objects.everywhere().get(pk=domain.pk)
         assert ca.refused == {}
         assert Order.objects.everywhere().filter(domain=domain).count() <= 5
+
+
+class TestStaging:
+    """What has failed three times is tried in the staging environment first: failures there count against no limit."""
+
+    @pytest.fixture
+    def staging(self, bureau) -> Authority:
+        return bureau.authorities.setdefault(STAGING, Authority(bureau.clock, "Staging"))
+
+    def failed(self, bureau, ca, times: int) -> None:
+        ca.prove = lambda _host, _token, _print: "no"
+        for _ in range(times):
+            bureau.settle()
+            bureau.settle()  # what staging gave is asked for at once
+            bureau.clock.go(days=1)
+
+    def test_a_name_that_never_failed_is_not(self, ours, bureau, staging):
+        live(ours)
+        assert bureau.settle() == 1
+        assert staging.orders == []
+
+    def test_its_authority_is_not_asked_while_staging_refuses(self, ours, bureau, ca, staging):
+        live(ours)
+        staging.prove = lambda _host, _token, _print: "not there either"
+        self.failed(bureau, ca, 6)
+        assert (len(ca.orders), len(staging.orders)) == (1 + 3, 3)
+
+    def test_what_it_gives_is_not_served_and_the_authority_is_asked_at_once(self, ours, bureau, ca, staging):
+        domain = live(ours)
+        self.failed(bureau, ca, 3)
+        ca.prove = Authority(bureau.clock).prove
+        assert (bureau.settle(), bureau.settle()) == (0, 1)
+        assert current(domain).issuer == ca.title
+        assert [order.names for order in staging.orders] == [(domain.policy_host,)]
+
+    def test_it_is_asked_again_after_each_further_failure(self, ours, bureau, ca, staging):
+        live(ours)
+        self.failed(bureau, ca, 6)
+        assert (len(ca.orders), len(staging.orders)) == (1 + 6, 3)
+
+    def test_one_that_is_away_holds_nothing_up(self, ours, bureau, ca, staging):
+        domain = live(ours)
+        self.failed(bureau, ca, 3)
+        ca.prove, staging.away = Authority(bureau.clock).prove, True
+        for _ in range(8):
+            bureau.settle(3)
+            bureau.clock.go(minutes=30)
+        assert current(domain).issuer == ca.title
+
+    def test_our_own_hosts_are_tried_there_as_well(self, bureau, ca, staging):
+        HostCertificate.objects.update(due_at=bureau.clock())
+        self.failed(bureau, ca, 4)
+        assert [order.names for order in staging.orders] == [tuple(HostCertificate.objects.get().names)]
 
 
 class TestAdvice:

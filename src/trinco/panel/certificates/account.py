@@ -80,6 +80,8 @@ class Site:
     place: Place
     who: Registration
     profile: str = ""
+    rehearsal: bool = False
+    """A staging environment: its certificates are never served. It is asked whether a name would get one."""
 
 
 Opener = Callable[[Site, bytes], Ca]
@@ -87,16 +89,18 @@ Opener = Callable[[Site, bytes], Ca]
 
 
 def sites(config: Config) -> tuple[Site, ...]:
-    """The authorities of an installation: the first, and the second where there is one."""
+    """The authorities of an installation: the first, the second where there is one, and the staging environment."""
     named = (
         (config.acme_directory, config.acme_eab_kid, config.acme_eab_key),
         (config.acme_fallback_directory, config.acme_fallback_eab_kid, config.acme_fallback_eab_key),
+        (config.acme_staging_directory, "", ""),
     )
     return tuple(
         Site(
             Place(directory, config.acme_ca_file),
             Registration(config.acme_contact, config.acme_terms_agreed, Binding(kid, key) if kid else None),
             config.acme_profile,
+            rehearsal=directory == config.acme_staging_directory,
         )
         for directory, kid, key in named
         if directory

@@ -87,7 +87,7 @@ def store(wanted: Sequence[str], issued: Issued, now: datetime, jitter: Jitter, 
     row.not_before, row.not_after = issued.not_before, issued.not_after
     row.due_at = renew_due_at(issued.not_before, issued.not_after, jitter())
     row.ask_due_at, row.window_start, row.window_end = ask_at, None, None
-    row.failures, row.problem = 0, ""
+    row.failures, row.problem, row.rehearsed = 0, "", False
     row.save()
     HostCertificate.objects.exclude(pk=row.pk).filter(not_after__lt=now).delete()  # the reports host had another name
     next_revision()
@@ -100,8 +100,8 @@ def postpone(wanted: Sequence[str], problem: str, now: datetime) -> None:
         return
     row.names, row.due_at = list(wanted), again_at(now, row.failures)
     row.failures += 1
-    row.problem = problem[:255]
-    row.save(update_fields=["names", "due_at", "failures", "problem"])
+    row.problem, row.rehearsed = problem[:255], False
+    row.save(update_fields=["names", "due_at", "failures", "problem", "rehearsed"])
     _log.warning("no certificate", host=row.host, problem=row.problem, again=row.due_at.isoformat())
 
 

@@ -54,8 +54,8 @@ def postpone(domain: HostedDomain, problem: str, now: datetime) -> None:
     attempt, _ = attempts.get_or_create(domain=domain, defaults={"due_at": now, "problem": ""})
     attempt.due_at = again_at(now, attempt.failures)
     attempt.failures = attempt.failures + 1
-    attempt.problem = problem[:255]
-    attempt.save(update_fields=["failures", "due_at", "problem"])
+    attempt.problem, attempt.rehearsed = problem[:255], False
+    attempt.save(update_fields=["failures", "due_at", "problem", "rehearsed"])
     _log.warning("no certificate", domain=domain.name, problem=attempt.problem, again=attempt.due_at.isoformat())
 
 

@@ -84,6 +84,8 @@ class Attempt(models.Model):
     """When it is tried again."""
     problem = models.CharField(max_length=255)
     """What went wrong, for the domain's owner."""
+    rehearsed = models.BooleanField(default=False, db_default=False)
+    """The staging environment has given one since the last failure."""
 
     objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
 
@@ -108,6 +110,8 @@ class HostCertificate(Advised):
     failures = models.PositiveIntegerField(default=0)
     problem = models.CharField(max_length=255, default="")
     """What went wrong the last time; empty: nothing did."""
+    rehearsed = models.BooleanField(default=False, db_default=False)
+    """As of `Attempt`."""
 
 
 class AccountKey(models.Model):

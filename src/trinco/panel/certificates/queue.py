@@ -37,7 +37,7 @@ PENDING: Final = 200
 FAILURES: Final = 5
 """Of one name within an hour, after which it is left alone."""
 TRIES: Final = 3
-"""Failures of one name after which the second authority is asked in turn."""
+"""Failures of one name after which the staging environment is asked first, and the second authority in turn."""
 AWAY: Final = timedelta(hours=1)
 """After which the second authority is asked in place of the first."""
 
@@ -55,7 +55,7 @@ def turn(desk: Desk) -> int:
 
 
 def leave_those_away(desk: Desk) -> None:
-    """An order that the first authority never took is given up when it is away for long and there is a second."""
+    """An order that its authority never took is given up when that is away for long and there is another."""
     if len(desk.sites) > 1:
         lost = Order.objects.everywhere().filter(url="", ended_at__isnull=True, lease_until__isnull=True)
         lost = lost.filter(account__away_since__lte=desk.now - AWAY)
@@ -80,23 +80,30 @@ class Gate:
     desk: Desk
     accounts: tuple[Account, ...]
     """Of the first authority, and of the second where there is one."""
+    staging: Account | None
     free: dict[int, int]
     """By account: new orders that its limit leaves."""
     room: int
 
     @classmethod
     def at(cls, desk: Desk) -> Gate:
-        rows = tuple(accounts.account_of(site) for site in desk.sites)
+        rows = tuple(accounts.account_of(site) for site in desk.sites if not site.rehearsal)
+        staging = next((accounts.account_of(site) for site in desk.sites if site.rehearsal), None)
         room = PENDING - Order.objects.everywhere().filter(ended_at__isnull=True).count()
-        return cls(desk, rows, {row.pk: free(row, desk.now) for row in rows}, max(room, 0))
+        return cls(desk, rows, staging, {row.pk: free(row, desk.now) for row in rows}, max(room, 0))
 
     @property
     def first(self) -> Account:
         return self.accounts[0]
 
-    def choose(self, failures: int) -> Account | None:
-        """The authority to ask for a name that failed so often; None: none can be asked now."""
+    def choose(self, failures: int, *, rehearsed: bool = True) -> Account | None:
+        """The authority to ask for a name that failed so often; None: none can be asked now.
+
+        What keeps failing is tried in the staging environment first, unless that is away: its failures are free.
+        """
         now = self.desk.now
+        if failures >= TRIES and not rehearsed and self.staging and not accounts.paused(self.staging, now):
+            return self.staging
         first, *others = self.accounts
         long_away = first.away_since is not None and first.away_since <= now - AWAY
         if others and (long_away or (failures >= TRIES and failures % 2)) and not accounts.paused(others[0], now):
@@ -105,7 +112,7 @@ class Gate:
 
     def passes(self, account: Account, replaces: str) -> bool:
         """Whether one more order fits the limit; it is counted."""
-        if replaces:
+        if replaces or account == self.staging:
             return True
         self.free[account.pk] -= 1
         return self.free[account.pk] >= 0
@@ -137,7 +144,7 @@ def advised(now: datetime, account: Account) -> QuerySet[HostedDomain]:
 
 def _admit(domain: HostedDomain, gate: Gate) -> bool:
     attempt = Attempt.objects.everywhere().filter(domain=domain).first()
-    account = gate.choose(0 if attempt is None else attempt.failures)
+    account = gate.choose(0) if attempt is None else gate.choose(attempt.failures, rehearsed=attempt.rehearsed)
     if account is None or _failed_too_often(domain.policy_host, gate.desk.now):
         return False
     held = Certificate.objects.everywhere().filter(domain=domain).order_by("-not_after").first()
@@ -155,7 +162,7 @@ def _admit_ours(gate: Gate) -> Iterator[bool]:
     if not names or Order.objects.everywhere().filter(host=names[0], ended_at__isnull=True).exists():
         return
     held = HostCertificate.objects.filter(host=names[0]).first()
-    account = gate.choose(0 if held is None else held.failures)
+    account = gate.choose(0) if held is None else gate.choose(held.failures, rehearsed=held.rehearsed)
     if account is not None and not _failed_too_often(names[0], gate.desk.now):
         replaces = _replaces(held, account) if held and held.names == list(names) else ""
         if gate.passes(account, replaces):

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from trinco.panel.certificates import hosts, keeping
 from trinco.panel.certificates.authority import Issued
-from trinco.panel.certificates.models import Order
+from trinco.panel.certificates.models import Attempt, HostCertificate, Order
 from trinco.panel.certificates.terms import Jitter
 from trinco.panel.domains.services import SERVED, locked
 
@@ -42,3 +42,11 @@ def hold_back(order: Order, problem: str, until: datetime) -> None:
         hosts.hold_back(order.names, problem, until)
     else:
         keeping.hold_back(order.domain, problem, until)
+
+
+def rehearsed(order: Order, now: datetime) -> None:
+    """The staging environment gave one: the authority itself is asked next, at once."""
+    if order.domain is None:
+        HostCertificate.objects.filter(host=order.host).update(rehearsed=True, due_at=now)
+    else:
+        Attempt.objects.everywhere().filter(domain=order.domain).update(rehearsed=True, due_at=now)

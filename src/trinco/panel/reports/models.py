@@ -280,9 +280,9 @@ class Recipient(models.Model):
     """When the question was mailed last; None: not yet."""
     due_at = models.DateTimeField(null=True)
     """Before that the question is not mailed, since the last attempt failed; None: at once."""
-    tries = models.PositiveSmallIntegerField(default=0)
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0)
     """Attempts to mail the question that failed."""
-    unreachable = models.BooleanField(default=False)
+    unreachable = models.BooleanField(default=False, db_default=False)
     """The question was given up: the mail server refused the address, or took nothing for a day."""
     confirmed_at = models.DateTimeField(null=True)
 
