@@ -13,7 +13,7 @@ from tests.fake_ca.authority import Authority, Clock
 from tests.fake_ca.line import Line
 
 from trinco.net.acme_words import Place, Registration
-from trinco.panel.certificates import advice, queue
+from trinco.panel.certificates import advice, events, queue
 from trinco.panel.certificates.account import Ca, Site, Talks
 from trinco.panel.certificates.models import Order
 from trinco.panel.certificates.orders import Desk
@@ -54,6 +54,9 @@ class Bureau:
 
     def ask(self) -> int:
         return advice.ask(self.desk)
+
+    def watch(self) -> int:
+        return events.observe(self.clock(), self.desk.sites)
 
     def settle(self, turns: int = 40) -> int:
         """Turns until nothing is under way, some seconds apart; how many certificates came of it."""

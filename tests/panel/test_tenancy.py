@@ -11,7 +11,10 @@ from trinco.panel.accounts.tenancy import TenantManager, TenantRequired
 from trinco.panel.domains.models import HostedDomain
 
 LABELS = ("accounts", "domains", "policies", "certificates", "checks", "web")
-NO_TENANT = {"User", "Organisation", "Membership", "Revision", "EdgeNode", "Chain", "HostCertificate"}
+NO_TENANT = {
+    *("User", "Organisation", "Membership", "Revision", "EdgeNode", "Chain", "HostCertificate"),
+    *("Account", "AccountKey"),
+}
 """Tables without a tenant's data, or that say themselves who belongs to whom."""
 
 TABLES = [model for label in LABELS for model in apps.get_app_config(label).get_models()]

@@ -98,6 +98,7 @@ class TestRun:
             "own certificate",
             "renewal advice",
             "ended orders",
+            "certificate events",
             "look",
             "probe",
             "levels",

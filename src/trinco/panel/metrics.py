@@ -19,7 +19,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from trinco.panel import clock
-from trinco.panel.certificates.models import Attempt, Certificate, HostCertificate, Order
+from trinco.panel.certificates.models import Attempt, Certificate, Event, EventKind, HostCertificate, Order
 from trinco.panel.domains.models import HostedDomain, Revision
 from trinco.panel.policies.models import EdgeNode, Standing
 from trinco.panel.reports.models import RawReport, RawState
@@ -183,6 +183,19 @@ def _certificates(now: datetime) -> Iterator[Metric]:
     yield _gauge("certificate_orders_pending", "Orders under way at authorities.", pending)
 
 
+def _events(_now: datetime) -> Iterator[Metric]:
+    """Each event once, however many names it touches and however long it lasts."""
+    kinds = Event.objects.everywhere().order_by().values_list("kind")
+    every = dict.fromkeys(EventKind.values, 0)
+    lasting = {**every, **dict(kinds.filter(ended_at__isnull=True).annotate(Count("pk")))}
+    yield _labelled("certificate_events_open", "Events of certificates that last, by kind.", "kind", lasting)
+    opened = {**every, **dict(kinds.annotate(Count("pk")))}
+    family = CounterMetricFamily("trinco_certificate_events", "Events of certificates that began.", labels=["kind"])
+    for kind, number in opened.items():
+        family.add_metric([kind], number)
+    yield family
+
+
 def _between(counts: Mapping[str, Any]) -> dict[str, float]:
     """From how many end before each bound to how many end between two."""
     numbers, before = dict[str, float](), 0
@@ -192,7 +205,7 @@ def _between(counts: Mapping[str, Any]) -> dict[str, float]:
     return {**numbers, "more": counts["all"] - before}
 
 
-_PARTS: Final = (_publication, _edges, _reports, _certificates)
+_PARTS: Final = (_publication, _edges, _reports, _certificates, _events)
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:

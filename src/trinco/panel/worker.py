@@ -18,6 +18,7 @@ from django.db import close_old_connections, connections
 from trinco.panel import clock
 from trinco.panel.certificates import hosts
 from trinco.panel.certificates.advice import ask_due
+from trinco.panel.certificates.events import watch
 from trinco.panel.certificates.orders import forget
 from trinco.panel.certificates.services import issue_due
 from trinco.panel.checks.services import look_due, probe_due
@@ -53,6 +54,7 @@ JOBS: tuple[Job, ...] = (
     Job("own certificate", hosts.issue_due, 5.0),
     Job("renewal advice", ask_due, 5.0),
     Job("ended orders", forget, 600.0),
+    Job("certificate events", watch, 10.0),
     Job("look", look_due, 0.5),
     Job("probe", probe_due, 1.0),
     Job("levels", refresh_changed, 0.5),

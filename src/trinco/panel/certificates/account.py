@@ -179,8 +179,8 @@ def answered(account: Account, skew: timedelta | None) -> None:
     changed = []
     if account.away_since is not None or account.failures:
         _log.info("authority back", directory=account.directory)
-        account.away_since, account.failures, account.problem = None, 0, ""
-        changed += ["away_since", "failures", "problem"]
+        account.away_since, account.failures, account.problem, account.refused = None, 0, "", False
+        changed += ["away_since", "failures", "problem", "refused"]
     seconds = account.skew_seconds if skew is None else round(skew.total_seconds())
     if abs(seconds - account.skew_seconds) > _SKEW_TOLD:
         account.skew_seconds = seconds
@@ -197,10 +197,11 @@ def away(account: Account, error: CaUnavailable, now: datetime) -> datetime:
         _log.warning("authority away", directory=account.directory, problem=str(error))
         account.away_since = now
     wait = min(timedelta(minutes=1) * (1 << min(account.failures, 6)), _LONGEST_PAUSE)
-    wait = _FOR_THE_OPERATOR if isinstance(error, AccountRefused) else wait
+    account.refused = isinstance(error, AccountRefused)
+    wait = _FOR_THE_OPERATOR if account.refused else wait
     said = now if error.retry_at is None else min(error.retry_at, now + timedelta(days=1))
     account.failures += 1
     account.problem = str(error)[:255]
     account.paused_until = max(now + wait, said)
-    account.save(update_fields=["away_since", "failures", "problem", "paused_until"])
+    account.save(update_fields=["away_since", "failures", "problem", "refused", "paused_until"])
     return account.paused_until

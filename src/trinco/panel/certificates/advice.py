@@ -108,6 +108,7 @@ def _take(row: Certificate | HostCertificate, window: Window | None, desk: Desk)
         _again(row, _next(window, desk.now))
         return 0
     moment = chosen(*_ends(window), row.not_after or window.end, desk.jitter())
+    row.hurried_at = desk.now if _hurries(row, window) else row.hurried_at
     row.window_start, row.window_end = _ends(window)
     row.ask_due_at = _next(window, desk.now)
     if isinstance(row, Certificate):
@@ -115,5 +116,14 @@ def _take(row: Certificate | HostCertificate, window: Window | None, desk: Desk)
     else:
         row.due_at = moment
     moment_field = "renew_due_at" if isinstance(row, Certificate) else "due_at"
-    row.save(update_fields=["window_start", "window_end", "ask_due_at", moment_field])
+    row.save(update_fields=["window_start", "window_end", "ask_due_at", "hurried_at", moment_field])
     return 1
+
+
+def _hurries(row: Certificate | HostCertificate, window: Window) -> bool:
+    """Whether it is wanted before a third of its life is over, or before what was said to be its window."""
+    if row.window_start is not None:
+        return window.end < row.window_start
+    if row.not_before is None or row.not_after is None:
+        return False
+    return window.end < row.not_before + (row.not_after - row.not_before) / 3

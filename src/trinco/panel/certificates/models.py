@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from trinco.panel.accounts.tenancy import TenantManager
 from trinco.panel.domains.models import HostedDomain
@@ -49,6 +50,8 @@ class Advised(models.Model):
     window_start = models.DateTimeField(null=True)
     window_end = models.DateTimeField(null=True)
     """The window in which the moment of renewal was chosen."""
+    hurried_at = models.DateTimeField(null=True, db_index=True)
+    """When the authority wanted it renewed long before its time, as it does before it revokes; None: it did not."""
 
     class Meta:
         abstract = True
@@ -145,6 +148,12 @@ class Account(models.Model):
     """What it did in place of an answer."""
     skew_seconds = models.IntegerField(default=0)
     """How far ahead of ours its clock is."""
+    refused = models.BooleanField(default=False, db_default=False)
+    """It is not away: it gives us no account, and the operator must see to it."""
+    limited_until = models.DateTimeField(null=True)
+    """It gives no more of something until then."""
+    limit_problem = models.CharField(max_length=255, default="", db_default="")
+    """What it said of its limit; it may name somebody's domain."""
 
 
 class Stage(models.TextChoices):
@@ -208,4 +217,55 @@ class Order(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["step_at"], condition=Q(ended_at__isnull=True), name="orders_to_move"),
             models.Index(fields=["host", "ended_at"], name="orders_by_host"),
+        ]
+
+
+class EventKind(models.TextChoices):
+    """What may happen to certificates that people should know of."""
+
+    AWAY = "away", _("The authority does not answer")
+    ACCOUNT = "account", _("The authority gives us no account")
+    LIMITED = "limited", _("The authority gives no more for now")
+    REVOKED = "revoked", _("The authority wants certificates renewed early")
+    SECOND = "second", _("The second authority is in use")
+    STAGING = "staging", _("Names are tried in the staging environment first")
+    MANY = "many", _("Many domains get no certificate")
+    OWN = "own", _("The certificate of our own hosts fails")
+    FAILING = "failing", _("No certificate could be had")
+    CAA = "caa", _("CAA forbids the certificate")
+    ENDING = "ending", _("The certificate ends soon")
+
+
+class Event(models.Model):
+    """Something that happens, once, however long it lasts and however many names it touches (`events`)."""
+
+    kind = models.CharField(max_length=8, choices=EventKind.choices)
+    directory = models.CharField(max_length=255, default="")
+    """Of the authority that it is about; "": of none."""
+    domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="certificate_events", null=True)
+    """Whose it is; None: everybody's."""
+    began_at = models.DateTimeField(db_index=True)
+    seen_at = models.DateTimeField()
+    """When it was last seen to last."""
+    ended_at = models.DateTimeField(null=True, db_index=True)
+    count = models.PositiveIntegerField(default=1)
+    """Failures, refusals, or certificates that it was about, as its kind has it."""
+    detail = models.CharField(max_length=255, default="")
+    """What was said. Of those that are everybody's it is the operator's alone: it may name somebody's domain."""
+
+    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
+
+    class Meta:
+        ordering: ClassVar = ["-began_at", "-pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["kind", "directory"],
+                condition=Q(ended_at__isnull=True, domain__isnull=True),
+                name="one_open_event_per_authority",
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "domain"],
+                condition=Q(ended_at__isnull=True, domain__isnull=False),
+                name="one_open_event_per_domain",
+            ),
         ]

@@ -294,7 +294,8 @@ def _wait(order: Order, placed: Placed, desk: Desk) -> None:
 def _hold_back(order: Order, error: RateLimited, desk: Desk) -> None:
     """The authority gives no more for now. An order that it has stays; one that it did not take comes again later."""
     until = error.retry_at or desk.now + timedelta(hours=1)
-    Account.objects.filter(pk=order.account_id).update(paused_until=desk.now + _LIMIT_PAUSE)
+    facts = {"limited_until": until, "limit_problem": str(error)[:255]}
+    Account.objects.filter(pk=order.account_id).update(paused_until=desk.now + _LIMIT_PAUSE, **facts)
     _log.warning("authority limits", host=order.host, problem=str(error), until=until.isoformat())
     if order.url:
         _write(order, step_at=until, lease_until=None, problem=str(error)[:255])
