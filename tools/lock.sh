@@ -12,7 +12,7 @@ if [ -z "$uv" ]; then
 fi
 compile() {
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-        --no-emit-index-url --no-emit-find-links --extra server --extra postgres --extra fast \
+        --no-emit-index-url --no-emit-find-links --extra server --extra postgres --extra fast --extra providers \
         --upgrade "$@"
 }
 compile --group build pyproject.toml -o requirements.lock

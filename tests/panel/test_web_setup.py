@@ -61,6 +61,12 @@ class TestInstructions:
         )
         assert third.startswith('resource "dns_cname_record" "smtp_tls_correio_example" {')
 
+    def test_octodns(self, domain: HostedDomain, person: Client) -> None:
+        text = person.get(f"{SETUP}?as=octodns").context["text"]
+        assert text.startswith(
+            f"_mta-sts:\n  ttl: 3600\n  type: CNAME\n  value: {domain.label}.mta-sts.trinco.example.\n"
+        )
+
     def test_another_form_shows_the_fields(self, person: Client) -> None:
         assert person.get(f"{SETUP}?as=nonsense").context["format"] == "fields"
 

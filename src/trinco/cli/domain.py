@@ -68,7 +68,7 @@ def add(
 def show(name: Name, as_json: Json = False, owner: Owner = "") -> None:
     """Show a domain: state, records, policy, certificate, mail servers."""
     with orm.tables():
-        say(described(_domain(name, owner)), as_json=as_json)
+        say(described(named(name, owner)), as_json=as_json)
 
 
 @group.command("mode")
@@ -82,7 +82,7 @@ def mode(
 ) -> None:
     """Change the mode. `enforce` is refused while an MX that DNS shows is not covered, or while that is not known."""
     with orm.tables(), refused():
-        domain = _domain(name, owner)
+        domain = named(name, owner)
         policy = policies.proposed(domain, wanted)
         policy = Policy(policy.mode, policy.mx, max_age or policy.max_age)
         try:
@@ -96,7 +96,7 @@ def mode(
 def remove(name: Name, as_json: Json = False, owner: Owner = "") -> None:
     """Remove a domain. One that is served begins to leave: `mode: none` until no sender holds an older policy."""
     with orm.tables(), refused():
-        domain = _domain(name, owner)
+        domain = named(name, owner)
         if domain.state == State.SETUP:
             domains.remove_unverified(domain=domain, actor=CLI)
         elif domain.state == State.LIVE:
@@ -129,7 +129,8 @@ def _seen(domain: HostedDomain, *, needed: bool) -> tuple[str, ...]:
     return seen
 
 
-def _domain(name: str, owner: str) -> HostedDomain:
+def named(name: str, owner: str) -> HostedDomain:
+    """The domain of that name that is meant; Exit 2 when it is none of ours or not clear whose."""
     wanted = Domain.parse(name)
     rows = HostedDomain.objects.of(_organisation(owner)) if owner else HostedDomain.objects.everywhere()
     found = list(rows.filter(name=str(wanted)).exclude(state=State.GONE))

@@ -53,6 +53,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("backup", "trinco.cli.backup", "Write the tables to one file, the keys to another.", _RUN, server=True),
     Command("restore", "trinco.cli.restore", "Put a backup in place.", _RUN, server=True),
     Command("domain", "trinco.cli.domain", "List, add, show, change and remove domains.", _MANAGE, server=True),
+    Command("records", "trinco.cli.records", "Print the DNS records of a domain's owner.", _MANAGE, server=True),
     Command("edges", "trinco.cli.edges", "List the edges; go on without one that lags.", _MANAGE, server=True),
     Command("user", "trinco.cli.user", "Manage the people who may sign in.", _MANAGE, server=True),
 )

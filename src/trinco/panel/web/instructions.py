@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from trinco.panel.domains.models import HostedDomain, RecordName
 
 TTL = 3600
-"""Seconds, in the zone file and in Terraform: the records never change, so a longer one does no harm."""
+"""Seconds, in every form that has one: the records never change, so a longer one does no harm."""
 
 PARTS = {RecordName.MTA_STS: "policy", RecordName.STS_TXT: "mta-sts", RecordName.TLSRPT_TXT: "tlsrpt"}
 """The branch of our zone that each record points into (DESIGN section 4)."""
@@ -60,6 +61,16 @@ def zone_file(domain: HostedDomain) -> str:
 def terraform(domain: HostedDomain) -> str:
     """One block per record for the `dns` provider (RFC 2136 updates), easy to adapt to another provider."""
     return "\n".join(_block(each) for each in instructions(domain))
+
+
+def octodns(domain: HostedDomain) -> str:
+    """What is added to the domain's YAML file of octoDNS, whose keys stand in order."""
+    entries = sorted((each.name, each.target) for each in instructions(domain))
+    return "".join(f"{name}:\n  ttl: {TTL}\n  type: CNAME\n  value: {target}.\n" for name, target in entries)
+
+
+TEXTS: dict[str, Callable[[HostedDomain], str]] = {"zone": zone_file, "terraform": terraform, "octodns": octodns}
+"""The forms that are one text."""
 
 
 def _block(each: Instruction) -> str:

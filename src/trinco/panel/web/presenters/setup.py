@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.web.presenters.records import RecordRow, found, record_rows
 
-FORMATS = (("fields", _("Fields")), ("zone", _("Zone file")), ("terraform", "Terraform"))
+FORMATS = (("fields", _("Fields")), ("zone", _("Zone file")), ("terraform", "Terraform"), ("octodns", "octoDNS"))
 METER = 120
 """Pixels of the progress bar."""
 

@@ -10,21 +10,20 @@ from trinco.core.names import Domain
 from trinco.panel.checks.services import watch
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies.proposals import mx_hosts
-from trinco.panel.web import confirming, instructions
+from trinco.panel.web import confirming
 from trinco.panel.web.access import MemberRequest, domain_of, editor, member
 from trinco.panel.web.forms import MxForm
+from trinco.panel.web.instructions import TEXTS
 from trinco.panel.web.presenters.setup import FORMATS, setup_view
 
 STOP_POLLING = 286
 """htmx's status for: this was the last answer that you need."""
 
-TEXTS = {"zone": instructions.zone_file, "terraform": instructions.terraform}
-
 
 @require_GET
 @member
 def show(request: MemberRequest, name: Domain) -> HttpResponse:
-    """The whole page; `?as=zone` and `?as=terraform` show the records in another form."""
+    """The whole page; `?as=zone`, `?as=terraform` and `?as=octodns` show the records in another form."""
     domain = domain_of(request, name)
     chosen = request.GET.get("as", "fields")
     text = TEXTS[chosen](domain) if chosen in TEXTS else ""
