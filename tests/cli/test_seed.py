@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from trinco.cli import prepare, seed
 from trinco.cli.place import Login
 from trinco.config import Config
-from trinco.panel.accounts.models import AuditEntry, Membership, Organisation, Role, User
+from trinco.panel.accounts.models import AuditEntry, AuditHead, Membership, Organisation, Role, User
 from trinco.panel.accounts.services import create_account
 from trinco.panel.certificates.models import Certificate
 from trinco.panel.certificates.services import development_root
@@ -175,6 +176,8 @@ class TestAgain:
         seed.seed(config)
         for model in (Standing, PolicyVersion, HostedDomain):
             model.objects.everywhere().all().delete()
+        QuerySet(AuditEntry).delete()
+        AuditHead.objects.all().delete()
         Organisation.objects.all().delete()
         User.objects.all().delete()
         seed.seed(config)

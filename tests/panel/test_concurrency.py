@@ -10,6 +10,8 @@ from django.utils import timezone
 from tests.support_panel import ANA, announced, edge, hosted, live, organisation, sight, standing, versions
 
 from trinco.core.mtasts.policy import Mode, Policy
+from trinco.panel.accounts import audit
+from trinco.panel.accounts.services import record
 from trinco.panel.certificates.models import Certificate
 from trinco.panel.certificates.services import issue_due
 from trinco.panel.domains import services as domains
@@ -194,3 +196,20 @@ class TestRevision:
         held = {pk for pk, revision in seen if revision == last[pk]}
         late = {pk for pk, revision in last.items() if revision > results[0]}
         assert held | late == set(last)
+
+
+class TestLog:
+    """Two who write at once come one after the other in the chain."""
+
+    def test_the_chain_stays_whole(self):
+        ours, theirs = organisation(), organisation("rui@example.net")
+
+        def deed(number):
+            whose = (ours, theirs)[number % 2]
+            return lambda: [
+                record(organisation=whose, actor=ANA, action="domain.added", subject=f"{number}.example")
+                for _ in range(5)
+            ]
+
+        together(*(deed(number) for number in range(8)))
+        assert [(audit.verify(each).lines, audit.verify(each).broken) for each in (ours, theirs)] == [(20, None)] * 2

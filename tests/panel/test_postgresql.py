@@ -12,6 +12,7 @@ from tests.support_postgres import server
 
 HERE = Path(__file__).parent
 AGAIN = [
+    "test_audit.py",
     "test_charts.py",
     "test_certificates_orders.py",
     "test_certificates_queue.py",

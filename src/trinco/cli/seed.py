@@ -15,6 +15,7 @@ from trinco.cli.place import Login
 from trinco.config import Config
 from trinco.core.mtasts.ids import policy_id
 from trinco.core.mtasts.policy import Mode, Policy
+from trinco.panel.accounts import audit
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.models import AuditEntry, Organisation, User
 from trinco.panel.accounts.services import create_account, membership_of
@@ -51,6 +52,14 @@ def seed(settings: Config) -> Login:
 
 @transaction.atomic
 def _first_day() -> User:
+    """The lines of the log go into their chain once they are dated."""
+    with audit.loosely():
+        user = _lived()
+    audit.take_in(membership_of(user).organisation.pk)
+    return user
+
+
+def _lived() -> User:
     user = create_account(email=EMAIL, password=PASSWORD)
     User.objects.filter(pk=user.pk).update(name="Ana")
     organisation = membership_of(user).organisation
@@ -139,12 +148,12 @@ def _date_log(domain: HostedDomain) -> None:
     dated = PolicyVersion.objects.everywhere().filter(domain=domain).order_by("number")
     versions = list(dated.values_list("created_at", "policy_id"))
     published = iter(zip(versions, [None, *versions], strict=False))
-    for entry in AuditEntry.objects.everywhere().filter(subject=domain.name).order_by("id"):
+    for entry in AuditEntry.objects.loose().filter(subject=domain.name).order_by("id"):
         entry.at = versions[0][0]
         if "id" in entry.after:
             (entry.at, entry.after["id"]), before = next(published)
             entry.before = {**entry.before, "id": before[1]} if before else {}
-        AuditEntry.objects.everywhere().filter(pk=entry.pk).update(at=entry.at, before=entry.before, after=entry.after)
+        AuditEntry.objects.loose().filter(pk=entry.pk).update(at=entry.at, before=entry.before, after=entry.after)
 
 
 def _complete(world: World, settings: Config, organisation: Organisation) -> None:

@@ -11,10 +11,15 @@ from django.http import HttpRequest
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`name` is a person's e-mail address, or `cli`, or `trinco`; `source` the address that the request came from."""
+    """`name` is a person's e-mail address, or `cli`, or `trinco`; `source` the address that the request came from.
+
+    `provider`: as whose staff the person acts in a client's organisation; `token`: the prefix of the key that was used.
+    """
 
     name: str
     source: str = ""
+    provider: str = ""
+    token: str = ""
 
 
 CLI = Actor("cli")
@@ -22,8 +27,12 @@ TRINCO = Actor("trinco")
 
 
 def of(request: HttpRequest) -> Actor:
-    """The signed-in person behind a request."""
-    return Actor(request.user.get_username(), client_address(request))
+    """The person behind a request: signed in, or by a token."""
+    access = getattr(request, "membership", None) or getattr(request, "auth", None)
+    if access is None:
+        return Actor(request.user.get_username(), client_address(request))
+    provider = access.provider.name if access.provider else ""
+    return Actor(access.user.get_username(), client_address(request), provider, access.token)
 
 
 def client_address(request: HttpRequest) -> str:

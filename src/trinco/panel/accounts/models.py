@@ -10,7 +10,21 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from trinco.panel.accounts.append_only import AppendOnly, AppendOnlyManager
+from trinco.panel.accounts.roles import Deed, Role, may
 from trinco.panel.accounts.tenancy import TenantManager
+
+__all__ = [
+    "ApiToken",
+    "AuditEntry",
+    "AuditHead",
+    "Invitation",
+    "Membership",
+    "Organisation",
+    "Role",
+    "TokenScope",
+    "User",
+]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -42,22 +56,17 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Organisation(models.Model):
-    """A tenant. To begin with each account has one of its own."""
+    """A tenant. To begin with each account has one of its own; a provider has clients besides, which have none."""
 
     name = models.CharField(max_length=120)
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="clients")
+    """The provider whose client this is."""
+    mfa_required = models.BooleanField(default=False, db_default=False)
+    """Its people need a second factor before they see anything."""
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
         return self.name
-
-
-class Role(models.TextChoices):
-    """A viewer sees, an editor changes domains and policies as well, admin and owner manage people too."""
-
-    OWNER = "owner", _("Owner")
-    ADMIN = "admin", _("Admin")
-    EDITOR = "editor", _("Editor")
-    VIEWER = "viewer", _("Viewer")
 
 
 class Membership(models.Model):
@@ -72,12 +81,12 @@ class Membership(models.Model):
 
     @property
     def may_edit(self) -> bool:
-        return self.role in (Role.OWNER, Role.ADMIN, Role.EDITOR)
+        return may(self.role, Deed.DOMAINS_WRITE)
 
     @property
     def may_manage(self) -> bool:
         """Whether the person looks after the others and what they may do."""
-        return self.role in (Role.OWNER, Role.ADMIN)
+        return may(self.role, Deed.PEOPLE_MANAGE)
 
 
 class TokenScope(models.TextChoices):
@@ -113,12 +122,16 @@ class ApiToken(models.Model):
 class AuditEntry(models.Model):
     """One deed. Append-only: written by services in the transaction of the deed, never changed, outlives its actor."""
 
-    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+")
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField(default=timezone.now, db_index=True)
     actor = models.CharField(max_length=254)
     """The person's e-mail address, or `cli`, or `trinco` for what the worker does by itself."""
     source = models.CharField(max_length=64, blank=True)
     """Address the request came from."""
+    provider = models.CharField(max_length=120, blank=True, default="", db_default="")
+    """The name of the provider as whose staff the person acted."""
+    token = models.CharField(max_length=20, blank=True, default="", db_default="")
+    """The prefix of the token by which it was done."""
     action = models.CharField(max_length=40)
     """A dotted word, e.g. `policy.published`, `policy.undone`, `domain.added`, `domain.left`, `domain.verified`."""
     subject = models.CharField(max_length=254)
@@ -127,8 +140,52 @@ class AuditEntry(models.Model):
     after = models.JSONField(default=dict)
     override = models.BooleanField(default=False)
     """The person went on although a check had refused the deed."""
+    number = models.BigIntegerField(null=True)
+    """Its place in the organisation's chain, from 1; None: not taken in yet (the version of before wrote it)."""
+    previous = models.CharField(max_length=64, blank=True, default="", db_default="")
+    """The digest of the line before."""
+    digest = models.CharField(max_length=64, blank=True, default="", db_default="")
+    """`chain.digest` of this line."""
+
+    objects: ClassVar[AppendOnlyManager[Self]] = AppendOnlyManager()
+
+    class Meta:
+        ordering: ClassVar = ["-at", "-id"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["organisation", "number"], name="one_line_each")]
+
+    def save(self, *args: Any, **options: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnly(str(self.pk))
+        super().save(*args, **options)
+
+    def delete(self, *_args: Any, **_options: Any) -> tuple[int, dict[str, int]]:
+        raise AppendOnly(str(self.pk))
+
+
+class AuditHead(models.Model):
+    """The end of an organisation's chain: whoever appends holds this row."""
+
+    organisation = models.OneToOneField(Organisation, on_delete=models.PROTECT, related_name="+")
+    number = models.BigIntegerField(default=0)
+    digest = models.CharField(max_length=64, blank=True, default="")
+
+
+class Invitation(models.Model):
+    """An address that is asked to join an organisation. The link's token is mailed once and never kept."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="+")
+    email = models.EmailField(_("e-mail address"))
+    role = models.CharField(max_length=8, choices=Role.choices)
+    digest = models.CharField(max_length=64, unique=True)
+    """SHA-256 of the token in hex."""
+    invited_by = models.CharField(max_length=254)
+    language = models.CharField(max_length=10, default="en")
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
 
     objects: ClassVar[TenantManager[Self]] = TenantManager()
 
     class Meta:
-        ordering: ClassVar = ["-at", "-id"]
+        ordering: ClassVar = ["email"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["organisation", "email"], name="one_invitation_each")]

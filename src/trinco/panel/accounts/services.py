@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
+from trinco.panel.accounts import audit
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.errors import AccountExists, EmailSyntaxError, NoMembership
 from trinco.panel.accounts.models import AuditEntry, Membership, Organisation, Role, User
@@ -35,14 +36,13 @@ def entry(
     *, organisation: Organisation, actor: Actor, action: str, subject: str, **details: Unpack[Details]
 ) -> AuditEntry:
     """An audit line for `record_all`."""
-    return AuditEntry(
-        organisation=organisation, actor=actor.name, source=actor.source, action=action, subject=subject, **details
-    )
+    who = {"actor": actor.name, "source": actor.source, "provider": actor.provider, "token": actor.token}
+    return AuditEntry(organisation=organisation, **who, action=action, subject=subject, **details)
 
 
 def record_all(lines: Sequence[AuditEntry]) -> list[AuditEntry]:
     """Write many audit lines, in the transaction of the deeds that they tell of."""
-    return AuditEntry.objects.everywhere().bulk_create(lines)
+    return audit.append(lines)
 
 
 def create_account(*, email: str, password: str | None, organisation: Organisation | None = None) -> User:

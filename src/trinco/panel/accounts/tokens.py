@@ -16,9 +16,11 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from trinco.panel.accounts.access import Access, access_to, by_token
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.errors import TooManyTokens
-from trinco.panel.accounts.models import ApiToken, Membership, User
+from trinco.panel.accounts.models import ApiToken, Membership, TokenScope, User
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.accounts.services import record
 
 MARK = "trinco_"
@@ -27,6 +29,8 @@ LIFETIMES = (30, 90, 365)
 LIFETIME = 365
 MAX_TOKENS = 50
 """Usable ones of one person."""
+SCOPES = {TokenScope.READ: frozenset({Deed.READ})}
+"""What a token's scope leaves of its person's role."""
 _PREFIX_LENGTH = len(MARK) + 8
 _KEY_LENGTH = _PREFIX_LENGTH + 32
 _NOTED = timedelta(minutes=1)
@@ -34,7 +38,7 @@ _NOTED = timedelta(minutes=1)
 _NO_DIGEST = hashlib.sha256(secrets.token_bytes(32)).hexdigest()
 
 
-def seen_by(membership: Membership) -> QuerySet[ApiToken]:
+def seen_by(membership: Access) -> QuerySet[ApiToken]:
     """A person's own tokens; whoever looks after the organisation sees everybody's."""
     tokens = ApiToken.objects.of(membership.organisation).select_related("user")
     return tokens if membership.may_manage else tokens.filter(user=membership.user_id)
@@ -46,7 +50,7 @@ def usable(tokens: QuerySet[ApiToken], now: datetime) -> QuerySet[ApiToken]:
 
 
 @transaction.atomic
-def create_token(*, membership: Membership, name: str, days: int, actor: Actor) -> tuple[ApiToken, str]:
+def create_token(*, membership: Membership | Access, name: str, days: int, actor: Actor) -> tuple[ApiToken, str]:
     """A token of this person in this organisation, and its key, which is told nowhere else. Raises TooManyTokens."""
     now = timezone.now()
     # The person's row is the lock: of two requests at once the second counts what the first has made.
@@ -75,22 +79,23 @@ def revoke_token(*, token: ApiToken, actor: Actor) -> None:
     token.refresh_from_db()
 
 
-def member_by(key: str, now: datetime) -> Membership | None:
+def member_by(key: str, now: datetime) -> Access | None:
     """As whom a program with this key acts; None: the key is unknown, revoked or expired, or its person has left.
 
-    Two queries, and once a minute a third that notes the use. What is compared takes as long for a wrong key as for
+    Three queries, and once a minute a third that notes the use. What is compared takes as long for a wrong key as for
     the right one.
     """
     if len(key) != _KEY_LENGTH or not key.startswith(MARK) or not key.isascii():
         return None
-    token = usable(ApiToken.objects.everywhere(), now).filter(prefix=key[:_PREFIX_LENGTH]).first()
+    tokens = ApiToken.objects.everywhere().select_related("user").filter(user__is_active=True)
+    token = usable(tokens, now).filter(prefix=key[:_PREFIX_LENGTH]).first()
     if not hmac.compare_digest(_digest(key), token.digest if token else _NO_DIGEST) or token is None:
         return None
-    members = Membership.objects.select_related("organisation", "user").filter(user__is_active=True)
-    membership = members.filter(user=token.user_id, organisation=token.organisation_id).first()
-    if membership is not None:
-        _note_use(token, now)
-    return membership
+    access = access_to(token.user, token.organisation_id)
+    if access is None:
+        return None
+    _note_use(token, now)
+    return by_token(access, token.prefix, SCOPES[TokenScope(token.scope)])
 
 
 def _note_use(token: ApiToken, now: datetime) -> None:

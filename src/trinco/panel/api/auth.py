@@ -1,17 +1,24 @@
-"""Who asks: a program with a token, or a person who is signed in. Both read what the person may see."""
+"""Who asks, and what the operation does: a program with a token, or a person who is signed in.
+
+Each operation names its deed, `auth=needs(Deed.READ)`. One that names none is refused to everybody.
+"""
 
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import cast
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security import APIKeyCookie, HttpBearer
 
+from trinco.panel import mounts
+from trinco.panel.accounts import mfa
+from trinco.panel.accounts.access import Access, access_to, first_access
 from trinco.panel.accounts.errors import NoMembership
-from trinco.panel.accounts.models import Membership, User
-from trinco.panel.accounts.services import membership_of
+from trinco.panel.accounts.models import User
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.accounts.tokens import member_by
 from trinco.panel.api.problems import SENTENCES, Problem
 
@@ -19,28 +26,59 @@ from trinco.panel.api.problems import SENTENCES, Problem
 class Token(HttpBearer):
     """`Authorization: Bearer trinco_…`. A request that has this header is never taken for the session's."""
 
-    def authenticate(self, _request: HttpRequest, token: str) -> Membership | None:
-        return member_by(token.strip(), timezone.now())
+    def __init__(self, deed: Deed | None) -> None:
+        super().__init__()
+        self.deed = deed
+
+    def authenticate(self, _request: HttpRequest, token: str) -> Access | None:
+        access = member_by(token.strip(), timezone.now())
+        return access and _allowed(access, self.deed)
 
 
 class Session(APIKeyCookie):
-    """The cookie of a member who is signed in. Every operation reads, so that no form token is needed."""
+    """The cookie of a member who is signed in; what changes something needs the form token as well."""
 
     param_name = settings.SESSION_COOKIE_NAME
 
-    def __init__(self) -> None:
-        super().__init__(csrf=False)
+    def __init__(self, deed: Deed | None) -> None:
+        super().__init__(csrf=deed is not Deed.READ)
+        self.deed = deed
 
-    def authenticate(self, request: HttpRequest, _key: str | None) -> Membership | None:
+    def authenticate(self, request: HttpRequest, _key: str | None) -> Access | None:
         if "Authorization" in request.headers or not isinstance(request.user, User):
             return None
-        try:
-            return membership_of(request.user)
-        except NoMembership:
-            raise Problem(HTTPStatus.FORBIDDEN, SENTENCES[HTTPStatus.FORBIDDEN]) from None
+        access = _acting(request, request.user)
+        if mfa.missing(request.user, access):
+            raise Problem(HTTPStatus.FORBIDDEN, NO_FACTOR)
+        return _allowed(access, self.deed)
 
 
-def caller(request: HttpRequest) -> Membership:
-    """The member on whose behalf an operation runs."""
-    membership: Membership = request.auth  # type: ignore[attr-defined]
-    return membership
+NO_FACTOR = "Your organisation wants a second factor: set one up in the panel."
+NOT_ALLOWED = "Your role, or the token's scope, does not allow this."
+
+
+def needs(deed: Deed | None) -> list[Token | Session]:
+    """What an operation asks of its caller."""
+    return [Token(deed), Session(deed)]
+
+
+def _acting(request: HttpRequest, user: User) -> Access:
+    named = mounts.named(request)
+    try:
+        access = first_access(user) if named is None else access_to(user, named)
+    except NoMembership:
+        raise Problem(HTTPStatus.FORBIDDEN, SENTENCES[HTTPStatus.FORBIDDEN]) from None
+    if access is None:
+        raise Problem(HTTPStatus.NOT_FOUND, SENTENCES[HTTPStatus.NOT_FOUND])
+    return access
+
+
+def _allowed(access: Access, deed: Deed | None) -> Access:
+    if deed is None or not access.may(deed):
+        raise Problem(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
+    return access
+
+
+def caller(request: HttpRequest) -> Access:
+    """As what an operation runs."""
+    return cast(Access, request.auth)  # type: ignore[attr-defined]

@@ -11,8 +11,9 @@ from ninja import Query, Router
 
 from trinco.core.errors import DomainSyntaxError
 from trinco.core.names import Domain
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import schemas
-from trinco.panel.api.auth import caller
+from trinco.panel.api.auth import caller, needs
 from trinco.panel.api.parameters import PageParameters, bad, known, limit_of
 from trinco.panel.domains.models import HostedDomain, Level, State
 from trinco.panel.reports.asked import BadParameter
@@ -20,7 +21,7 @@ from trinco.panel.reports.asked import BadParameter
 router = Router(tags=["domains"], by_alias=True)
 
 
-@router.get("", response=schemas.told(schemas.DomainsOut), summary="Domains")
+@router.get("", auth=needs(Deed.READ), response=schemas.told(schemas.DomainsOut), summary="Domains")
 def domains(request: HttpRequest, asked: Query[PageParameters]) -> dict[str, Any]:  # noqa: ARG001
     """Your hosted domains by name, in pages."""
     known(request, PageParameters.model_fields)

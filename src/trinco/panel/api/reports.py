@@ -10,8 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import schemas
-from trinco.panel.api.auth import caller
+from trinco.panel.api.auth import caller, needs
 from trinco.panel.api.parameters import (
     DetailParameters,
     PageParameters,
@@ -37,31 +38,33 @@ REMOVED = "The report as it came was removed: your organisation keeps it no long
 Answer = dict[str, Any]
 
 
-@router.get("/by-result", response=told(schemas.ByResultOut), summary="Failures by result type")
+@router.get("/by-result", auth=needs(Deed.READ), response=told(schemas.ByResultOut), summary="Failures by result type")
 def by_result(request: HttpRequest, asked: Query[ScopeParameters]) -> Answer:  # noqa: ARG001 - for the description
     """What failed, under which policy type, at which mail servers; worst first."""
     return _table(request, "by-result")
 
 
-@router.get("/by-source", response=told(schemas.BySourceOut), summary="Sessions by sending source")
+@router.get(
+    "/by-source", auth=needs(Deed.READ), response=told(schemas.BySourceOut), summary="Sessions by sending source"
+)
 def by_source(request: HttpRequest, asked: Query[ScopeParameters]) -> Answer:  # noqa: ARG001
     """Who reported how much, and which policy they apply."""
     return _table(request, "by-source")
 
 
-@router.get("/by-day", response=told(schemas.ByDayOut), summary="Sessions by day")
+@router.get("/by-day", auth=needs(Deed.READ), response=told(schemas.ByDayOut), summary="Sessions by day")
 def by_day(request: HttpRequest, asked: Query[ScopeParameters]) -> Answer:  # noqa: ARG001
     """Every day of the range."""
     return _table(request, "by-day")
 
 
-@router.get("/by-mx", response=told(schemas.ByMxOut), summary="Failures by mail server")
+@router.get("/by-mx", auth=needs(Deed.READ), response=told(schemas.ByMxOut), summary="Failures by mail server")
 def by_mx(request: HttpRequest, asked: Query[ScopeParameters]) -> Answer:  # noqa: ARG001
     """Which mail server failed how often, and how."""
     return _table(request, "by-mx")
 
 
-@router.get("/details", response=told(schemas.DetailsOut), summary="Failure details")
+@router.get("/details", auth=needs(Deed.READ), response=told(schemas.DetailsOut), summary="Failure details")
 def details(request: HttpRequest, asked: Query[DetailParameters]) -> Answer:  # noqa: ARG001
     """Single failure details, those that say the same added up. Of many, the newest days alone."""
     return _table(request, "details", Wanted.names())
@@ -72,7 +75,7 @@ def _table(request: HttpRequest, kind: str, more: Iterable[str] = ()) -> Answer:
     return {**exports.facts(kind, scope), "rows": list(exports.KINDS[kind].rows(scope, wanted_of(request)))}
 
 
-@router.get("", response=told(schemas.ReportsOut), summary="Reports")
+@router.get("", auth=needs(Deed.READ), response=told(schemas.ReportsOut), summary="Reports")
 def reports(request: HttpRequest, asked: Query[ReportParameters]) -> Answer:  # noqa: ARG001
     """The reports that are counted, or with `trust=all` every one, in pages."""
     scope = scope_of(request, caller(request).organisation, PageParameters.model_fields)
@@ -82,7 +85,7 @@ def reports(request: HttpRequest, asked: Query[ReportParameters]) -> Answer:  # 
     return {**exports.facts("reports", scope), "rows": list(map(exports.report, found[:limit])), "next": following}
 
 
-@router.get("/{int:pk}", response=told(schemas.ReportOut), summary="One report")
+@router.get("/{int:pk}", auth=needs(Deed.READ), response=told(schemas.ReportOut), summary="One report")
 def report(request: HttpRequest, pk: int) -> Answer:
     """All its policies and failure details."""
     known(request, ())
@@ -91,7 +94,12 @@ def report(request: HttpRequest, pk: int) -> Answer:
     return {**exports.report(row), "raw": whole, "policies": single.policies(row)}
 
 
-@router.get("/{int:pk}/raw", summary="One report as it came", openapi_extra={"responses": single.RAW_RESPONSES})
+@router.get(
+    "/{int:pk}/raw",
+    auth=needs(Deed.READ),
+    summary="One report as it came",
+    openapi_extra={"responses": single.RAW_RESPONSES},
+)
 def raw(request: HttpRequest, pk: int) -> HttpResponse:
     """The mail, or the content of the request. 409 when it speaks of domains that are not all yours."""
     known(request, ())

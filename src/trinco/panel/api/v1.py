@@ -10,7 +10,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from trinco.panel.api import domains, problems, reports
-from trinco.panel.api.auth import Session, Token
+from trinco.panel.api.auth import needs
 from trinco.panel.api.problems import PRIVATE, Problem
 
 DESCRIPTION = """What Trinco knows of your domains and of the TLS reports about them, for programs.
@@ -30,7 +30,7 @@ class Api(NinjaAPI):
         return response
 
 
-api = Api(title="Trinco", version="1", description=DESCRIPTION, auth=[Token(), Session()])
+api = Api(title="Trinco", version="1", description=DESCRIPTION, auth=needs(None))
 api.add_router("/domains", domains.router)
 api.add_router("/reports", reports.router)
 

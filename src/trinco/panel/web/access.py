@@ -1,4 +1,4 @@
-"""Who may see a page: a member of an organisation sees its rows, an editor changes them, a stranger finds nothing."""
+"""Who may see a page and do its deed (`accounts.roles`): a stranger finds nothing."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from functools import wraps
 from typing import Any, cast
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, resolve_url
+from django.shortcuts import get_object_or_404, redirect, resolve_url
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from trinco.core.names import Domain
+from trinco.panel import mounts
+from trinco.panel.accounts import mfa
+from trinco.panel.accounts.access import Access, access_to, first_access
 from trinco.panel.accounts.errors import NoMembership
-from trinco.panel.accounts.models import Membership, Organisation, User
-from trinco.panel.accounts.services import membership_of
+from trinco.panel.accounts.models import Organisation, User
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains.models import HostedDomain, State
 
 
@@ -25,44 +30,79 @@ class MemberRequest(HttpRequest):
     """A request of a signed-in member."""
 
     user: User
-    membership: Membership
+    membership: Access
+    """As what the person acts."""
     organisation: Organisation
     """The tenant whose rows this request may see."""
 
 
 View = Callable[..., HttpResponseBase]
 
-
-def member(view: View) -> View:
-    """The view is for members: it gets a request that knows its membership. Others are sent to sign in, or get 403."""
-
-    @never_cache
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not request.user.is_authenticated:
-            return _sign_in(request)
-        seen = cast(MemberRequest, request)
-        try:
-            seen.membership = membership_of(seen.user)
-        except NoMembership:
-            raise PermissionDenied from None
-        seen.organisation = seen.membership.organisation
-        return view(request, *args, **kwargs)
-
-    return guarded
+PUBLIC = "public"
+"""The deed of a page that anybody may use."""
 
 
-def editor(view: View) -> View:
-    """The view changes things: viewers get 403."""
+def may(deed: Deed) -> Callable[[View], View]:
+    """The view does this: its request knows as what the person acts, and who may not do it gets 403.
 
-    @member
-    @wraps(view)
-    def guarded(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not request.membership.may_edit:
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
+    Nobody is sent to sign in; an organisation that the person may not see does not exist.
+    """
 
-    return guarded
+    def guarding(view: View) -> View:
+        @never_cache
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return _sign_in(request)
+            elsewhere = _entered(cast(MemberRequest, request), kwargs)
+            if elsewhere is not None:
+                return elsewhere
+            if not cast(MemberRequest, request).membership.may(deed):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        guarded.deed = deed  # type: ignore[attr-defined]
+        return guarded
+
+    return guarding
+
+
+def public(view: View) -> View:
+    """The view is for anybody."""
+    view.deed = PUBLIC  # type: ignore[attr-defined]
+    return view
+
+
+def _entered(request: MemberRequest, asked: dict[str, Any]) -> HttpResponse | None:
+    """Find out as what the person acts; the way to it where the address has to say so, or a step comes before."""
+    request.membership = _acting(request)
+    request.organisation = request.membership.organisation
+    if mfa.missing(request.user, request.membership):
+        return _set_up(request)
+    if request.method == "GET" and mounts.named(request) is None and request.membership.several:
+        return redirect(mounts.address(request, mounts.best(request.membership, asked.get("name"))))
+    return None
+
+
+def _acting(request: MemberRequest) -> Access:
+    named = mounts.named(request)
+    if named is not None:
+        access = access_to(request.user, named)
+        if access is None:
+            raise Http404
+        return access
+    try:
+        return first_access(request.user)
+    except NoMembership:
+        raise PermissionDenied from None
+
+
+def _set_up(request: HttpRequest) -> HttpResponse:
+    """To the page where a second factor is set up: nothing else comes before it."""
+    if is_htmx(request):
+        return HttpResponse(status=204, headers={"HX-Redirect": resolve_url("mfa_index")})
+    messages.warning(request, _("Your organisation wants a second factor at sign-in. Set one up, then go on."))
+    return redirect("mfa_index")
 
 
 def domain_of(request: MemberRequest, name: Domain) -> HostedDomain:

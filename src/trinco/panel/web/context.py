@@ -10,8 +10,9 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 import trinco
+from trinco.panel import mounts
+from trinco.panel.accounts.access import Access, access_to, first_access
 from trinco.panel.accounts.errors import NoMembership
-from trinco.panel.accounts.services import membership_of
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies.models import EdgeNode
 
@@ -42,9 +43,14 @@ def _member(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _membership(request: HttpRequest) -> Any:
+def _membership(request: HttpRequest) -> Access | None:
+    """As what the person acts, on a page that asked nobody: those of the account."""
+    user: Any = request.user
+    named = mounts.named(request)
+    if named is not None:
+        return access_to(user, named)
     try:
-        return membership_of(request.user)  # type: ignore[arg-type]
+        return first_access(user)
     except NoMembership:
         return None
 

@@ -61,10 +61,18 @@ def activity_rows(entries: Iterable[AuditEntry]) -> list[ActivityRow]:
 def _row(entry: AuditEntry) -> ActivityRow:
     word = str(ACTIONS.get(entry.action, entry.action))
     details = tuple(_details(entry.before, entry.after))
-    return ActivityRow(entry, word, _who(entry.actor), details, *_subject(entry.subject))
+    return ActivityRow(entry, word, _who(entry), details, *_subject(entry.subject))
 
 
-def _who(actor: str) -> str:
+def _who(entry: AuditEntry) -> str:
+    """The person; as whose staff, and by which token."""
+    who = _person(entry.actor)
+    if entry.provider:
+        who = _("%(person)s as %(provider)s") % {"person": who, "provider": entry.provider}
+    return _("%(person)s by the token %(token)s…") % {"person": who, "token": entry.token} if entry.token else who
+
+
+def _person(actor: str) -> str:
     return {CLI.name: _("the command line"), TRINCO.name: _("Trinco by itself")}.get(actor, actor)
 
 

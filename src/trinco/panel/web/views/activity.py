@@ -9,14 +9,15 @@ from django.views.decorators.http import require_GET
 from trinco.core.errors import DomainSyntaxError
 from trinco.core.names import Domain
 from trinco.panel.accounts.models import AuditEntry
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.web import paging
-from trinco.panel.web.access import MemberRequest, member
+from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.overview import typed
 from trinco.panel.web.presenters.activity import ACTIONS, activity_rows
 
 
 @require_GET
-@member
+@may(Deed.READ)
 def show(request: MemberRequest) -> HttpResponse:
     """Newest first, by domain and by deed."""
     chosen = {"domain": typed(request.GET, "domain"), "action": typed(request.GET, "action")}

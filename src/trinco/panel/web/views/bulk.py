@@ -12,10 +12,11 @@ from django.views.decorators.http import require_POST
 
 from trinco.core.mtasts.policy import Mode
 from trinco.panel.accounts import actors
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies import services
 from trinco.panel.web import overview
-from trinco.panel.web.access import MemberRequest, editor
+from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.levels import work_out
 from trinco.panel.web.presenters.bulk import bulk_view
 
@@ -24,7 +25,7 @@ MOST = 10_000
 
 
 @require_POST
-@editor
+@may(Deed.POLICY_WRITE)
 def change(request: MemberRequest) -> HttpResponse:
     """Show what a mode would do to the chosen domains; with `confirm` posted, do it."""
     if request.POST.get("mode") not in tuple(Mode):

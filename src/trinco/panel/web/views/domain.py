@@ -12,11 +12,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from trinco.core.names import Domain
 from trinco.panel.accounts import actors
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.checks.services import check_now
 from trinco.panel.domains import services
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.web import confirming, frames, paging, scopes
-from trinco.panel.web.access import MemberRequest, domain_of, editor, member
+from trinco.panel.web.access import MemberRequest, domain_of, may
 from trinco.panel.web.levels import work_out
 from trinco.panel.web.presenters.domain import domain_view
 from trinco.panel.web.presenters.history import version_rows
@@ -27,7 +28,7 @@ VERSIONS = 5
 
 
 @require_GET
-@member
+@may(Deed.READ)
 def show(request: MemberRequest, name: Domain) -> HttpResponse:
     """The page. A domain that still waits for DNS is shown as what it needs."""
     domain = domain_of(request, name)
@@ -52,7 +53,7 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
 
 
 @require_GET
-@member
+@may(Deed.READ)
 def live(request: MemberRequest, name: Domain) -> HttpResponse:
     """The parts of the page that change by themselves."""
     domain = domain_of(request, name)
@@ -63,7 +64,7 @@ def live(request: MemberRequest, name: Domain) -> HttpResponse:
 
 
 @require_GET
-@member
+@may(Deed.READ)
 def history(request: MemberRequest, name: Domain) -> HttpResponse:
     """Every version that the domain ever had."""
     domain = domain_of(request, name)
@@ -75,7 +76,7 @@ def history(request: MemberRequest, name: Domain) -> HttpResponse:
 
 
 @require_POST
-@editor
+@may(Deed.DOMAINS_WRITE)
 def check(request: MemberRequest, name: Domain) -> HttpResponse:
     """Have DNS and the mail servers looked at now."""
     domain = domain_of(request, name)
@@ -87,7 +88,7 @@ def check(request: MemberRequest, name: Domain) -> HttpResponse:
 
 
 @require_POST
-@editor
+@may(Deed.DOMAINS_WRITE)
 def tlsrpt(request: MemberRequest, name: Domain) -> HttpResponse:
     """What senders are asked for, and which of their reports are counted."""
     domain = domain_of(request, name)

@@ -7,13 +7,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from trinco.panel import clock
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.policies.models import EdgeNode
-from trinco.panel.web.access import MemberRequest, member
+from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.presenters.edges import edge_rows
 
 
 @require_GET
-@member
+@may(Deed.READ)
 def show(request: MemberRequest) -> HttpResponse:
     """Each edge that has registered."""
     rows = edge_rows(EdgeNode.objects.order_by("name"), clock.now())

@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.http import Http404, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.reports import exports
 from trinco.panel.reports.drill import Wanted
 from trinco.panel.reports.scope import Scope
-from trinco.panel.web.access import MemberRequest, member
+from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.overview import typed
 from trinco.panel.web.scopes import scope_of
 
@@ -16,7 +17,7 @@ MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 
 
 @require_GET
-@member
+@may(Deed.READ)
 def show(request: MemberRequest, kind: str, form: str) -> StreamingHttpResponse:
     """The table of this kind, for what the address asks."""
     if kind not in exports.KINDS or form not in MEDIA_TYPES:

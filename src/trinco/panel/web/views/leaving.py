@@ -13,19 +13,20 @@ from trinco.core.errors import TrincoError
 from trinco.core.names import Domain
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.actors import Actor
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains.errors import DomainError
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.domains.services import remove_unverified
 from trinco.panel.policies import services
 from trinco.panel.policies.errors import PolicyRefused
-from trinco.panel.web.access import MemberRequest, domain_of, editor
+from trinco.panel.web.access import MemberRequest, domain_of, may
 from trinco.panel.web.levels import work_out
 from trinco.panel.web.presenters.records import record_rows
 from trinco.panel.web.refusals import refusal
 
 
 @require_http_methods(["GET", "POST"])
-@editor
+@may(Deed.POLICY_WRITE)
 def leave(request: MemberRequest, name: Domain) -> HttpResponse:
     """Say what leaving means; posted, begin it. A domain that was never served is simply removed."""
     domain = domain_of(request, name)

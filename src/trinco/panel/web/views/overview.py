@@ -9,17 +9,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from trinco.panel.accounts import actors
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains import services
 from trinco.panel.domains.errors import AlreadyAdded, OurOwnName
 from trinco.panel.web import overview, paging
-from trinco.panel.web.access import MemberRequest, editor, member
+from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.forms import AddDomainForm
 from trinco.panel.web.presenters.overview import overview_view
 from trinco.panel.web.words import MODES
 
 
 @require_GET
-@member
+@may(Deed.READ)
 def show(request: MemberRequest) -> HttpResponse:
     """Every domain, worst first."""
     show = request.GET.get("show", "all")
@@ -42,7 +43,7 @@ def show(request: MemberRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@editor
+@may(Deed.DOMAINS_WRITE)
 def add(request: MemberRequest) -> HttpResponse:
     """Add one domain by its name."""
     form = AddDomainForm(request.POST or None, initial={"name": request.GET.get("name", "")[:253]})

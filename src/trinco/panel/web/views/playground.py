@@ -14,9 +14,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from trinco.core.names import Domain
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.web import playground
-from trinco.panel.web.access import MemberRequest, View, editor, member
+from trinco.panel.web.access import MemberRequest, View, may
 from trinco.panel.web.instructions import instructions
 
 
@@ -34,7 +35,7 @@ def in_playground(view: View) -> View:
 
 @in_playground
 @require_GET
-@member
+@may(Deed.READ)
 def show(request: MemberRequest) -> HttpResponse:
     """Every zone with its records; for a domain of this organisation the three that it needs."""
     try:
@@ -77,7 +78,7 @@ def _wanted(zone: playground.Zone, owner: str, target: str) -> dict[str, Any]:
 
 @in_playground
 @require_POST
-@editor
+@may(Deed.DOMAINS_WRITE)
 def change(request: MemberRequest) -> HttpResponse:
     """Publish a record or remove it."""
     posted = request.POST
@@ -98,7 +99,7 @@ def change(request: MemberRequest) -> HttpResponse:
 
 @in_playground
 @require_POST
-@editor
+@may(Deed.DOMAINS_WRITE)
 def report(request: MemberRequest) -> HttpResponse:
     """Let a made-up sender report about a domain of ours."""
     domain = get_object_or_404(

@@ -14,19 +14,20 @@ from trinco.core.errors import PolicySyntaxError
 from trinco.core.mtasts.policy import Mode
 from trinco.core.names import Domain
 from trinco.panel.accounts import actors
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies import services
 from trinco.panel.policies.errors import Conflict, NotStarted, PolicyRefused
 from trinco.panel.policies.proposals import mx_hosts
 from trinco.panel.web import confirming
-from trinco.panel.web.access import MemberRequest, domain_of, editor, is_htmx
+from trinco.panel.web.access import MemberRequest, domain_of, is_htmx, may
 from trinco.panel.web.forms import MxForm, PolicyForm, UndoForm
 from trinco.panel.web.levels import work_out
 from trinco.panel.web.refusals import refusal
 
 
 @require_http_methods(["GET", "POST"])
-@editor
+@may(Deed.POLICY_WRITE)
 def change(request: MemberRequest, name: Domain) -> HttpResponse:
     """Show what a change would do; with `confirm` posted, do it."""
     domain = domain_of(request, name)
@@ -79,7 +80,7 @@ def _to(request: MemberRequest, domain: HostedDomain) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@editor
+@may(Deed.POLICY_WRITE)
 def mail_servers(request: MemberRequest, name: Domain) -> HttpResponse:
     """The `mx` list: confirmed for the first time here, later changed through the confirmation."""
     domain = domain_of(request, name)
@@ -101,7 +102,7 @@ def mail_servers(request: MemberRequest, name: Domain) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@editor
+@may(Deed.POLICY_WRITE)
 def undo(request: MemberRequest, name: Domain) -> HttpResponse:
     """Show what setting the last change aside would do; posted, do it."""
     domain = domain_of(request, name)

@@ -8,11 +8,13 @@ from django.shortcuts import redirect, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from trinco.panel.web.access import public
 from trinco.panel.web.context import THEME_COOKIE, THEMES
 
 YEAR = 365 * 86_400
 
 
+@public
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
     """Keep the theme in a cookie, so that the first byte of a page knows it. The script writes the same cookie."""

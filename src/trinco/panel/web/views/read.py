@@ -14,6 +14,7 @@ from trinco.core.errors import InputError
 from trinco.core.tlsrpt import parse
 from trinco.panel.accounts.actors import client_address
 from trinco.panel.web import uploads
+from trinco.panel.web.access import public
 from trinco.panel.web.limits import allowed
 from trinco.panel.web.presenters.reading import ReadView, read_views
 from trinco.panel.web.reasons import reason
@@ -21,6 +22,7 @@ from trinco.panel.web.reasons import reason
 MOST_A_MINUTE = 20
 
 
+@public
 @csrf_exempt  # here alone: `_explained` is protected, once the form was taken into memory
 @never_cache
 @require_http_methods(["GET", "POST"])

@@ -10,17 +10,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from trinco.panel.accounts import actors
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.reports import services
 from trinco.panel.reports.errors import NotParked
 from trinco.panel.reports.models import RawReport, RawState, Trust
 from trinco.panel.web import paging, received
-from trinco.panel.web.access import MemberRequest, editor, member
+from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.presenters.received import arrival_rows, report_rows
 from trinco.panel.web.refusals import refusal
 
 
 @require_GET
-@member
+@may(Deed.READ)
 def show(request: MemberRequest) -> HttpResponse:
     """The newest first, or what became no report."""
     wanted = received.wanted(request.GET)
@@ -43,7 +44,7 @@ def show(request: MemberRequest) -> HttpResponse:
 
 
 @require_POST
-@editor
+@may(Deed.REPORTS_WRITE)
 def retry(request: MemberRequest, pk: int) -> HttpResponse:
     """Have an arrival read once more that was parked, or about a domain that was not hosted here."""
     raw = get_object_or_404(RawReport.objects.of(request.organisation).select_related("domain", "organisation"), pk=pk)

@@ -12,10 +12,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from trinco.core.names import Domain
 from trinco.panel.accounts import actors
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports import services
 from trinco.panel.reports.errors import AddressRefused, ConfirmationRefused, ReportsError
-from trinco.panel.web.access import MemberRequest, domain_of, editor
+from trinco.panel.web.access import MemberRequest, domain_of, may, public
 from trinco.panel.web.limits import allowed
 from trinco.panel.web.refusals import refusal
 
@@ -24,7 +25,7 @@ MOST_A_MINUTE = 10
 
 
 @require_POST
-@editor
+@may(Deed.DOMAINS_WRITE)
 def add(request: MemberRequest, name: Domain) -> HttpResponse:
     """Ask an address whether it wants copies."""
     domain = domain_of(request, name)
@@ -44,7 +45,7 @@ def add(request: MemberRequest, name: Domain) -> HttpResponse:
 
 
 @require_POST
-@editor
+@may(Deed.DOMAINS_WRITE)
 def remove(request: MemberRequest, name: Domain, pk: int) -> HttpResponse:
     """No more copies."""
     domain = domain_of(request, name)
@@ -54,6 +55,7 @@ def remove(request: MemberRequest, name: Domain, pk: int) -> HttpResponse:
     return _back(domain)
 
 
+@public
 @never_cache
 @require_http_methods(["GET", "POST"])
 def confirm(request: HttpRequest, token: str) -> HttpResponse:

@@ -10,15 +10,16 @@ from django.views.decorators.http import require_GET
 
 from trinco.core.tlsrpt import archive
 from trinco.core.tlsrpt.arrival import Channel
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.reports import services
 from trinco.panel.reports.models import RawReport, Report
-from trinco.panel.web.access import MemberRequest, member
+from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.presenters import received
 from trinco.panel.web.presenters.report import json_of
 
 
 @require_GET
-@member
+@may(Deed.READ)
 def show(request: MemberRequest, pk: int) -> HttpResponse:
     """What it says about one domain, in plain words."""
     view = received.received_view(report_of(request, pk))
@@ -26,7 +27,7 @@ def show(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 @require_GET
-@member
+@may(Deed.READ)
 def raw(request: MemberRequest, pk: int) -> HttpResponse:
     """As it came, where it speaks of this organisation's domains alone; else this domain's own part as JSON."""
     row = report_of(request, pk)

@@ -9,15 +9,16 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.reports import charts
 from trinco.panel.web import frames, scopes
-from trinco.panel.web.access import MemberRequest, is_htmx, member
+from trinco.panel.web.access import MemberRequest, is_htmx, may
 from trinco.panel.web.overview import typed
 from trinco.panel.web.presenters.reports import detail_views
 
 
 @require_GET
-@member
+@may(Deed.READ)
 def by_result(request: MemberRequest) -> HttpResponse:
     """What failed, worst first. A part of it for htmx: where one kind of failure happened."""
     asked = scopes.asked_of(request)
@@ -30,7 +31,7 @@ def by_result(request: MemberRequest) -> HttpResponse:
 
 
 @require_GET
-@member
+@may(Deed.READ)
 def by_source(request: MemberRequest) -> HttpResponse:
     """Who reports, the one with the most sessions first. A part of it for htmx: what one of them says failed."""
     asked = scopes.asked_of(request)

@@ -10,14 +10,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from trinco.panel.accounts import actors
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.reports import services
 from trinco.panel.reports.models import Retention
-from trinco.panel.web.access import MemberRequest, editor
+from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.forms import RetentionForm
 
 
 @require_http_methods(["GET", "POST"])
-@editor
+@may(Deed.REPORTS_WRITE)
 def show(request: MemberRequest) -> HttpResponse:
     """The terms; posted, what they would remove; with `confirm` posted, they hold."""
     held = services.retention_of(request.organisation)

@@ -7,11 +7,12 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from trinco.core.names import Domain
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.checks.services import watch
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies.proposals import mx_hosts
 from trinco.panel.web import confirming
-from trinco.panel.web.access import MemberRequest, domain_of, editor, member
+from trinco.panel.web.access import MemberRequest, domain_of, may
 from trinco.panel.web.forms import MxForm
 from trinco.panel.web.instructions import TEXTS
 from trinco.panel.web.presenters.setup import FORMATS, setup_view
@@ -21,7 +22,7 @@ STOP_POLLING = 286
 
 
 @require_GET
-@member
+@may(Deed.READ)
 def show(request: MemberRequest, name: Domain) -> HttpResponse:
     """The whole page; `?as=zone`, `?as=terraform` and `?as=octodns` show the records in another form."""
     domain = domain_of(request, name)
@@ -45,7 +46,7 @@ def _offer(domain: HostedDomain) -> dict[str, object]:
 
 
 @require_GET
-@member
+@may(Deed.READ)
 def live(request: MemberRequest, name: Domain) -> HttpResponse:
     """What follows by itself. Whoever looks at this page wants DNS to be looked at."""
     domain = domain_of(request, name)
@@ -56,7 +57,7 @@ def live(request: MemberRequest, name: Domain) -> HttpResponse:
 
 
 @require_GET
-@editor
+@may(Deed.DOMAINS_WRITE)
 def mx(request: MemberRequest, name: Domain) -> HttpResponse:
     """The MX hosts once they were read: nothing before that, so that nothing typed meanwhile is lost."""
     domain = domain_of(request, name)

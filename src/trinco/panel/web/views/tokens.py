@@ -13,7 +13,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from trinco.panel.accounts import actors, tokens
 from trinco.panel.accounts.errors import TooManyTokens
 from trinco.panel.accounts.models import ApiToken
-from trinco.panel.web.access import MemberRequest, member
+from trinco.panel.accounts.roles import Deed
+from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.token_form import TokenForm
 
 SHOWN = 200
@@ -21,7 +22,7 @@ SHOWN = 200
 
 
 @require_http_methods(["GET", "POST"])
-@member
+@may(Deed.TOKENS)
 @reauthentication_required(allow_get=True)  # type: ignore[untyped-decorator]
 def show(request: MemberRequest) -> HttpResponse:
     """The list, and a form for one more. The new key stands on the answer to the form and nowhere else."""
@@ -45,7 +46,7 @@ def show(request: MemberRequest) -> HttpResponse:
 
 
 @require_POST
-@member
+@may(Deed.TOKENS)
 def revoke(request: MemberRequest, pk: int) -> HttpResponse:
     """From now on the key opens nothing."""
     token: ApiToken = get_object_or_404(tokens.seen_by(request.membership), pk=pk)

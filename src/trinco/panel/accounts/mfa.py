@@ -1,0 +1,26 @@
+"""Second factors: who has one, and where one is demanded."""
+
+from __future__ import annotations
+
+from allauth.mfa.models import Authenticator
+
+from trinco.panel.accounts.access import Access
+from trinco.panel.accounts.models import User
+
+FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+"""What counts: recovery codes alone are none."""
+
+
+def missing(user: User, access: Access) -> bool:
+    """Whether the person has to set up a second factor before they see anything here. A query where one is demanded.
+
+    A provider's demand holds for its staff in its clients too.
+    """
+    demanded = access.organisation.mfa_required or bool(access.provider and access.provider.mfa_required)
+    return demanded and not having([user.pk])
+
+
+def having(users: list[int]) -> set[int]:
+    """Those of these people (by key) who have a second factor."""
+    found = Authenticator.objects.filter(user__in=users, type__in=FACTORS)
+    return set(found.values_list("user", flat=True))
