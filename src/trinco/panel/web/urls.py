@@ -8,6 +8,7 @@ from trinco.panel.web.converters import DomainConverter
 from trinco.panel.web.views import (
     activity,
     bulk,
+    certificates,
     domain,
     edges,
     exports,
@@ -56,6 +57,7 @@ urlpatterns = [
     path("read/", read.show, name="read_report"),
     path("recipients/confirm/<str:token>/", recipients.confirm, name="recipient_confirm"),
     path("settings/reports/", retention.show, name="report_settings"),
+    path("certificates/", certificates.show, name="certificates"),
     path("activity/", activity.show, name="activity"),
     path("account/tokens/", tokens.show, name="tokens"),
     path("account/tokens/<int:pk>/revoke/", tokens.revoke, name="token_revoke"),
