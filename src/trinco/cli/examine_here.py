@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from trinco.cli.findings import Finding, error, ok, untested, warning
 from trinco.config import Config
+from trinco.edge.snapshot import SnapshotError, sole_user
 from trinco.panel.accounts.models import AuditEntry
 from trinco.panel.certificates.models import Account
 from trinco.panel.domains.models import HostedDomain, MxSighting, Starttls
@@ -31,6 +32,7 @@ def examine(settings: Config) -> Iterator[Finding]:
     """Every local part, one after the other."""
     yield files(settings.data)
     yield from secrets(settings.data)
+    yield from orphaned(settings)
     reachable = database()
     yield reachable
     if reachable.verdict == "ok":
@@ -72,6 +74,25 @@ def secrets(data: Path) -> Iterator[Finding]:
         yield ok("keys", f"{len(held)} files, readable by their owner alone")
     else:
         yield ok("keys", "none in the data directory")
+
+
+def orphaned(settings: Config) -> Iterator[Finding]:
+    """Accepted reports in the spool of an edge of another name, which no edge on this machine carries."""
+    for directory in sorted((settings.data / "edge").glob("*")):
+        count = len(list((directory / "spool").glob("*.spool")))
+        if not count or directory.name == settings.edge_name:
+            continue
+        try:
+            with sole_user(directory):
+                seen = (
+                    f"{count} files with accepted reports wait in {directory / 'spool'}, and no edge of this name runs"
+                )
+        except SnapshotError:  # it runs, and carries them
+            continue
+        advice = (
+            f"stop this edge, run `TRINCO_EDGE_NAME={directory.name} trinco edge` until they are gone, start it again"
+        )
+        yield error("spool", seen, advice)
 
 
 def database() -> Finding:
