@@ -51,6 +51,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("doctor", "trinco.cli.doctor", "Examine this installation and say what is wrong.", _RUN, server=True),
     Command("migrate", "trinco.cli.migrate", "Bring the tables up to date, and end.", _RUN, server=True),
     Command("backup", "trinco.cli.backup", "Write the tables to one file, the keys to another.", _RUN, server=True),
+    Command("keys", "trinco.cli.keys", "Change the key that seals private keys.", _RUN, server=True),
     Command("restore", "trinco.cli.restore", "Put a backup in place.", _RUN, server=True),
     Command("domain", "trinco.cli.domain", "List, add, show, change and remove domains.", _MANAGE, server=True),
     Command("records", "trinco.cli.records", "Print the DNS records of a domain's owner.", _MANAGE, server=True),
