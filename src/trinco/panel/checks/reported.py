@@ -14,15 +14,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db.models import Q
-
 from trinco.core.tlsrpt import results
 from trinco.core.tlsrpt.results import Severity
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.domains.services import SERVED
 from trinco.panel.reports.charts import Day, sparks
-from trinco.panel.reports.models import DailyTotal, Trust
-from trinco.panel.reports.scope import VOUCHED, Sessions, failures
+from trinco.panel.reports.models import DailyTotal
+from trinco.panel.reports.scope import Sessions, failures, vouched
 
 WINDOW = 31
 """Days that are looked at, today among them: senders tell of today tomorrow."""
@@ -121,7 +119,7 @@ def _failing(domains: Sequence[HostedDomain], wanted: dict[int, set[date]]) -> d
     if not domains:
         return {}
     # The domains were found through the tenant's door, or by the worker; their keys stand for it.
-    rows = failures(DailyTotal.objects.everywhere()).filter(_counted(domains), domain__in=list(wanted))
+    rows = failures(DailyTotal.objects.everywhere()).filter(vouched(domains), domain__in=list(wanted))
     rows = rows.filter(day__gte=min(min(days) for days in wanted.values())).order_by()
     sums: dict[int, dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
     grouped = rows.values_list("domain_id", "day", "result_type", "mx").annotate(Sessions("failed_session_count"))
@@ -129,11 +127,6 @@ def _failing(domains: Sequence[HostedDomain], wanted: dict[int, set[date]]) -> d
         if day in wanted[key]:
             sums[key][result_type, mx] += int(count)
     return {key: _worst_first(counts) for key, counts in sums.items()}
-
-
-def _counted(domains: Iterable[HostedDomain]) -> Q:
-    trusting = [domain.pk for domain in domains if domain.trust_https]
-    return Q(trust__in=VOUCHED) | Q(trust=Trust.HTTPS, domain__in=trusting)
 
 
 def _worst_first(counts: dict[tuple[str, str], int]) -> tuple[Failing, ...]:
