@@ -207,7 +207,7 @@ def _reports_failing(domain: HostedDomain, status: Status) -> Saying:
         return Saying(
             _("Senders report failures"),
             _("Senders report failed sessions, and give no details"),
-            f"{_who(status)}{_('Ask their postmasters, or compare the mail servers with the policy.')}",
+            _who(status) + _("Ask their postmasters, or compare the mail servers with the policy."),
         )
     known = result_meaning(status.seen)
     facts = {"host": host, "hosts": plain(", ".join(status.hosts)), "result": word}
