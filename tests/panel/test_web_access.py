@@ -21,6 +21,7 @@ OF_A_DOMAIN = {
     "domain": SEE,
     "domain_live": SEE,
     "history": SEE,
+    "bundle": SEE,
     "setup": SEE,
     "setup_live": SEE,
     "setup_mx": CHANGE,

@@ -55,6 +55,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("restore", "trinco.cli.restore", "Put a backup in place.", _RUN, server=True),
     Command("domain", "trinco.cli.domain", "List, add, show, change and remove domains.", _MANAGE, server=True),
     Command("records", "trinco.cli.records", "Print the DNS records of a domain's owner.", _MANAGE, server=True),
+    Command("export", "trinco.cli.export", "Write the files for going on without Trinco.", _MANAGE, server=True),
     Command("edges", "trinco.cli.edges", "List the edges; go on without one that lags.", _MANAGE, server=True),
     Command("user", "trinco.cli.user", "Manage the people who may sign in.", _MANAGE, server=True),
 )

@@ -8,6 +8,7 @@ from trinco.panel.web.converters import DomainConverter
 from trinco.panel.web.views import (
     activity,
     bulk,
+    bundle,
     certificates,
     domain,
     edges,
@@ -39,6 +40,7 @@ urlpatterns = [
     path("domains/<domain:name>/tls-reporting/", domain.tlsrpt, name="tlsrpt"),
     path("domains/<domain:name>/recipients/", recipients.add, name="recipient_add"),
     path("domains/<domain:name>/recipients/<int:pk>/remove/", recipients.remove, name="recipient_remove"),
+    path("domains/<domain:name>/bundle.zip", bundle.download, name="bundle"),
     path("domains/<domain:name>/history/", domain.history, name="history"),
     path("domains/<domain:name>/setup/", setup.show, name="setup"),
     path("domains/<domain:name>/setup/live/", setup.live, name="setup_live"),
