@@ -24,7 +24,7 @@ from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies import services
 from trinco.panel.policies.errors import NothingChanged
 from trinco.panel.policies.models import EdgeNode
-from trinco.panel.reports.models import DailyTotal, RawReport, Report
+from trinco.panel.reports.models import DailyTotal, RawReport, RawState, Report
 
 
 def insist(deed: Callable[[], Any]) -> Any:
@@ -76,6 +76,7 @@ def reports() -> dict[str, Any]:
         "sessions": sessions.aggregate(sum=Sum("successful_session_count"))["sum"] or 0,
         "copies": found.aggregate(sum=Sum("copies"))["sum"] or 0,
         "arrivals": RawReport.objects.everywhere().count(),
+        "parked": list(RawReport.objects.everywhere().filter(state=RawState.PARKED).values_list("reason", flat=True)),
     }
 
 

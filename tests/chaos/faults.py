@@ -32,7 +32,7 @@ def _cut(*others: str) -> Deed:
     """These ways of the edge's, in both directions."""
 
     def deed(town: Town, fault: Fault) -> None:
-        pairs = [(fault.target, other) for other in others if other != fault.target]
+        pairs = [(fault.target, other) for other in others if other not in (fault.target, fault.spared)]
         names = [name for one, other in pairs for name in (f"{one}-{other}", f"{other}-{one}")]
         ways = [name for name in names if name in town.relays.ways]
         for way in ways:
@@ -74,7 +74,7 @@ DEEDS: dict[str, Deed] = {
     "cut database": _cut("database"),
     "cut edges": _cut(*EDGES),
     "cut secondaries": _cut(*SECONDARIES),
-    "cut all": _cut("database", *EDGES, *SECONDARIES),
+    "cut but one": _cut("database", *EDGES, *SECONDARIES),
     "full disk": _fill,
     "clock": _clock,
     "promote": _promote,

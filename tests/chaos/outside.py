@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ def announced(town: Town, label: str) -> dict[str, str | None]:
 
 def served(town: Town, name: str) -> dict[str, bytes | None]:
     """By edge, the policy of this name."""
-    context = ssl.create_default_context(cafile=town.roots) if town.roots.exists() else ssl.create_default_context()
+    context = town.trusting()
     return {edge: _edge(town, edge).body(name, context) for edge in EDGES}
 
 

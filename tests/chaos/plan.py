@@ -1,7 +1,8 @@
 """What goes wrong when: drawn from a seed before anything runs, so that a seed is a run.
 
 One edge at least is left alone at any moment, and one of the two secondaries: "every good probe is answered" is a promise
-about what is left.
+about what is left. An edge that is cut off from the database still reaches that one, as ARCHITECTURE ("An announcement
+goes past a silent edge") says that it must; "cut but one" cuts everything else.
 """
 
 from __future__ import annotations
@@ -21,16 +22,19 @@ _PROMOTED_FOR = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`at` and `seconds` are seconds from the beginning, and how long it lasts. `how`: a variant."""
+    """`at` and `seconds` are seconds from the beginning, and how long it lasts. `how`: a variant; `spared`: whom the
+    target still reaches."""
 
     at: float
     kind: str
     target: str
     seconds: float
     how: str = ""
+    spared: str = ""
 
     def __str__(self) -> str:
         how = f" ({self.how})" if self.how else ""
+        how += f", {self.spared}," if self.spared else ""
         return f"{self.at:7.1f} s  {self.kind} {self.target}{how} for {self.seconds:.1f} s"
 
 
@@ -45,7 +49,7 @@ KINDS: dict[str, tuple[int, Sequence[str], float, Sequence[str]]] = {
     "cut database": (4, EDGES, 18.0, ("hang", "refuse")),
     "cut edges": (2, EDGES, 15.0, ("hang", "refuse")),
     "cut secondaries": (2, EDGES, 15.0, ("hang", "refuse")),
-    "cut all": (2, EDGES, 15.0, ("hang", "refuse")),
+    "cut but one": (3, EDGES, 18.0, ("hang", "refuse")),
     "full disk": (3, EDGES, 12.0, ("",)),
     "clock": (4, (*EDGES, *INSIDE, "database"), 12.0, ("+2 days", "-2 days")),
     "promote": (1, ("database",), _PROMOTED_FOR, ("",)),
@@ -72,8 +76,17 @@ class _Draw:
         seconds = longest if kind == "promote" else self._dice.uniform(0.3, 1.0) ** 2 * longest
         if not self._may(target):
             return None
-        self._busy[target] = self.now + seconds + RECOVERY
-        return Fault(round(self.now, 2), kind, target, round(seconds, 2), how)
+        spared = self._spared(target) if kind == "cut but one" else ""
+        for name in {target, spared or target}:
+            self._busy[name] = self.now + seconds + RECOVERY
+        return Fault(round(self.now, 2), kind, target, round(seconds, 2), how, spared)
+
+    def _spared(self, target: str) -> str:
+        """Somebody sound, who stays so."""
+        return self._dice.choice([name for name in EDGES if name != target and not self._is_busy(name)])
+
+    def _is_busy(self, name: str) -> bool:
+        return self._busy.get(name, 0.0) > self.now
 
     def _may(self, target: str) -> bool:
         busy = {name for name, until in self._busy.items() if until > self.now}

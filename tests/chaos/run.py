@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.chaos import outside
+from tests.chaos import outside, reports
 from tests.chaos.faults import Chaos
 from tests.chaos.plan import KINDS, Fault, drawn
 from tests.chaos.town import NAMES, Town, built, until
@@ -91,11 +91,14 @@ def run(data: Path, seed: int, seconds: float, say: Callable[[str], None], kinds
         say(f"the town is there: {data}")
         with checked(town, outcome):
             chaos = Chaos(town, outcome.plan, say)
-            publishing = Publishing(town, random.Random(seed))
+            publishing, sending = Publishing(town, random.Random(seed)), reports.Sending(town)
             chaos.run(seconds)
             publishing.end()
             _recovered(town, outcome)
+            wrong, counts = reports.judged(town, sending.end())
             chaos.end()
+        outcome.violations += wrong
+        outcome.counts |= counts
         outcome.violations += chaos.problems
         outcome.notes += chaos.ended
         outcome.counts["policies published"] = sum(publishing.numbers.values())

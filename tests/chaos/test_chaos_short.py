@@ -27,6 +27,7 @@ class TestPlan:
         for fault in faults:
             there = [each for each in faults if each.at <= fault.at < each.at + each.seconds + RECOVERY]
             assert len({each.target for each in there}) == len(there) < len(group)
+            assert not {each.spared for each in there} & {each.target for each in there}
 
 
 class TestShort:

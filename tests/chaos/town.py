@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import ssl
 import subprocess
 import sys
 import threading
@@ -47,7 +48,10 @@ class Town:
     smtp_port: int
     actors: dict[str, Actor] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    usual: dict[str, str] = field(default_factory=dict)
+    """The environment that all of Trinco's processes have in common."""
     driver: subprocess.Popen[str] | None = None
+    authority: subprocess.Popen[str] | None = None
     turn: threading.Lock = field(default_factory=threading.Lock)
 
     def do(self, deed: str, *arguments: Any) -> Any:
@@ -68,7 +72,11 @@ class Town:
 
     @property
     def roots(self) -> Path:
-        return self.data / "ca.pem"
+        return self.data / "authority" / "roots.pem"
+
+    def trusting(self) -> ssl.SSLContext:
+        """What senders trust."""
+        return ssl.create_default_context(cafile=self.roots)
 
     def described(self) -> Path:
         """The file that tells the checker what there is."""
@@ -78,6 +86,7 @@ class Town:
                 "servers": ADDRESSES,
                 "secondaries": list(SECONDARIES),
                 "dns_port": self.dns_port,
+                "smtp_port": self.smtp_port,
                 "edges": [[name, ADDRESSES[name], self.policy_port] for name in EDGES],
                 "roots": str(self.roots),
             }
@@ -104,7 +113,7 @@ def built(data: Path) -> Iterator[Town]:
 
 
 def _settle(town: Town) -> None:
-    usual = _environment(town)
+    usual = town.usual = _environment(town, _start_authority(town))
     for name in ("driver", "worker", "panel", *EDGES):
         _to_database(town, name)
     _start_driver(town, usual)
@@ -125,7 +134,19 @@ def _to_database(town: Town, name: str) -> int:
     return town.relays.add(f"{name}-database", ("127.0.0.1", 0), town.databases.first.socket)
 
 
-def _environment(town: Town) -> dict[str, str]:
+def _start_authority(town: Town) -> str:
+    """The URL of its directory."""
+    folder = town.data / "authority"
+    folder.mkdir()
+    command = [sys.executable, "-m", "tests.chaos.authority", str(folder)]
+    with (town.data / "authority.log").open("wb") as log:
+        environment = CLEAN | {"PYTHONPATH": PATHS}
+        town.authority = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+    assert town.authority.stdout is not None
+    return town.authority.stdout.readline().strip()
+
+
+def _environment(town: Town, authority: str) -> dict[str, str]:
     servers = " ".join(f"ns{number}.{BASE}={address}" for number, address in enumerate(ADDRESSES.values(), 1))
     return CLEAN | {
         "PYTHONPATH": PATHS,
@@ -137,6 +158,11 @@ def _environment(town: Town) -> dict[str, str]:
         "TRINCO_POLICY_PORT": str(town.policy_port),
         "TRINCO_AUTHORITY_PORT": str(town.dns_port),
         "TRINCO_RESOLVERS": "127.0.0.1:9",
+        "TRINCO_ACME_DIRECTORY": authority,
+        "TRINCO_ACME_TERMS_AGREED": "on",
+        "TRINCO_ACME_CONTACT": f"hostmaster@{BASE}",
+        "TRINCO_ACME_CA_FILE": str(town.roots),
+        "TRINCO_ACME_ORDERS": "100000",
     }
 
 
@@ -208,9 +234,10 @@ def _unready(town: Town) -> str:
 def _ended(town: Town) -> None:
     for actor in town.actors.values():
         actor.end()
-    if town.driver is not None:
-        town.driver.kill()
-        town.driver.wait()
+    for process in (town.driver, town.authority):
+        if process is not None:
+            process.kill()
+            process.wait()
 
 
 def until(holds: Callable[[], Any], explain: Callable[[], str] = lambda: "", seconds: float = PATIENCE) -> None:
