@@ -12,6 +12,7 @@ from tests.support_postgres import server
 
 HERE = Path(__file__).parent
 AGAIN = [
+    "test_certificates_events.py",
     "test_charts.py",
     "test_certificates_orders.py",
     "test_certificates_queue.py",
@@ -30,7 +31,9 @@ AGAIN = [
     "test_reports_rebuild.py",
     "test_reports_rows.py",
     "test_policies_rotation.py",
+    "test_resealing.py",
     "test_upgrade.py",
+    "test_web_certificates_page.py",
     "test_worker.py",
 ]
 

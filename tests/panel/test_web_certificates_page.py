@@ -40,7 +40,7 @@ class TestRows:
             assert words in text
         reply = person.get("/certificates/")
         assert [(each.domain.name, len(each.id), bool(each.renewal)) for each in reply.context["rows"]] == [
-            (served.name, 16, True)
+            (served.name, 12, True)
         ]
 
     def test_what_ends_first_is_first_and_what_has_none_last(self, person, ours):

@@ -52,7 +52,7 @@ class CertificateRow:
     @property
     def id(self) -> str:
         row = self.view.row
-        return "" if row is None else hashlib.sha256(bytes(row.leaf)).hexdigest()[:16]
+        return "" if row is None else hashlib.sha256(bytes(row.leaf)).hexdigest()[:12]
 
     @property
     def renewal(self) -> str:
