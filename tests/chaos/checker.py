@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import random
 import signal
+import socket
 import ssl
 import sys
 import threading
@@ -48,12 +49,20 @@ class Outside(Edge):
     def fetch(self, domain: str, context: ssl.SSLContext) -> bytes | None:
         try:
             with self.connected(domain, context) as connection:
+                _require(connection, f"mta-sts.{domain}")
                 connection.sendall(request(domain))
                 return drained(connection)
         except ssl.SSLCertVerificationError:
             raise
         except OSError:
             return None
+
+
+def _require(connection: ssl.SSLSocket, host: str) -> None:
+    """Its certificate names this host and no other."""
+    shown = (connection.getpeercert() or {}).get("subjectAltName")
+    if shown != (("DNS", host),):
+        raise ssl.SSLCertVerificationError(f"it is for {shown}")
 
 
 @dataclass
@@ -66,7 +75,7 @@ class Checker:
     longest: dict[str, float] = field(default_factory=lambda: {"DNS": 0.0, "policy": 0.0})
 
     def __post_init__(self) -> None:
-        self._ids = Ids()
+        self._ids, self._dice = Ids(), random.Random(8460)
         self._lock = threading.Lock()
         self._newest: dict[tuple[str, str], int] = {}
         now = time.monotonic()
@@ -114,6 +123,20 @@ class Checker:
             if edge[1] not in addresses:
                 self._serves(edge, name, newest)
         self._settle("policy", name, began, good=any(good))
+        self._reports_host(*self._dice.choice(self.town["edges"]))
+
+    def _reports_host(self, edge_name: str, address: str, port: int) -> None:
+        """Its certificate, at this edge."""
+        try:
+            with (
+                socket.create_connection((address, port), 1.0) as raw,
+                self._context.wrap_socket(raw, server_hostname=f"reports.{BASE}"),
+            ):
+                self._count("handshakes with the reports host")
+        except ssl.SSLCertVerificationError as error:
+            self._violated(f"the certificate of the reports host at {edge_name}: {error}")
+        except OSError:
+            self._count("silences of the reports host")
 
     def _ask(self, server: str, name: str, kind: str) -> list[str] | None:
         """What the records say; None: no answer with authority."""
@@ -154,7 +177,7 @@ class Checker:
         try:
             body = Outside(edge_name, address, port, 0, {}, Path()).body(name, self._context)
         except ssl.SSLCertVerificationError as error:
-            self._violated(f"{name}: the certificate at {edge_name}: {error.verify_message}")
+            self._violated(f"{name}: the certificate at {edge_name}: {error}")
             return False
         self._count("bodies" if body is not None else "silences")
         if body is None:

@@ -17,7 +17,7 @@ INSIDE = ("worker", "panel")
 RECOVERY = 8.0
 """Seconds that an edge has to itself after its fault, before it counts as sound."""
 _DAYS = 2 * 86400
-_PROMOTED_FOR = 20.0
+_PROMOTED_FOR = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class _Draw:
 
     def one(self) -> Fault | None:
         """The next fault; None: the one that was drawn would have been too much."""
-        self.now += self._dice.expovariate(1 / 2.5) + 0.2
+        self.now += self._dice.expovariate(1 / 1.2) + 0.1
         weights = [KINDS[kind][0] for kind in self._kinds]
         kind = self._dice.choices(self._kinds, weights)[0]
         _, targets, longest, hows = KINDS[kind]

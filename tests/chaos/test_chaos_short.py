@@ -19,7 +19,7 @@ class TestPlan:
         assert drawn(7, 300) != drawn(8, 300)
 
     def test_everything_that_can_go_wrong_goes_wrong(self) -> None:
-        assert {fault.kind for fault in drawn(7, 600)} == set(KINDS)
+        assert {fault.kind for fault in drawn(7, 3600)} == set(KINDS)
 
     @pytest.mark.parametrize("group", [EDGES, SECONDARIES])
     def test_one_is_always_left_alone(self, group: tuple[str, ...]) -> None:
@@ -34,10 +34,23 @@ class TestShort:
     """Issue 4: "no new id with an old body, no accepted report lost or doubled, no expired certificate, no other tenant's
     byte, every good probe answered"."""
 
+    SEED = "3871"
+    """Of seven faults in a quarter of a minute: a kill, a stop, a clock and a promotion are among them."""
+
     def test_a_quarter_of_a_minute(self, tmp_path) -> None:
         for program in (needs("nsd"), needs("knotd"), needs("postgres"), needs("gcc")):
             assert program
-        command = [sys.executable, "-m", "tests.chaos", "--seed", "8461", "--minutes", "0.2", "--keep", str(tmp_path)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.chaos",
+            "--seed",
+            self.SEED,
+            "--minutes",
+            "0.27",
+            "--keep",
+            str(tmp_path),
+        ]
         done = subprocess.run(
             command, env=CLEAN | {"PYTHONPATH": PATHS}, capture_output=True, text=True, check=False, timeout=110
         )
