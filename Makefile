@@ -4,10 +4,12 @@
 #   PYTHON=/path/to/python make run
 
 PORT_BASE ?=
-export PORT_BASE
+SEED ?=
+MINUTES ?=
+export PORT_BASE SEED MINUTES
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak lock docs clean
+.PHONY: help run test check bench soak chaos lock docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -26,6 +28,9 @@ bench: ## measure beside named peers, and write docs/benchmarks.md
 
 soak: ## the long tests: floods, kills, mutations
 	@tools/soak.sh
+
+chaos: ## several edges, and all that can go wrong with them, drawn from a seed: SEED=42 MINUTES=10
+	@tools/chaos.sh
 
 lock: ## resolve the dependencies anew into the two lock files (needs the network)
 	@tools/lock.sh

@@ -13,6 +13,8 @@ from tests.support_checks_rows import certified, reported
 
 from trinco.panel.accounts.models import Membership, Organisation, Role, User
 from trinco.panel.accounts.services import create_account, membership_of
+from trinco.panel.certificates import keeping
+from trinco.panel.certificates.models import Event, EventKind
 from trinco.panel.checks.status import refresh_by_key
 from trinco.panel.domains.models import HostedDomain, MxSighting, Starttls
 from trinco.panel.policies.services import announce_due
@@ -96,6 +98,18 @@ class _Text(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self.silent:
             self.parts.append(data)
+
+
+def troubled(domain: HostedDomain) -> None:
+    """Its certificate cannot be renewed, the authority is away, and another event is over."""
+    now = timezone.now()
+    facts = {"began_at": now - timedelta(hours=5), "seen_at": now}
+    for _ in range(2):
+        keeping.postpone(domain, "192.0.2.1: no answer at port 80", now)
+    events = Event.objects.everywhere()
+    events.create(kind=EventKind.FAILING, domain=domain, count=2, detail="192.0.2.1: no answer at port 80", **facts)
+    events.create(kind=EventKind.AWAY, directory="https://ca.example/dir", count=7, detail="of caixa.example", **facts)
+    events.create(kind=EventKind.REVOKED, directory="https://ca.example/dir", count=12, ended_at=now, **facts)
 
 
 def text_of(response: object) -> str:

@@ -18,7 +18,18 @@ from trinco.panel.reports.exports import KINDS
 ROOT = docs.ROOT
 ROWS = docs.requirements()
 INFRASTRUCTURE = {
-    "core": {"arrival", "errors", "faults", "hosting", "reasons", "records", "remarks", "tables"},
+    "core": {
+        "arrival",
+        "dnshosts",
+        "errors",
+        "faults",
+        "hosting",
+        "mailhosts",
+        "reasons",
+        "records",
+        "remarks",
+        "tables",
+    },
     "edge": {
         "batches",
         "carrier",

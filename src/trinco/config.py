@@ -237,7 +237,7 @@ SETTINGS: tuple[Setting, ...] = (
         "seal_key",
         parsing.seal_key,
         "",
-        "Key that seals private keys, 32 bytes in hex; default: made once, kept as above.",
+        "Key that seals private keys, 32 bytes in hex, and others that open; default: made once, kept as above.",
         secret=True,
     ),
     Setting(

@@ -192,8 +192,8 @@ def eab_key(text: str) -> str:
 
 
 def seal_key(text: str) -> str:
-    """A key of 32 octets in hexadecimal digits, or nothing."""
-    if text and not re.fullmatch(r"[0-9A-Fa-f]{64}", text):
+    """Keys of 32 octets in hexadecimal digits, or nothing: the first seals, the others open, as `panel.seal` has it."""
+    if text and not re.fullmatch(r"[0-9A-Fa-f]{64}(\s+\+?[0-9A-Fa-f]{64})*", text):
         raise ValueError("wants 64 hexadecimal digits")
     return text
 

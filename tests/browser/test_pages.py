@@ -35,6 +35,8 @@ SIGNED_IN = {
     "setup-zone": "/domains/novo.example/setup/?as=zone",
     "setup-done": "/domains/correio.example/setup/",
     "activity": "/activity/",
+    "certificates": "/certificates/",
+    "certificates-waiting": "/certificates/?show=waiting&name=zulu",
     "security": "/account/2fa/",
     "password": "/account/password/change/",
     "email": "/account/email/",
@@ -60,6 +62,7 @@ def world(ours: Organisation) -> Organisation:
     support_panel.sight(fresh, Finding.TXT_IN_THE_WAY)
     fresh.records.update(seen="v=STSv1; id=20240229T101500")
     support_panel.sight_mx(fresh, "mx1.novo.example")
+    support_web.troubled(troubled)
     return ours
 
 

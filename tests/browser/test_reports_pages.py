@@ -73,6 +73,19 @@ class TestEveryDress:
                 found[path, width] = ["page"] * wide + visitor.page.evaluate(CLIPPED)
         assert {at: faults for at, faults in found.items() if faults} == {}
 
+    @pytest.mark.parametrize("path", [DOMAIN, "/reports/"])
+    def test_the_menu_of_dates_stays_within_a_phone(
+        self, domain: HostedDomain, visit: Callable[..., Visitor], path: str
+    ) -> None:
+        visitor = visit(width=390).sign_in()
+        visitor.go(path)
+        visitor.page.click(".custom > summary")
+        visitor.picture(f"custom-{path.strip('/').split('/')[0]}-390")
+        assert visitor.page.evaluate("document.documentElement.scrollWidth") == 390
+        box = visitor.page.locator(".custom .menu-in").bounding_box()
+        assert box is not None
+        assert (box["x"] >= 0, box["x"] + box["width"] <= 390, box["width"] >= 160) == (True, True, True)
+
 
 class TestTheIncident:
     """Issue 3: an incident of last week is found from the overview in three clicks, with sentence, fix and MX."""

@@ -22,6 +22,7 @@ from trinco import config
 from trinco.cli import examine_here, examine_world
 from trinco.cli.findings import Finding, Verdict, error, exit_code, ok, untested, warning
 from trinco.core.hosting import NameServer
+from trinco.edge.snapshot import sole_user
 from trinco.panel.accounts.models import AuditEntry, Organisation
 from trinco.panel.domains.models import HostedDomain, MxSighting, Starttls
 from trinco.playground.nameserver import Responder, listen
@@ -70,6 +71,28 @@ class TestFiles:
 
     def test_keys_from_the_environment_are_well(self, tmp_path: Path) -> None:
         assert [finding.seen for finding in examine_here.secrets(tmp_path)] == ["none in the data directory"]
+
+
+class TestOrphanedSpool:
+    """DESIGN 3: "Accepted is durable": the spool of an edge's old name is not forgotten."""
+
+    def waiting(self, data: Path, name: str) -> Path:
+        spool = data / "edge" / name / "spool"
+        spool.mkdir(parents=True)
+        (spool / "000000000001.spool").write_bytes(b"reports")
+        return spool.parent
+
+    def test_that_of_another_name_is_an_error_that_says_how(self, tmp_path: Path) -> None:
+        old = self.waiting(tmp_path, "old")
+        self.waiting(tmp_path, "edge1")
+        (found,) = examine_here.orphaned(replace(config.load({}), data=tmp_path, edge_name="edge1"))
+        assert (found.verdict, found.part) == ("error", "spool")
+        assert found.seen == f"1 files with accepted reports wait in {old / 'spool'}, and no edge of this name runs"
+        assert "TRINCO_EDGE_NAME=old trinco edge" in found.advice
+
+    def test_that_of_one_that_runs_is_well(self, tmp_path: Path) -> None:
+        with sole_user(self.waiting(tmp_path, "other")):
+            assert list(examine_here.orphaned(replace(config.load({}), data=tmp_path, edge_name="edge1"))) == []
 
 
 @pytest.mark.django_db

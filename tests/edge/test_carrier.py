@@ -17,8 +17,9 @@ from tests.edge.node_rig import until
 from tests.edge.test_spool import names
 
 from trinco.core.tlsrpt.arrival import Arrival
-from trinco.edge import carrier
+from trinco.edge import carrier, shelf, spoolfile
 from trinco.edge.carrier import Carrier, carrying
+from trinco.edge.shelf import State
 from trinco.edge.spool import Spool
 
 
@@ -180,6 +181,26 @@ class TestPoison:
         inbox.poison = set()
         life(tmp_path, inbox, nothing)
         assert (set(inbox.taken), names(tmp_path)) == ({each.id for each in sent}, [])
+
+    def test_one_of_a_file_alone_stays_and_is_offered_again_later(self, tmp_path, inbox, monkeypatch):
+        """The token may come: with a restored database, say."""
+        monkeypatch.setattr(shelf, "FIRST_PAUSE", 0.1)
+        monkeypatch.setattr(carrier, "POLL", 0.02)
+        sent = [arrival(b"good"), arrival(b"bad"), arrival(b"good too")]
+        (tmp_path / "000000000001.spool").write_bytes(b"".join(spoolfile.write(sent)))
+        inbox.poison = {b"bad"}
+
+        async def wait(spool: Spool, _carrier: Carrier) -> list[list[Arrival]]:
+            await until(lambda: spool.state().left)
+            kept = [spoolfile.read(path.read_bytes()).arrivals for path in tmp_path.glob("*.spool")]
+            inbox.poison = set()
+            await until(lambda: len(inbox.taken) == 3)
+            await until(lambda: spool.state() == State(0, 0, 0, None))
+            return kept
+
+        assert life(tmp_path, inbox, wait) == [[sent[1]]]
+        assert list(inbox.taken) == [sent[0].id, sent[2].id, sent[1].id]
+        assert names(tmp_path) == []
 
     @pytest.mark.usefixtures("quick")
     def test_a_disk_that_fails_is_told_and_asked_again(self, tmp_path, inbox, monkeypatch):

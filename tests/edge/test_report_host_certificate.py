@@ -26,7 +26,7 @@ from trinco.core.hosting import Certificate, Change, NameServer, Publication, Zo
 from trinco.core.names import Domain
 from trinco.edge import generation, mailtls
 from trinco.edge.answers import Answers
-from trinco.edge.node import _snapshot
+from trinco.edge.node import _ours
 from trinco.edge.serving import Serving
 from trinco.edge.snapshot import Store
 from trinco.edge.sni import Table
@@ -182,7 +182,7 @@ class TestSnapshot:
         store.save(replace(customers(1), zone=CERTIFIED))
         configured = replace(ZONE, ttl=60)
         other = replace(ZONE, reports_host="r2.example.net")
-        held = [asyncio.run(_snapshot(store, zone)) for zone in (configured, other)]
+        held = [_ours(store.load(), zone) for zone in (configured, other)]
         store.close()
         assert [found.zone for found in held if found] == [replace(configured, reports_certificate=OURS), other]
 

@@ -15,6 +15,7 @@ from tests.edge.arrivals import arrival
 
 from trinco.core.errors import Refused
 from trinco.core.tlsrpt.arrival import Arrival
+from trinco.edge import shelf
 from trinco.edge.shelf import BLOCK, RESERVED
 from trinco.edge.spool import Spool, SpoolLimits
 
@@ -149,6 +150,22 @@ class TestTakenAway:
         running(tmp_path, carry)
         assert names(tmp_path) == []
 
+    def test_what_is_left_comes_again_later_and_later(self, tmp_path, monkeypatch):
+        now = [1000.0]
+        monkeypatch.setattr(shelf.time, "monotonic", lambda: now[0])
+
+        async def carry(spool: Spool) -> list[float]:
+            await spool.put(arrival())
+            offered = []
+            for _ in range(9 * 60):
+                for path, _ in spool.batches():
+                    offered.append((now[0] - 1000) / 60)
+                    spool.leave(path)
+                now[0] += 60
+            return offered
+
+        assert running(tmp_path, carry) == [0, 1, 3, 7, 15, 31, 63, 123, 183, 243, 303, 363, 423, 483]
+
     def test_what_is_left_comes_again_in_the_next_life(self, tmp_path):
         async def carry(spool: Spool) -> list[Any]:
             await spool.put(arrival())
@@ -255,10 +272,10 @@ class TestFull:
         assert [type(result) for result in results] == [type(None)] * 5 + [Refused] * 5
 
 
-async def refusal(spool: Spool) -> tuple[str, int | None] | None:
+async def refusal(spool: Spool, sent: Arrival | None = None) -> tuple[str, int | None] | None:
     """How the doors say it; None: it was taken."""
     try:
-        await spool.put(arrival())
+        await spool.put(sent or arrival())
     except Refused as refused:
         return (refused.smtp_reply or "")[:9], refused.http_status
     return None

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from tests.edge.full_disk import EXPECTED
 from tests.edge.test_spool import held, names, refusal, running, together
 
 from trinco.core.tlsrpt.arrival import Arrival
-from trinco.edge import spoolfile
-from trinco.edge.spool import Spool
+from trinco.edge import shelf, spool, spoolfile
+from trinco.edge.spool import Spool, SpoolLimits
 
 SENT = [arrival(b"one" * 20), arrival(b"two" * 20), arrival(b"three" * 20)]
 WHOLE = b"".join(spoolfile.write(SENT))
@@ -127,6 +128,48 @@ class TestDamagedFile:
         assert names(tmp_path, "damaged/*") == ["000000000001.spool"]
 
 
+class TestNoRoomForDamaged:
+    """A damaged file on a disk without a free inode: nothing waits behind it."""
+
+    def test_the_others_are_delivered(self, tmp_path, monkeypatch):
+        """It has no sound record, or two; it is put aside when that is possible again."""
+        for number, octets in enumerate([b"garbage", WHOLE[:-1], WHOLE], 1):
+            (tmp_path / f"{number:012}.spool").write_bytes(octets)
+        (tmp_path / "damaged").write_text("in the way")
+
+        async def carry(spool: Spool) -> list[int]:
+            taken = []
+            for path, arrivals in spool.batches():
+                taken.append(len(arrivals))
+                spool.done(path)
+            return taken
+
+        async def twice(spool: Spool) -> list[list[int]]:
+            first = [await carry(spool), await carry(spool)]
+            (tmp_path / "damaged").unlink()
+            monkeypatch.setattr(shelf.time, "monotonic", lambda: time.time() * 2)
+            return [*first, await carry(spool)]
+
+        with capture_logs() as logs:
+            assert running(tmp_path, twice) == [[2, 3], [], [2]]
+        events = ["spool_damaged", "spool_not_put_aside"] * 2
+        assert [line["event"] for line in logs] == events
+        assert names(tmp_path) == []
+        assert names(tmp_path, "damaged/*") == ["000000000001.spool", "000000000002.spool"]
+
+    def test_a_directory_is_durable_before_what_is_in_it(self, tmp_path, monkeypatch):
+        synced: list[Path] = []
+        real = shelf._sync_directory
+        monkeypatch.setattr(shelf, "_sync_directory", lambda directory: (synced.append(directory), real(directory))[1])
+        inner = tmp_path / "edge" / "spool"
+        running(inner, lambda spool: spool.put(SENT[0]))
+        assert synced[:2] == [tmp_path, tmp_path / "edge"]
+        (inner / "000000000001.spool").write_bytes(b"garbage")
+        synced.clear()
+        assert held(inner) == []
+        assert synced == [inner, inner / "damaged"]
+
+
 class TestKilled:
     """kill -9 at any moment: what was in the making is removed at the next start, and was accepted from nobody."""
 
@@ -144,6 +187,8 @@ class TestDiskFull:
     @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
     @pytest.mark.parametrize("step", ["open", "write", "fdatasync", "rename", "fsync"])
     def test_at_each_step(self, tmp_path, monkeypatch, step, number):
+        monkeypatch.setattr(spool, "QUIET", 0.0)
+
         def fail(*_: Any, **__: Any) -> Any:
             raise OSError(number, os.strerror(number))
 
@@ -160,6 +205,18 @@ class TestDiskFull:
         assert results == [refused, refused, [".numbers", ".spool"], None]
         assert [line["event"] for line in logs] == ["spool_not_written", "spool_written_again"]
         assert [len(batch) for batch in held(tmp_path)] == [1, 1]
+
+    def test_large_ones_that_find_no_room_between_small_ones_are_told_once(self, tmp_path):
+        async def fill(spool: Spool) -> list[Any]:
+            results = []
+            for _ in range(3):
+                results += [await refusal(spool, arrival(b"x" * (2 << 20))), await refusal(spool)]
+            return results
+
+        with capture_logs() as logs:
+            results = running(tmp_path, fill, SpoolLimits(octets=1 << 20))
+        assert results == [("452 4.3.1", 503), None] * 3
+        assert [line["event"] for line in logs] == ["spool_full"]
 
     def test_from_the_start(self, tmp_path):
         """A directory that cannot be made is no reason not to start, and is made when it can be."""

@@ -9,7 +9,8 @@ from django.conf import settings
 
 from trinco.panel.checks.caa import Issuers, Property, issuers, parse, permits
 
-OURS = frozenset({"ca.example.net", "ca2.example.net"})
+ACCOUNT = "https://ca.example.net/acct/Aa1"
+OURS = Issuers(frozenset({"ca.example.net", "ca2.example.net"}), ours_decides=False, accounts=frozenset({ACCOUNT}))
 
 
 class TestPermits:
@@ -24,6 +25,8 @@ class TestPermits:
             ('0 issue "other.example"', '0 issue "ca2.example.net"'),
             ('0 issue "ca.example.net; policy=ev"',),
             ('0 issue "ca.example.net; validationmethods=dns-01,http-01"',),
+            (f'0 issue "ca.example.net; accounturi={ACCOUNT}; validationmethods=http-01"',),
+            ('0 issue "ca.example.net; accounturi=https://ca.example.net/acct/2"', '0 issue "ca2.example.net"'),
             ('0 issuewild ";"',),
             ('0 iodef "mailto:security@a.example"',),
             ('128 issue "ca.example.net"',),
@@ -42,6 +45,11 @@ class TestPermits:
             ('0 issue "other.example"', '0 issuewild "ca.example.net"'),
             ('0 issue "ca.example.net.evil.example"',),
             ('0 issue "ca.example.net; validationmethods=dns-01"',),
+            ('0 issue "ca.example.net; accounturi=https://ca.example.net/acct/2"',),
+            (f'0 issue "ca.example.net; accounturi={ACCOUNT.lower()}"',),
+            (f'0 issue "ca.example.net; accounturi={ACCOUNT}; accounturi={ACCOUNT}"',),
+            (f'0 issue "ca.example.net; accounturi={ACCOUNT}; validationmethods=dns-01"',),
+            ('0 issue "ca.example.net; accounturi"',),
             ('0 issue "ca.example.net"', '128 unheardof "x"'),
             ("nonsense",),
         ],

@@ -214,14 +214,66 @@ class TestTrouble:
         with django_assert_num_queries(0):  # type: ignore[operator]
             assert reported_of([domain], timezone.now().date()) == {}
 
-    def test_many_domains_cost_two_queries(self, domain: HostedDomain, django_assert_num_queries: object) -> None:
+    def test_many_domains_cost_three_queries(self, domain: HostedDomain, django_assert_num_queries: object) -> None:
         rows = [domain, *(ready_domain(domain.organisation, f"d{number}.example") for number in range(4))]
         for row in rows:
             DailyTotal.objects.everywhere().filter(domain=row).delete()
             self.trouble(row)
-        with django_assert_num_queries(2):  # type: ignore[operator]
+        with django_assert_num_queries(3):  # type: ignore[operator]
             found = reported_of(rows, timezone.now().date())
         assert {len(each.failing) for each in found.values()} == {2}
+
+
+class TestEachSender:
+    """PROTOCOL 5: anyone can sign. No sender hides what others saw, and none alone is believed for ever."""
+
+    def test_millions_of_successes_hide_no_failures(self, domain: HostedDomain) -> None:
+        reported(domain, *[0] * 14, sessions=10_000_000, submitter="huge.example")
+        reported(domain, 0, 40, sessions=50, submitter="small.example")
+        fails(domain, 40, "certificate-expired", HOST)
+        assert gate(domain) == Gate("reports", False, 0)
+        found = status(domain)
+        senders = ("small.example",)
+        assert found == Status(
+            Level.ATTENTION, "reports-failing", hosts=(HOST,), seen="certificate-expired", senders=senders
+        )
+        with translation.override("en"):
+            advice = status_view(domain, found).advice
+        assert advice.startswith("Reported by small.example, while others met no such trouble on the same days. The")
+
+    def test_nor_those_of_many_who_saw_a_few_each(self, domain: HostedDomain) -> None:
+        reported(domain, *[0] * 14, sessions=10_000_000, submitter="huge.example")
+        for number in range(10):
+            reported(domain, 4, sessions=20, submitter=f"s{number}.example")
+        assert gate(domain) == Gate("reports", False, 0)
+        assert status(domain) == Status(Level.ATTENTION, "reports-failing")
+
+    def test_one_against_the_others_is_never_critical(self, domain: HostedDomain) -> None:
+        enforce(domain)
+        reported(domain, 0, 0, submitter="good.example")
+        reported(domain, 900, 900, submitter="a.liar.example")
+        reported(domain, 900, 900, submitter="b.liar.example")
+        assert status(domain).level == Level.ATTENTION
+        reported(domain, 900, submitter="another.example")
+        assert status(domain).level == Level.CRITICAL
+
+    @pytest.mark.parametrize(("days", "passed"), [(14, False), (15, True), (20, True)])
+    def test_and_holds_enforce_back_for_two_weeks(self, domain: HostedDomain, days: int, passed: bool) -> None:
+        reported(domain, *[0] * 20, submitter="good.example")
+        reported(domain, *[900] * days, submitter="liar.example")
+        assert gate(domain).passed is passed
+        assert status(domain).senders == ("liar.example",)
+
+    def test_two_who_agree_hold_it_back_for_ever(self, domain: HostedDomain) -> None:
+        for sender in ("a.example.org", "b.example.net"):
+            reported(domain, *[900] * 20, submitter=sender)
+        reported(domain, *[0] * 20, submitter="good.example")
+        assert gate(domain) == Gate("reports", False, 0)
+
+    def test_one_whom_nobody_contradicts_does_as_well(self, domain: HostedDomain) -> None:
+        reported(domain, *[900] * 20)
+        assert gate(domain) == Gate("reports", False, 0)
+        assert status(domain).senders == ()
 
 
 def test_what_failed_weeks_ago_is_not_named(domain: HostedDomain) -> None:

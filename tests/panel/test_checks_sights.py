@@ -43,6 +43,7 @@ class TestFindings:
         assert look(MTA_STS + STS_TXT + TLSRPT + MX) == View(
             {RecordName.MTA_STS: FOUND, RecordName.STS_TXT: FOUND, RecordName.TLSRPT_TXT: FOUND},
             ((10, "mx.a.example"),),
+            ("a.example", ("ns.a.example",)),
         )
 
     def test_missing(self):

@@ -13,6 +13,7 @@ from tests.support_postgres import server
 HERE = Path(__file__).parent
 AGAIN = [
     "test_audit.py",
+    "test_certificates_events.py",
     "test_charts.py",
     "test_certificates_orders.py",
     "test_certificates_queue.py",
@@ -31,7 +32,9 @@ AGAIN = [
     "test_reports_rebuild.py",
     "test_reports_rows.py",
     "test_policies_rotation.py",
+    "test_resealing.py",
     "test_upgrade.py",
+    "test_web_certificates_page.py",
     "test_worker.py",
 ]
 

@@ -282,6 +282,16 @@ class TestPoison:
             services.retry(raw=raw(), actor=ANA)
 
 
+class TestClocks:
+    """RELIABILITY 3: "Clock skew +-2 days". An edge whose clock is ahead hands over what is due in two days."""
+
+    def test_what_is_due_in_days_is_due_now(self, domain):
+        services.take([arrival(report_json(), domain)])
+        RawReport.objects.everywhere().update(due_at=timezone.now() + timedelta(days=2))
+        assert services.digest_due(timezone.now(), verify=signed_by()) == 1
+        assert states() == ["digested"]
+
+
 class TestExtremes:
     """What a stranger writes is cut to the columns, and sums stop at the largest count."""
 

@@ -7,12 +7,14 @@ import asyncio
 import pytest
 from django.utils import timezone
 from tests.net.dkim_rig import REPORT, signed, verdict
-from tests.support_reports import arrival, policy, report_json
+from tests.support_panel import live, organisation
+from tests.support_reports import arrival, policy, report_json, reported
 
 from trinco.net.dkim import Verdict
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports import services
-from trinco.panel.reports.models import RawReport, Report, Trust
+from trinco.panel.reports.models import DailyTotal, RawReport, Report, Trust
+from trinco.panel.reports.scope import counted_reports, is_counted, vouched
 
 HEAD = REPORT[: REPORT.index(b"\r\n\r\n") + 4]
 SENDER = "sender.example"
@@ -72,3 +74,22 @@ class TestDomainInTheHeader:
         if again:
             services.rebuild()
         assert trusted() == [(domain.name, Trust.NONE)]
+
+
+class TestCounted:
+    """Whether a report is counted is said in one place: of one report, in a query, and of the sums."""
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("by_https", [False, True])
+    def test_all_of_them_say_the_same(self, by_https: bool) -> None:
+        domain = live(organisation(), "correio.example", ("mx.correio.example",))
+        HostedDomain.objects.everywhere().update(trust_https=by_https)
+        rows = [reported(domain, trust=trust, submitter=f"{trust}.example") for trust in Trust]
+        Report.objects.everywhere().filter(pk=rows[0].pk).update(counted=False)
+        believed = {Trust.DKIM, Trust.OPERATOR} | ({Trust.HTTPS} if by_https else set())
+        fresh = list(Report.objects.everywhere().select_related("domain"))
+        listed = set(Report.objects.everywhere().filter(counted_reports()))
+        assert {row for row in fresh if is_counted(row)} == listed
+        assert {row.trust for row in listed} == believed - {Trust(rows[0].trust)}
+        sums = DailyTotal.objects.everywhere().filter(vouched([fresh[0].domain]))
+        assert set(sums.values_list("trust", flat=True)) == believed

@@ -20,6 +20,7 @@ OF_A_DOMAIN = {
     "domain": SEE,
     "domain_live": SEE,
     "history": SEE,
+    "bundle": SEE,
     "setup": SEE,
     "setup_live": SEE,
     "setup_mx": CHANGE,
@@ -34,6 +35,7 @@ OF_A_DOMAIN = {
 OF_NONE = {
     "overview": SEE,
     "activity": SEE,
+    "certificates": SEE,
     "edges": SEE,
     "tokens": SEE,
     "add": CHANGE,
@@ -165,8 +167,8 @@ class TestOtherPages:
 
     def test_a_stranger_sees_nothing_of_ours(self, domain: HostedDomain, theirs: Organisation) -> None:
         client = support_web.browser(support_web.owner_of(theirs))
-        pages = [client.get(reverse(name)).content.decode() for name in ("overview", "activity")]
-        assert [domain.name in page for page in pages] == [False, False]
+        pages = [client.get(reverse(name)).content.decode() for name in ("overview", "activity", "certificates")]
+        assert [domain.name in page for page in pages] == [False, False, False]
 
     def test_nobody_is_sent_to_sign_in(self, db: None) -> None:
         assert statuses(Client(), OF_NONE) == dict.fromkeys(OF_NONE, 302)

@@ -17,7 +17,8 @@ from trinco.core.tlsrpt import parse, results
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies.models import PolicyVersion
-from trinco.panel.reports.models import Applied, Trust
+from trinco.panel.reports import totals
+from trinco.panel.reports.models import Applied, Report, Trust
 from trinco.panel.web import meanings
 
 BY_RESULT, BY_SOURCE, DOMAIN = "/reports/", "/reports/sources/", "/domains/correio.example/"
@@ -308,6 +309,38 @@ class TestTheDomainsPage:
             with CaptureQueriesContext(connection) as asked:
                 person.get(page)
             assert len(asked) <= 20
+
+
+class TestTooManyKinds:
+    """The totals name the first 200 kinds of failure of a report: what the row of the others unfolds to is true."""
+
+    def test_says_how_many_and_leads_to_the_report(self, domain: HostedDomain, person: Client, day: date) -> None:
+        failures = [Failure(f"kind-{number}", 1, "mx2.correio.example") for number in range(230)]
+        report(domain, day, 93, *failures)
+        totals.recompute(domain.pk, [day])
+        page = f"{BY_RESULT}?policy=sts&result=-"
+        said = text(person, page)
+        assert "tells of 230 kinds of failure. The table names the first 200; the others are counted here." in said
+        assert "no longer kept" not in said
+        key = Report.objects.everywhere().get().pk
+        assert f'href="/reports/{key}/"' in person.get(page).content.decode()
+
+
+class TestMistyped:
+    """A name that nobody has is told as that, with those that look like it, on a page of its own."""
+
+    @pytest.mark.parametrize("page", [BY_RESULT, BY_SOURCE])
+    def test_leads_to_the_one_that_was_meant(self, domain: HostedDomain, person: Client, page: str) -> None:
+        answer = person.get(f"{page}?range=7&domain=coreio.example")
+        assert answer.status_code == 404
+        said = support_web.text_of(answer)
+        assert "No such domain None of your domains is called coreio.example ." in said
+        assert 'href="?domain=correio.example&amp;range=7"' in answer.content.decode()
+
+    def test_a_stranger_is_told_of_none_of_ours(self, domain: HostedDomain, theirs: Organisation) -> None:
+        stranger = support_web.browser(support_web.owner_of(theirs))
+        said = support_web.text_of(stranger.get(f"{BY_RESULT}?domain=coreio.example"))
+        assert "correio" not in said
 
 
 class TestStrangers:

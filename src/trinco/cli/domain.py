@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 def list_(as_json: Json = False, owner: Owner = "") -> None:
     """List the domains: name, state, mode, announced id."""
     with orm.tables():
-        rows = HostedDomain.objects.of(_organisation(owner)) if owner else HostedDomain.objects.everywhere()
+        rows = HostedDomain.objects.of(organisation_of(owner)) if owner else HostedDomain.objects.everywhere()
         say([listed(row) for row in rows.exclude(state=State.GONE)], as_json=as_json)
 
 
@@ -56,7 +56,7 @@ def add(
     repeated with one of them.
     """
     with orm.tables(), refused():
-        domain = _added(Domain.parse(name), _organisation(owner))
+        domain = _added(Domain.parse(name), organisation_of(owner))
         seen = _seen(domain, needed=accept_mx and not mx)
         patterns = tuple(mx or (seen if accept_mx else ()))
         if patterns:
@@ -132,7 +132,7 @@ def _seen(domain: HostedDomain, *, needed: bool) -> tuple[str, ...]:
 def named(name: str, owner: str) -> HostedDomain:
     """The domain of that name that is meant; Exit 2 when it is none of ours or not clear whose."""
     wanted = Domain.parse(name)
-    rows = HostedDomain.objects.of(_organisation(owner)) if owner else HostedDomain.objects.everywhere()
+    rows = HostedDomain.objects.of(organisation_of(owner)) if owner else HostedDomain.objects.everywhere()
     found = list(rows.filter(name=str(wanted)).exclude(state=State.GONE))
     found = [row for row in found if row.state != State.SETUP] or found
     if not found:
@@ -142,7 +142,8 @@ def named(name: str, owner: str) -> HostedDomain:
     return found[0]
 
 
-def _organisation(owner: str) -> Organisation:
+def organisation_of(owner: str) -> Organisation:
+    """The organisation of that account, or the only one there is; Exit 2 when it is not clear which."""
     if owner:
         user = User.objects.filter(email__iexact=owner.strip()).first()
         if user is None:

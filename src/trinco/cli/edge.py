@@ -38,8 +38,8 @@ from trinco.edge.snapshot import Store, sole_user
 from trinco.edge.spool import Spool
 from trinco.edge.tally import Tally
 from trinco.net import https
+from trinco.panel import keyring
 from trinco.panel.feeds import DatabaseFeed, DatabaseInbox
-from trinco.panel.seal import Seal
 
 log = structlog.get_logger("trinco.edge")
 
@@ -69,7 +69,7 @@ def edge() -> None:
         sight = metrics.Sight(Tally())
         with sole_user(directory) as identity, asyncio.Runner(loop_factory=_loop_factory()) as runner:
             feed = DatabaseFeed(config.edge_name, config.zone, identity, config.edge_addresses)
-            doors = Listeners(config, directory / "spool", Seal.of(settings.SEAL_KEY), sight)
+            doors = Listeners(config, directory / "spool", keyring.unseal, sight)
             runner.run(_serve(_work(feed, Store(directory), _world(config, doors), sight)))
     except OSError as error:
         raise orm.ended(f"the edge cannot listen: {error}", orm.EXIT_UNTESTED) from error

@@ -10,13 +10,17 @@ from pathlib import Path
 from trinco.cli import orm as _orm  # noqa: F401 - sets Django up
 
 from django.db import DatabaseError, connection  # isort: skip - after the set-up
+from django.conf import settings as django_settings
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from trinco.cli.findings import Finding, error, ok, untested, warning
 from trinco.config import Config
+from trinco.edge.snapshot import SnapshotError, sole_user
 from trinco.panel.accounts.models import AuditEntry
-from trinco.panel.certificates.models import Account
+from trinco.panel.certificates import hosts
+from trinco.panel.certificates.models import Account, HostCertificate
+from trinco.panel.checks import caa
 from trinco.panel.domains.models import HostedDomain, MxSighting, Starttls
 from trinco.panel.domains.services import SERVED
 
@@ -31,12 +35,14 @@ def examine(settings: Config) -> Iterator[Finding]:
     """Every local part, one after the other."""
     yield files(settings.data)
     yield from secrets(settings.data)
+    yield from orphaned(settings)
     reachable = database()
     yield reachable
     if reachable.verdict == "ok":
         yield clock()
         yield outward_smtp()
         yield from authority(settings)
+        yield own_certificate()
 
 
 def token() -> str:
@@ -72,6 +78,25 @@ def secrets(data: Path) -> Iterator[Finding]:
         yield ok("keys", f"{len(held)} files, readable by their owner alone")
     else:
         yield ok("keys", "none in the data directory")
+
+
+def orphaned(settings: Config) -> Iterator[Finding]:
+    """Accepted reports in the spool of an edge of another name, which no edge on this machine carries."""
+    for directory in sorted((settings.data / "edge").glob("*")):
+        count = len(list((directory / "spool").glob("*.spool")))
+        if not count or directory.name == settings.edge_name:
+            continue
+        try:
+            with sole_user(directory):
+                seen = (
+                    f"{count} files with accepted reports wait in {directory / 'spool'}, and no edge of this name runs"
+                )
+        except SnapshotError:  # it runs, and carries them
+            continue
+        advice = (
+            f"stop this edge, run `TRINCO_EDGE_NAME={directory.name} trinco edge` until they are gone, start it again"
+        )
+        yield error("spool", seen, advice)
 
 
 def database() -> Finding:
@@ -117,10 +142,33 @@ def authority(settings: Config) -> Iterator[Finding]:
     if not settings.http_listen:
         advice = "set TRINCO_HTTP_LISTEN, unless another machine has the edges"
         yield warning("challenges", "nothing here answers what an authority asks at port 80", advice)
+    yield from named(settings)
     if not settings.acme_terms_agreed:
         yield warning("certificate authority", "its terms are not agreed to", "set TRINCO_ACME_TERMS_AGREED=on")
     else:
         yield _met(Account.objects.filter(directory=settings.acme_directory).first())
+
+
+def named(settings: Config) -> Iterator[Finding]:
+    """Whether the CAA records at our own policy hosts let the authority issue to us (RFC 8657)."""
+    issuers = caa.issuers(settings, Account.objects.exclude(url="").values_list("url", flat=True))
+    properties = [caa.parse(f'0 issue "{value}"') for value in settings.caa]
+    if not settings.caa:
+        yield error("CAA", "TRINCO_CAA is empty: nobody may issue", "name the authority in it: docs/certificates.md")
+    elif issuers.accounts and not any(each and caa.names_us(each, issuers) for each in properties):
+        advice = "see accounturi and validationmethods: docs/certificates.md"
+        yield error("CAA", "no value of TRINCO_CAA lets an account of ours issue over http-01", advice)
+
+
+def own_certificate() -> Finding:
+    """Of the reports host and the mail hosts: without it reports do not arrive."""
+    part, now = "own certificate", timezone.now()
+    if trouble := hosts.trouble(now):
+        return error(part, trouble, "see the log of the worker, and port 80 of every edge at these names")
+    row = HostCertificate.objects.filter(host=hosts.names(django_settings.CONFIG)[0], leaf__isnull=False).first()
+    if row is None or row.not_after is None:
+        return untested(part, "there is none yet: the worker gets it")
+    return ok(part, f"{', '.join(row.names)}: until {row.not_after:%Y-%m-%d %H:%M} UTC")
 
 
 def _met(account: Account | None) -> Finding:

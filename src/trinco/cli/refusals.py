@@ -21,6 +21,9 @@ _FINDINGS: dict[type[Exception], Words] = {
     domains.AlreadyAdded: lambda error: f"{error.name} is here already",
 }
 _USAGE: dict[type[Exception], Words] = {
+    policies.WildcardTooWide: lambda error: (
+        f"{error.pattern} stands for hosts of other owners; name the hosts of the MX records"
+    ),
     policies.AlreadyStarted: lambda _: "it has a policy already; change it with `trinco domain mode`",
     policies.NotStarted: lambda _: "it has no policy yet; repeat `trinco domain add` with --mx or --accept-mx",
     policies.NoMxYet: lambda _: "it never had an mx list; publish one on its page first",

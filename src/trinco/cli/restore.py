@@ -82,7 +82,7 @@ def _require_keys(settings: config.Config, source: Archive, bundle: keys.Keys) -
     """Raises BackupRefused when the private keys in the archive could not be opened afterwards."""
     keys.refuse_settings(settings, bundle)
     held = bundle or keys.here(settings)
-    if keys.SEAL_KEY not in held or keys.fingerprint(held[keys.SEAL_KEY]) != source.manifest.seal:
+    if keys.SEAL_KEY not in held or source.manifest.seal not in keys.fingerprints(held[keys.SEAL_KEY]):
         whose = "in the bundle" if bundle else "here"
         raise BackupRefused(f"the key that seals the private keys of this archive is not {whose}: see --keys")
 

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import structlog
+from django.db import DatabaseError
 from prometheus_client import CollectorRegistry
 
 from trinco.config import Endpoint
@@ -39,14 +40,22 @@ class TablesRole:
 
     def ready(self) -> tuple[bool, Mapping[str, str]]:
         """Ready when the tables answer and are up to date, and what else there is to see is well."""
-        word = self._thread.submit(health.database).result()
-        if word != health.READY:
-            return False, {"status": word}
-        well, words = self._more()
-        return well, {"status": word, **words}
+        words = self._thread.submit(_tables).result()
+        if words["status"] != health.READY:
+            return False, words
+        well, more = self._more()
+        return well, {**words, **more}
 
     def metrics(self) -> bytes:
         return self._thread.submit(metrics.text, self._registry).result()
+
+
+def _tables() -> dict[str, str]:
+    word = health.database()
+    try:
+        return {"status": word, **health.remarks()} if word == health.READY else {"status": word}
+    except DatabaseError:
+        return {"status": "database"}
 
 
 def answering(role: status_host.Role, endpoints: Sequence[Endpoint]) -> None:

@@ -13,12 +13,13 @@ PROTOCOL
     and `Arrival.id` makes that once.
 
 DIAGNOSTICS
-    reports_wait (the database is away; once until reports_flow, which says since when); report_not_taken (a fault of
-    ours with these reports: the file stays in the spool, the others go on, and the next start tries it again);
+    reports_wait (the database is away; once until reports_flow, which says since when); report_not_taken (the database
+    is there and refuses these reports, for a fault of ours or since nobody has their token: they alone stay in the
+    spool, all others go on, and they are offered again after a minute, then after twice as long, up to an hour);
     carrier_fault.
 
 BUGS
-    A file that is not taken for a fault of ours counts against the spool's limit until then.
+    A report that is never taken counts against the spool's limit for ever.
 """
 
 from __future__ import annotations
@@ -122,15 +123,36 @@ class Carrier:
             self._spool.done(path)
 
     def _deliver_singly(self, batches: Sequence[Batch]) -> None:
-        """One file after the other; what cannot be taken stays where it is."""
-        for batch in batches:
+        """One file after the other, and of one that is refused one report after the other: only what is refused
+        stays."""
+        for path, arrivals in batches:
             try:
-                self._deliver([batch])
+                self._deliver([(path, arrivals)])
             except FeedUnavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-                log.warning("report_not_taken", file=batch[0].name, error=f"{type(error).__name__}: {error}")
-                self._spool.leave(batch[0])
+                refused = arrivals if len(arrivals) == 1 else self._refused(arrivals)
+                why = f"{type(error).__name__}: {error}"
+                log.warning("report_not_taken", file=path.name, reports=len(refused), error=why)
+                self._keep(path, arrivals, refused)
+
+    def _refused(self, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        """Those that are refused when each is offered alone. Raises FeedUnavailable."""
+        refused = []
+        for arrival in arrivals:
+            try:
+                self._inbox.take([arrival])
+            except FeedUnavailable:
+                raise
+            except Exception:  # noqa: BLE001 - the caller tells the error of them together
+                refused.append(arrival)
+        return refused
+
+    def _keep(self, path: Path, arrivals: Sequence[Arrival], refused: Sequence[Arrival]) -> None:
+        if 0 < len(refused) < len(arrivals):
+            self._spool.keep(path, refused)
+        else:  # all of them; or none, and it is the disk that fails, or what failed has passed
+            self._spool.leave(path)
 
 
 def _together(batches: Iterator[Batch], most: int) -> Iterator[list[Batch]]:

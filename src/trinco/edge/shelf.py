@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ FREE_FILES: Final = 1024
 """Files that others must still be able to make on the disk."""
 _SHARE: Final = 4
 """Of a small disk no more is kept free than this part."""
+FIRST_PAUSE: Final = 60.0
+"""Seconds until a file that could not be taken is offered again; then twice as many each time."""
+LONGEST_PAUSE: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,14 @@ class State:
     """When the oldest was written, in Unix seconds; None: there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    """Of a file that could not be taken. Seconds."""
+
+    length: float
+    until: float
+
+
 class Shelf:
     """The batches in a directory. `octets` is what they take of the disk, in whole blocks."""
 
@@ -53,7 +65,7 @@ class Shelf:
         self._turn = threading.Lock()
         self._sizes: dict[int, int] = {}
         self._damaged: set[int] = set()
-        self._left: set[int] = set()
+        self._left: dict[int, _Pause] = {}
         self._number = 0
         self._reserved = 0
         self._ready = False
@@ -93,7 +105,9 @@ class Shelf:
         """See `Spool.batches`."""
         self._prepare()
         with self._turn:
-            numbers = sorted(self._sizes.keys() - self._left)
+            now = time.monotonic()
+            resting = {number for number, pause in self._left.items() if pause.until > now}
+            numbers = sorted(self._sizes.keys() - resting)
         for number in numbers:
             if arrivals := self._read(number):
                 yield self._path(number), arrivals
@@ -101,15 +115,36 @@ class Shelf:
     def done(self, path: Path) -> None:
         """See `Spool.done`."""
         number = int(path.stem)
-        if number in self._damaged:
-            self._put_aside(number)
-        else:
-            path.unlink(missing_ok=True)
+        if number in self._damaged and not self._put_aside(number):
+            self.leave(path)
+            return
+        path.unlink(missing_ok=True)
         self._let_go(number)
 
     def leave(self, path: Path) -> None:
         """See `Spool.leave`."""
-        self._left.add(int(path.stem))
+        number = int(path.stem)
+        with self._turn:
+            before = self._left.get(number)
+            length = min(2 * before.length, LONGEST_PAUSE) if before else FIRST_PAUSE
+            self._left[number] = _Pause(length, time.monotonic() + length)
+
+    def keep(self, path: Path, arrivals: Sequence[Arrival]) -> None:
+        """See `Spool.keep`."""
+        number = int(path.stem)
+        self.leave(path)
+        if number in self._damaged:
+            return
+        temporary = self._path(number, "tmp")
+        try:
+            size = _written(temporary, arrivals)
+            temporary.rename(path)
+            _sync_directory(self._directory)
+        except OSError:  # a full disk: the whole file stays, and is taken once whatever is in it twice
+            with suppress(OSError):
+                temporary.unlink()
+        else:
+            self._let_go(number, still=size)
 
     def _read(self, number: int) -> list[Arrival]:
         """The sound records of a batch; none when it cannot be read now, or never."""
@@ -141,12 +176,20 @@ class Shelf:
         self._damaged.add(number)
         return self._path(number)
 
-    def _put_aside(self, number: int) -> None:
-        aside = self._directory / "damaged"
-        aside.mkdir(mode=0o700, exist_ok=True)
-        with suppress(FileNotFoundError):
-            self._path(number).rename(aside / self._path(number).name)
+    def _put_aside(self, number: int) -> bool:
+        """False: the disk has no room even for that, and what is behind it must not wait."""
+        aside, path = self._directory / "damaged", self._path(number)
+        try:
+            _make(aside)
+            with suppress(FileNotFoundError):
+                path.rename(aside / path.name)
+            _sync_directory(aside)
+        except OSError as error:
+            if number not in self._left:
+                log.warning("spool_not_put_aside", file=path.name, reason=str(error))
+            return False
         self._damaged.discard(number)
+        return True
 
     def _path(self, number: int, kind: str = "spool") -> Path:
         return self._directory / f"{number:012}.{kind}"
@@ -156,16 +199,21 @@ class Shelf:
             self._sizes[number] = size
             self.octets += size
 
-    def _let_go(self, number: int) -> None:
+    def _let_go(self, number: int, still: int = 0) -> None:
+        """The file is gone, or is `still` that large."""
         with self._turn:
-            self.octets -= self._sizes.pop(number, 0)
+            self.octets += still - self._sizes.pop(number, 0)
+            if still:
+                self._sizes[number] = still
+            else:
+                self._left.pop(number, None)
 
     def _prepare(self) -> None:
         """Make the directory, remove what a crash left in the making, and see what is there."""
         with self._turn:
             if self._ready:
                 return
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(self._directory)
             self._directory.chmod(0o700)
             for path in [*self._directory.iterdir(), *self._directory.glob("damaged/*")]:
                 self._find(path)
@@ -220,6 +268,16 @@ def _written(path: Path, arrivals: Sequence[Arrival]) -> int:
 def blocks(size: int) -> int:
     """The room that so many octets take of a disk."""
     return -(-size // BLOCK) * BLOCK
+
+
+def _make(directory: Path) -> None:
+    """Make a directory and those above it, each as durable as what will be in it."""
+    if directory.is_dir():
+        return
+    if not directory.parent.is_dir():
+        _make(directory.parent)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    _sync_directory(directory.parent)
 
 
 def _sync_directory(directory: Path) -> None:

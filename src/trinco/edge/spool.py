@@ -17,9 +17,11 @@ SECURITY
     which those that keep to RFC 8460 do for a day.
 
 DIAGNOSTICS
-    spool_not_written (the disk takes nothing, or is left to the database; once until spool_written_again); spool_full;
-    spool_damaged (a file that is not what was written: its sound records are delivered, the file is kept in
-    `damaged/`); spool_unreadable.
+    spool_not_written (the disk takes nothing, or is left to the database) and spool_full: each once until
+    spool_written_again, which is said when nothing was refused for a minute: a disk that has room for small reports and
+    not for large ones says neither for each of them. spool_damaged (a file that is not what was written: its sound
+    records are delivered, the file is kept in `damaged/`); spool_not_put_aside (there is no room in `damaged/`: it is
+    tried again later, and nothing waits behind it); spool_unreadable.
 
 BUGS
     A report whose sender hung up before it was told so is kept: it comes again, and is there twice until the digest
@@ -29,6 +31,7 @@ BUGS
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,6 +48,8 @@ from trinco.edge.shelf import Shelf, State, blocks
 log = structlog.get_logger("trinco.edge")
 
 _NO_ROOM: Final = "452 4.3.1 No room for reports at the moment, try again later"
+QUIET: Final = 60.0
+"""Seconds without a refusal after which the spool is well again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class Spool:
         self._memory = 0
         self._writer: asyncio.Task[None] | None = None
         self._fails = False
+        self._failed_at = 0.0
         self.written = asyncio.Event()
         """Set when there is a new batch; whoever waits for it clears it."""
 
@@ -112,8 +118,14 @@ class Spool:
         self._shelf.done(path)
 
     def leave(self, path: Path) -> None:
-        """Nothing can be done with this batch for now: `batches` does not give it again until the next start."""
+        """Nothing can be done with this batch for now: `batches` gives it again after a pause, longer each time, or
+        after the next start."""
         self._shelf.leave(path)
+
+    def keep(self, path: Path, arrivals: Sequence[Arrival]) -> None:
+        """`leave`, with these reports alone in the batch: the database has the others. On a disk that takes nothing the
+        batch stays as it is, and so does a damaged one."""
+        self._shelf.keep(path, arrivals)
 
     def state(self) -> State:
         """What is on disk at this moment."""
@@ -165,7 +177,7 @@ class Spool:
         except Exception as error:  # noqa: BLE001 - whatever it is: nobody is left waiting, and nothing was accepted
             self._tell("spool_not_written", str(error) or repr(error))
             return _no_room()
-        if self._fails:
+        if self._fails and time.monotonic() - self._failed_at >= QUIET:
             log.info("spool_written_again")
             self._fails = False
         self.written.set()
@@ -174,7 +186,7 @@ class Spool:
     def _tell(self, event: str, reason: str) -> None:
         if not self._fails:
             log.error(event, reason=reason)
-        self._fails = True
+        self._fails, self._failed_at = True, time.monotonic()
 
 
 def _size(arrival: Arrival) -> int:

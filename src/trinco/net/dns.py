@@ -68,10 +68,12 @@ class Answer:
 
 @dataclass(slots=True)
 class Zone:
-    """A zone cut and the servers to ask there, the ones that did not answer moved to the end."""
+    """A zone cut, the hosts that it names as its name servers, and the addresses to ask there, the ones that did not
+    answer moved to the end."""
 
     apex: str
     servers: list[str]
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,15 @@ class Dns:
                 return await self._first(query, zone)
         except TimeoutError:
             raise DnsFailure(f"no name server answered for {name} in {self.timeout:g} s") from None
+
+    async def delegation(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """The zone that holds `name`, and the hosts of its name servers. Raises DnsFailure."""
+        try:
+            async with asyncio.timeout(self.timeout):
+                zone = await self._zone(name)
+        except TimeoutError:
+            raise DnsFailure(f"the zone of {name} was not found in {self.timeout:g} s") from None
+        return zone.apex, zone.hosts
 
     async def _values(self, host: str, kind: str) -> tuple[str, ...] | None:
         try:
@@ -175,7 +186,7 @@ class Dns:
         found = await asyncio.gather(*(self._values(host, kind) for host in hosts for kind in kinds))
         permitted = dict.fromkeys(a for some in found for a in self.guard.permitted((some or ())[:MAX_SERVERS]))
         # IPv4 first: it costs nothing where IPv6 works, and saves a time-out where it does not.
-        return Zone(apex, sorted(permitted, key=lambda address: ":" in address))
+        return Zone(apex, sorted(permitted, key=lambda address: ":" in address), tuple(hosts))
 
 
 def configured(config: Config) -> Dns:

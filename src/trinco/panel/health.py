@@ -11,6 +11,9 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
+from trinco.panel import clock
+from trinco.panel.certificates import hosts
+
 READY = "ready"
 View = Callable[[HttpRequest], HttpResponseBase]
 
@@ -48,6 +51,13 @@ def database() -> str:
     finally:
         connection.close_if_unusable_or_obsolete()
     return "migrations" if behind else READY
+
+
+def remarks() -> dict[str, str]:
+    """What is not well and takes nothing from a process that is ready: the certificate of our own hosts. Asked where
+    `database` says that it is ready."""
+    trouble = hosts.trouble(clock.now())
+    return {"own_certificate": trouble} if trouble else {}
 
 
 def _answer(word: str, status: int = 200) -> HttpResponse:

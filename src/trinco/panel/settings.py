@@ -37,7 +37,10 @@ def _secret(name: str, given: str) -> str:
 
 SECRET_KEY = _secret("secret_key", CONFIG.secret_key)
 SEAL_KEY: Final = _secret("seal_key", CONFIG.seal_key)
-"""64 hexadecimal digits: `Seal.of(settings.SEAL_KEY)`."""
+"""As it was at the start: `keyring.current` knows it as it is."""
+_SEAL_KEY_HERE = None if CONFIG.seal_key else str(DATA / "secrets" / "seal_key")
+SEAL_KEY_FILE: Final = os.environ.get("TRINCO_SEAL_KEY_FILE") or _SEAL_KEY_HERE
+"""Where it is read again when it has changed; None: a setting says it."""
 
 # --- what is installed ----------------------------------------------------------------------------------------------
 

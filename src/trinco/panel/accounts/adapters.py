@@ -11,12 +11,13 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 
+from trinco.panel import keyring
 from trinco.panel.accounts.actors import client_address
 from trinco.panel.accounts.models import User
 from trinco.panel.accounts.services import give_organisation
-from trinco.panel.seal import Seal
 
-_MFA_NAME = "mfa-secret"
+MFA_NAME = "mfa-secret"
+"""Under which they are sealed."""
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -41,7 +42,7 @@ class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """TOTP secrets and recovery seeds rest sealed, as private keys do."""
 
     def encrypt(self, text: str) -> str:
-        return base64.b64encode(Seal.of(settings.SEAL_KEY).seal(text.encode(), _MFA_NAME)).decode("ascii")
+        return base64.b64encode(keyring.current().seal(text.encode(), MFA_NAME)).decode("ascii")
 
     def decrypt(self, encrypted_text: str) -> str:
-        return Seal.of(settings.SEAL_KEY).open(base64.b64decode(encrypted_text), _MFA_NAME).decode()
+        return keyring.current().open(base64.b64decode(encrypted_text), MFA_NAME).decode()

@@ -75,6 +75,11 @@ def fingerprint(seal_key: bytes) -> str:
     return hashlib.sha256(b"trinco seal key " + seal_key.strip().lower()).hexdigest()[:16]
 
 
+def fingerprints(seal_key: bytes) -> frozenset[str]:
+    """Of the key file, and of each key in it alone: an archive from before a rotation opens with it as well."""
+    return frozenset({fingerprint(seal_key), *(fingerprint(word.lstrip(b"+")) for word in seal_key.split())})
+
+
 def sealed(keys: Keys, passphrase: str) -> bytes:
     """The bundle. Raises BackupRefused for a passphrase that is too short."""
     if len(passphrase) < SHORTEST:

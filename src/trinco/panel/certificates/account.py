@@ -30,7 +30,8 @@ from trinco.panel.certificates.keeping import sealing
 from trinco.panel.certificates.models import Account, AccountKey
 from trinco.panel.domains.services import next_revision
 
-_KEY_NAME: Final = "acme-account"
+KEY_NAME: Final = "acme-account"
+"""Under which the account key is sealed."""
 _KEY_ROW: Final = 1
 _LONGEST_PAUSE: Final = timedelta(hours=1)
 _FOR_THE_OPERATOR: Final = timedelta(minutes=5)
@@ -118,7 +119,7 @@ def _made(now: datetime) -> AccountKey:
     revision = next_revision()  # first: whoever makes one at the same time waits here
     key = acme.new_key()
     facts = {
-        "sealed_key": sealing().seal(key, _KEY_NAME),
+        "sealed_key": sealing().seal(key, KEY_NAME),
         "thumbprint": acme.thumbprint(key),
         "revision": revision,
         "made_at": now,
@@ -145,7 +146,7 @@ class Talks:
         name = (site.place.directory, key.thumbprint)
         since, ca = kept.get(name, (0.0, None))
         if ca is None or time.monotonic() - since > _KEPT:
-            ca = self._opener(site, sealing().open(bytes(key.sealed_key), _KEY_NAME))
+            ca = self._opener(site, sealing().open(bytes(key.sealed_key), KEY_NAME))
             kept[name] = (time.monotonic(), ca)
         enter(ca, site, account)
         return ca

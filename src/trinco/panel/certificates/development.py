@@ -32,7 +32,8 @@ LEAF_LIFE = timedelta(days=90)
 _CA_LIFE = timedelta(days=3650)
 _SKEW = timedelta(hours=1)
 """Certificates begin this much earlier, for clients whose clock is behind."""
-_KEY_NAME = "development-ca"
+KEY_NAME = "development-ca"
+"""Under which its key is sealed."""
 
 _Builder = x509.CertificateBuilder
 
@@ -50,7 +51,7 @@ class DevelopmentAuthority:
         ensure(data, seal)
         try:
             certificate = x509.load_pem_x509_certificate((data / "ca" / "intermediate.pem").read_bytes())
-            plain = seal.open((data / "ca" / "intermediate.key").read_bytes(), _KEY_NAME)
+            plain = seal.open(key_file(data).read_bytes(), KEY_NAME)
             key = serialization.load_der_private_key(plain, password=None)
         except (SealError, ValueError, OSError) as error:
             raise AuthorityUnusable(f"the development CA in {data} cannot be used: {error}") from error
@@ -70,6 +71,11 @@ class DevelopmentAuthority:
             not_before=leaf.not_valid_before_utc,
             not_after=leaf.not_valid_after_utc,
         )
+
+
+def key_file(data: Path) -> Path:
+    """Where the intermediate's key rests, sealed."""
+    return data / "ca" / "intermediate.key"
 
 
 def ensure(data: Path, seal: Seal) -> Path:
@@ -103,7 +109,7 @@ def _make(data: Path, seal: Seal, now: datetime) -> None:
     below = below.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     below = below.add_extension(_issued_by(root_key.public_key()), critical=False)
     below = below.add_extension(_server_auth(), critical=False)
-    files.write(data / "ca" / "intermediate.key", seal.seal(_der(key), _KEY_NAME))
+    files.write(key_file(data), seal.seal(_der(key), KEY_NAME))
     files.write(data / "ca" / "intermediate.pem", _pem(below.sign(root_key, hashes.SHA384())))
     files.publish(data / "ca.pem", _pem(root.sign(root_key, hashes.SHA384())))
 

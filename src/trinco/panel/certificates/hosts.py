@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import structlog
 from django.conf import settings
@@ -22,12 +23,24 @@ from trinco.panel.certificates.models import Chain, HostCertificate
 from trinco.panel.certificates.terms import Jitter, again_at, renew_due_at
 from trinco.panel.domains.services import next_revision
 
+_OFTEN: Final = 2
+"""Failures that are more than a moment's."""
 _log = structlog.get_logger("trinco.certificates")
 
 
 def names(config: Config) -> tuple[str, ...]:
     """The reports host, then those of its mail hosts that lie in our zone; others have certificates of their own."""
     return config.zone.own_hosts
+
+
+def trouble(now: datetime) -> str:
+    """What is wrong with the certificate of our own hosts, for the operator; "": nothing, or none was asked for."""
+    row = HostCertificate.objects.defer("leaf", "sealed_key").filter(host=names(settings.CONFIG)[0]).first()
+    if row is None or (row.failures < _OFTEN and (row.not_after is None or row.not_after > now)):
+        return ""
+    until = "there is none" if row.not_after is None else f"it ends {row.not_after:%Y-%m-%d %H:%M} UTC"
+    until = f"it ended {row.not_after:%Y-%m-%d %H:%M} UTC" if row.not_after and row.not_after <= now else until
+    return f"{until}; {row.failures} attempts failed: {row.problem}" if row.failures else until
 
 
 def issue_due(now: datetime, *, authority: Authority | None = None, jitter: Jitter = random.random) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
-from django.conf import settings
 
+from trinco.panel import keyring
 from trinco.panel.certificates.authority import Issued
 from trinco.panel.certificates.models import Attempt, Certificate, Chain
 from trinco.panel.certificates.terms import Jitter, again_at, renew_due_at
@@ -18,8 +18,8 @@ _log = structlog.get_logger("trinco.certificates")
 
 
 def sealing() -> Seal:
-    """The installation's seal."""
-    return Seal.of(settings.SEAL_KEY)
+    """The installation's seal, as it is now."""
+    return keyring.current()
 
 
 def store(domain: HostedDomain, issued: Issued, now: datetime, jitter: Jitter, ask_at: datetime | None = None) -> None:

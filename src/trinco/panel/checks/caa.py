@@ -10,6 +10,7 @@ and the authority goes by the name of our zone.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from trinco.config import Config
@@ -20,14 +21,17 @@ _RECORD = re.compile(r'(?P<flags>[0-9]+) (?P<tag>[A-Za-z0-9]+) "(?P<value>.*)"',
 _UNDERSTOOD = frozenset({"issue", "issuewild", "iodef", "issuemail", "contactemail", "contactphone"})
 _CRITICAL = 128
 _METHOD = "http-01"
+_ACCOUNT = "accounturi"
 
 
 @dataclass(frozen=True, slots=True)
 class Issuers:
-    """Who issues our certificates. `names`: issuer domain names; `ours_decides`: whether our target publishes CAA."""
+    """Who issues our certificates. `names`: issuer domain names; `ours_decides`: whether our target publishes CAA;
+    `accounts`: URLs of our accounts there."""
 
     names: frozenset[str]
     ours_decides: bool
+    accounts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,10 @@ class Property:
     parameters: dict[str, str]
 
 
-def issuers(config: Config) -> Issuers:
-    """The issuers of an installation."""
+def issuers(config: Config, accounts: Iterable[str] = ()) -> Issuers:
+    """The issuers of an installation that has these accounts (URLs)."""
     names = frozenset(value.partition(";")[0].strip().lower() for value in config.caa)
-    return Issuers(names or frozenset({str(config.base)}), bool(names))
+    return Issuers(names or frozenset({str(config.base)}), bool(names), frozenset(accounts))
 
 
 def parse(value: str) -> Property | None:
@@ -52,17 +56,23 @@ def parse(value: str) -> Property | None:
     if found is None:
         return None
     issuer, *pairs = found["value"].split(";")
-    parameters = dict(_pair(pair) for pair in pairs if pair.strip())
+    parameters = _parameters(pairs)
     critical = bool(int(found["flags"]) & _CRITICAL)
     return Property(critical, found["tag"].lower(), issuer.strip().lower(), parameters)
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, _, value = text.partition("=")
-    return name.strip().lower(), value.strip().lower()
+def _parameters(pairs: Iterable[str]) -> dict[str, str]:
+    """An account is a URL, of which case counts; one that is named twice is none (RFC 8657 section 3)."""
+    found = dict[str, str]()
+    for pair in filter(str.strip, pairs):
+        name, _, value = (part.strip() for part in pair.partition("="))
+        name = name.lower()
+        value = value if name == _ACCOUNT else value.lower()
+        found[name] = "" if name == _ACCOUNT and name in found else value
+    return found
 
 
-def permits(values: tuple[str, ...], names: frozenset[str]) -> bool:
+def permits(values: tuple[str, ...], issuers: Issuers) -> bool:
     """Whether this record set, which is not empty, lets one of the issuers issue (RFC 8659 section 4.2).
 
     No `issue` property among them: nothing is said. A critical property that nobody knows forbids (section 4.1).
@@ -71,7 +81,13 @@ def permits(values: tuple[str, ...], names: frozenset[str]) -> bool:
     if any(each is None or (each.critical and each.tag not in _UNDERSTOOD) for each in properties):
         return False
     issue = [each for each in properties if each and each.tag == "issue"]
-    return not issue or any(each.issuer in names and _by_our_method(each) for each in issue)
+    return not issue or any(names_us(each, issuers) for each in issue)
+
+
+def names_us(issue: Property, issuers: Issuers) -> bool:
+    """Whether an issue property lets one of the issuers issue to us, the way we prove a name."""
+    ours = _ACCOUNT not in issue.parameters or issue.parameters[_ACCOUNT] in issuers.accounts  # RFC 8657 section 3
+    return issue.issuer in issuers.names and ours and _by_our_method(issue)
 
 
 def _by_our_method(issue: Property) -> bool:
@@ -95,7 +111,7 @@ async def objection(dns: Dns, domain: str, issuers: Issuers) -> str:
         if issuers.ours_decides:
             return ""
         if values := answer.values("CAA", name):
-            return "" if permits(values, issuers.names) else f"{name} CAA {', '.join(values)}"
+            return "" if permits(values, issuers) else f"{name} CAA {', '.join(values)}"
         name = name.partition(".")[2]
     return ""
 

@@ -10,6 +10,7 @@ import structlog
 from django.conf import settings
 
 from trinco.net import dns as look_ups
+from trinco.panel.certificates.models import Account
 from trinco.panel.checks import caa
 from trinco.panel.checks.sights import Sight, Subject, View, view
 from trinco.panel.domains.models import Finding, HostedDomain, RecordName
@@ -29,7 +30,8 @@ Due = Callable[[int], list[HostedDomain]]
 def subject(domain: HostedDomain) -> Subject:
     """What the conversation must know of a row."""
     config = settings.CONFIG
-    return Subject(domain.name, domain.label, str(config.base), caa.issuers(config))
+    accounts = Account.objects.exclude(url="").values_list("url", flat=True)
+    return Subject(domain.name, domain.label, str(config.base), caa.issuers(config, accounts))
 
 
 def views(due: Due) -> Iterator[tuple[HostedDomain, View]]:

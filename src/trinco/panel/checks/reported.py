@@ -3,26 +3,35 @@
 Counted are the reports that somebody vouches for (`reports.scope`). A day without a report says nothing, neither good
 nor bad.
 
-Anybody who signs may report, and sessions of all senders are taken together: one that reports millions of successes
-hides the failures that others saw. The pages show each sender's own.
+A signature says who speaks, and not that it is true: anybody who owns a domain may sign, for as many names in it as he
+likes. So no sender is believed for its size, and none alone is believed for ever:
+- In the rate over all, a sender has at most `WEIGHT` sessions a day, its successes and failures in proportion: millions
+  of successes hide nothing that others saw.
+- Each sender is judged by itself as well: a day with `LEAST` failures or more, and above the limit, is trouble, however
+  well the others fared. It may be the one whose route is broken, and is named.
+- Where on each such day somebody else reported who met no trouble, and those who did are all of one owner (the last two
+  labels of their names: puppets cost nothing), one stands against the others. That wants attention and is never
+  critical; and after `RECENT` of it, it holds enforce back no longer: whoever invents failures gains two weeks.
+- The others, too, may be invented. What they gain is that a lone sender's failures are called attention, not critical:
+  they hide nothing.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from django.db.models import Q
+from django.db.models import Sum
 
 from trinco.core.tlsrpt import results
 from trinco.core.tlsrpt.results import Severity
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.domains.services import SERVED
 from trinco.panel.reports.charts import Day, sparks
-from trinco.panel.reports.models import DailyTotal, Trust
-from trinco.panel.reports.scope import VOUCHED, Sessions, failures
+from trinco.panel.reports.models import DailyTotal
+from trinco.panel.reports.scope import Sessions, failures, sessions, vouched
 
 WINDOW = 31
 """Days that are looked at, today among them: senders tell of today tomorrow."""
@@ -34,6 +43,10 @@ LOOKED_AT = 3
 """The last reported days, in which trouble shows."""
 LEAST = 5
 """Failed sessions: fewer are chance."""
+WEIGHT = 1000
+"""Sessions of one sender and day that weigh in the rate over all."""
+_SENDERS = 20_000
+"""Days of senders that met failures, those with most of them: strangers decide how many there are."""
 _PART = 200
 """One session in so many is the limit: 0.5 %."""
 
@@ -48,17 +61,74 @@ class Failing:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What one sender that met failures said of a day."""
+
+    submitter: str
+    day: Day
+
+    @property
+    def troubled(self) -> bool:
+        """Whether it is more than chance, by itself."""
+        return self.day.failed_session_count >= LEAST and exceeds([self.day])
+
+
+@dataclass(frozen=True, slots=True)
 class Reported:
-    """A domain's counted reports. `window`: every day, oldest first; `failing`: of the last reported days, where they
-    show trouble, worst first."""
+    """A domain's counted reports. `window`: every day, oldest first; `told`: by sender, where it met failures;
+    `failing`: of the last reported days, where they show trouble, worst first."""
 
     window: tuple[Day, ...] = ()
     failing: tuple[Failing, ...] = ()
+    told: tuple[Told, ...] = ()
 
     @property
     def days(self) -> tuple[Day, ...]:
-        """Those that were reported on, oldest first."""
-        return tuple(day for day in self.window if day.reports)
+        """Those that were reported on, oldest first, each sender with its weight."""
+        by_day = self._by_day(self.told)
+        return tuple(_weighed(day, by_day[day.day]) for day in self.window if day.reports)
+
+    @property
+    def alone(self) -> bool:
+        """Whether those that met trouble are all of one owner, and others did not on the same days."""
+        troubled = self._by_day(one for one in self.told if one.troubled)
+        owners = {_owner(one.submitter) for rows in troubled.values() for one in rows}
+        others = (day.reports > sum(one.day.reports for one in troubled[day.day]) for day in self.window)
+        return len(owners) == 1 and all(
+            other for day, other in zip(self.window, others, strict=True) if troubled[day.day]
+        )
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        """Those that met trouble on the latest days while others did not, the worst first."""
+        latest = {day.day: day for day in self.latest}
+        rows = [one for one in self.told if one.troubled and one.day.day in latest]
+        met: dict[date, int] = defaultdict(int)
+        for one in rows:
+            met[one.day.day] += one.day.reports
+        if not any(latest[day].reports > reports for day, reports in met.items()):
+            return ()
+        rows.sort(key=lambda one: (-one.day.failed_session_count, one.submitter))
+        return tuple(dict.fromkeys(one.submitter for one in rows))
+
+    @property
+    def _believed(self) -> Reported:
+        """Without those that stand alone against the others for too long."""
+        days = [one.day.day for one in self.told if one.troubled]
+        if not days or not self.alone or max(days) - min(days) < RECENT:
+            return self
+        owner = {_owner(one.submitter) for one in self.told if one.troubled}
+        left = [one for one in self.told if _owner(one.submitter) in owner]
+        gone = self._by_day(left)
+        window = tuple(_without(day, gone[day.day]) for day in self.window)
+        return Reported(window, (), tuple(one for one in self.told if one not in left))
+
+    @staticmethod
+    def _by_day(told: Iterable[Told]) -> dict[date, list[Told]]:
+        rows: dict[date, list[Told]] = defaultdict(list)
+        for one in told:
+            rows[one.day.day].append(one)
+        return rows
 
     @property
     def last(self) -> date | None:
@@ -68,10 +138,12 @@ class Reported:
     @property
     def clean(self) -> int:
         """Over how many reported days, up to the newest, fewer sessions failed than the limit: as far back as no single
-        day shows more than chance. One session that fails among twenty ends nothing."""
+        day shows more than chance, together or for one sender. One session that fails among twenty ends nothing."""
+        believed = self._believed
+        bad = {one.day.day for one in believed.told if one.troubled}
         count, taken = 0, list[Day]()
-        for day in reversed(self.days):
-            if day.failed_session_count >= LEAST and exceeds([day]):
+        for day in reversed(believed.days):
+            if day.day in bad or (day.failed_session_count >= LEAST and exceeds([day])):
                 break
             taken.append(day)
             count = count if exceeds(taken) else len(taken)
@@ -89,6 +161,9 @@ class Reported:
     def in_trouble(self, today: date) -> bool:
         """Whether the last reported days, of the last weeks, show more failures than chance."""
         recent = self.recent(today)
+        days = {day.day for day in recent}
+        if any(one.troubled and one.day.day in days for one in self.told):
+            return True
         return exceeds(recent) and sum(day.failed_session_count for day in recent) >= LEAST
 
     @property
@@ -106,14 +181,57 @@ def exceeds(days: Iterable[Day]) -> bool:
 
 
 def reported_of(domains: Iterable[HostedDomain], today: date) -> dict[int, Reported]:
-    """By key of each domain that is served. One query, and one more where a domain is in trouble."""
+    """By key of each domain that is served. One query; one more where sessions failed, one where that is trouble."""
     served = [domain for domain in domains if domain.state in SERVED]
-    found = {key: Reported(tuple(days)) for key, days in sparks(served, today, WINDOW).items()}
+    windows = sparks(served, today, WINDOW)
+    told = _told([domain for domain in served if any(day.failed_session_count for day in windows[domain.pk])], today)
+    found = {key: Reported(tuple(days), told=tuple(told.get(key, ()))) for key, days in windows.items()}
     troubled = [domain for domain in served if found[domain.pk].in_trouble(today)]
     recent = {domain.pk: {day.day for day in found[domain.pk].recent(today)} for domain in troubled}
     for key, failing in _failing(troubled, recent).items():
-        found[key] = Reported(found[key].window, failing)
+        found[key] = replace(found[key], failing=failing)
     return found
+
+
+def _told(domains: Sequence[HostedDomain], today: date) -> dict[int, list[Told]]:
+    """By domain, what each sender that met failures said of each day."""
+    if not domains:
+        return {}
+    rows = DailyTotal.objects.everywhere().filter(vouched(domains), domain__in=[domain.pk for domain in domains])
+    rows = sessions(rows).filter(day__gt=today - timedelta(days=WINDOW), day__lte=today, failed_session_count__gt=0)
+    grouped = rows.order_by().values_list("domain_id", "submitter", "day")
+    counts = (Sessions("successful_session_count"), Sessions("failed_session_count"), Sum("reports"))
+    found: dict[int, list[Told]] = defaultdict(list)
+    summed = grouped.annotate(good=counts[0], bad=counts[1], told=counts[2]).order_by("-bad")
+    for key, submitter, day, good, bad, told in summed[:_SENDERS]:
+        found[key].append(Told(submitter, Day(day, int(good), int(bad), told)))
+    return found
+
+
+def _owner(submitter: str) -> str:
+    return ".".join(submitter.split(".")[-2:])
+
+
+def _weighed(day: Day, told: Iterable[Told]) -> Day:
+    """A day of all senders, each with no more than its weight. Those that met no failure are as many as their reports,
+    or fewer."""
+    rows = [one.day for one in told]
+    rest = _without(day, told)
+    good = min(rest.successful_session_count, WEIGHT * rest.reports)
+    bad = rest.failed_session_count  # of senders beyond the bound of those looked at
+    for row in rows:
+        most = max(row.sessions, WEIGHT)
+        bad += row.failed_session_count * WEIGHT // most
+        good += row.successful_session_count * WEIGHT // most
+    return Day(day.day, good, bad, day.reports)
+
+
+def _without(day: Day, told: Iterable[Told]) -> Day:
+    good, bad, reports = day.successful_session_count, day.failed_session_count, day.reports
+    for row in (one.day for one in told):
+        good, bad = good - row.successful_session_count, bad - row.failed_session_count
+        reports -= row.reports
+    return Day(day.day, max(good, 0), max(bad, 0), max(reports, 0))
 
 
 def _failing(domains: Sequence[HostedDomain], wanted: dict[int, set[date]]) -> dict[int, tuple[Failing, ...]]:
@@ -121,7 +239,7 @@ def _failing(domains: Sequence[HostedDomain], wanted: dict[int, set[date]]) -> d
     if not domains:
         return {}
     # The domains were found through the tenant's door, or by the worker; their keys stand for it.
-    rows = failures(DailyTotal.objects.everywhere()).filter(_counted(domains), domain__in=list(wanted))
+    rows = failures(DailyTotal.objects.everywhere()).filter(vouched(domains), domain__in=list(wanted))
     rows = rows.filter(day__gte=min(min(days) for days in wanted.values())).order_by()
     sums: dict[int, dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
     grouped = rows.values_list("domain_id", "day", "result_type", "mx").annotate(Sessions("failed_session_count"))
@@ -129,11 +247,6 @@ def _failing(domains: Sequence[HostedDomain], wanted: dict[int, set[date]]) -> d
         if day in wanted[key]:
             sums[key][result_type, mx] += int(count)
     return {key: _worst_first(counts) for key, counts in sums.items()}
-
-
-def _counted(domains: Iterable[HostedDomain]) -> Q:
-    trusting = [domain.pk for domain in domains if domain.trust_https]
-    return Q(trust__in=VOUCHED) | Q(trust=Trust.HTTPS, domain__in=trusting)
 
 
 def _worst_first(counts: dict[tuple[str, str], int]) -> tuple[Failing, ...]:

@@ -111,9 +111,11 @@ def _noted(domain: HostedDomain, seen: View, now: datetime) -> bool:
     _note_records(row, seen, now)
     if seen.mx is not None:
         _note_mx(row, seen.mx, now)
+    if seen.delegation is not None:
+        row.zone, row.nameservers = seen.delegation[0], list(seen.delegation[1])
     row.checked_at = now
     row.check_due_at = now + schedule.pause(row, {sight.finding for sight in seen.records.values()}, now)
-    row.save(update_fields=["checked_at", "check_due_at", "mx_checked_at", "mx_suggested"])
+    row.save(update_fields=["checked_at", "check_due_at", "mx_checked_at", "mx_suggested", "zone", "nameservers"])
     return row.state == State.SETUP
 
 

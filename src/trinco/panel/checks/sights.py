@@ -48,10 +48,12 @@ class Sight:
 @dataclass(frozen=True, slots=True)
 class View:
     """Everything that one look has shown. `mx`: (preference, host), the most preferred first; empty: the domain takes
-    no mail; None: DNS did not answer."""
+    no mail; None: DNS did not answer. `delegation`: the zone that holds the domain, and its name servers; None: not
+    found."""
 
     records: dict[RecordName, Sight] = field(default_factory=dict)
     mx: tuple[tuple[int, str], ...] | None = None
+    delegation: tuple[str, tuple[str, ...]] | None = None
 
     @property
     def complete(self) -> bool:
@@ -64,8 +66,8 @@ class View:
 async def view(dns: Dns, subject: Subject) -> View:
     """Look at a domain. Raises nothing of DNS: a silent server is a finding."""
     looks = asyncio.gather(*(_sight(dns, subject, record) for record in RecordName))
-    sights, mx = await asyncio.gather(looks, _mx(dns, subject.domain))
-    return View(dict(zip(RecordName, sights, strict=True)), mx)
+    sights, mx, zone = await asyncio.gather(looks, _mx(dns, subject.domain), _delegation(dns, subject.domain))
+    return View(dict(zip(RecordName, sights, strict=True)), mx, zone)
 
 
 async def mail_servers(dns: Dns, domain: str) -> tuple[tuple[int, str], ...]:
@@ -84,6 +86,13 @@ async def mail_servers(dns: Dns, domain: str) -> tuple[tuple[int, str], ...]:
 async def _mx(dns: Dns, domain: str) -> tuple[tuple[int, str], ...] | None:
     try:
         return await mail_servers(dns, domain)
+    except DnsFailure:
+        return None
+
+
+async def _delegation(dns: Dns, domain: str) -> tuple[str, tuple[str, ...]] | None:
+    try:
+        return await dns.delegation(domain)
     except DnsFailure:
         return None
 

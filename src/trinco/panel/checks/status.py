@@ -42,7 +42,8 @@ class Status:
       policy-unserved, record-lost (record, finding, seen), caa-forbids (record, seen), dns-silent (record),
       mx-uncovered (hosts), mx-tls (hosts: no STARTTLS or no matching certificate), mx-unreachable (hosts),
       mx-certificate (hosts; until), announcement-waits, reports-failing (hosts: the mail servers at which senders
-      failed, worst first; seen: the result type that was reported most)
+      failed, worst first; seen: the result type that was reported most; senders: those that met it while others did
+      not)
     ready: ready
     setup: record-wrong (record, finding, seen), records-missing (hosts), dns-silent (record), mx-unconfirmed,
       going-live, certificate-pending (until, before), announcing
@@ -58,6 +59,7 @@ class Status:
     seen: str = ""
     until: datetime | None = field(default=None)
     before: int = 0
+    senders: tuple[str, ...] = ()
 
 
 def status(domain: HostedDomain, now: datetime) -> Status:
@@ -229,9 +231,12 @@ def _reports(facts: Facts, now: datetime) -> Iterator[Status]:
     if not facts.reported.in_trouble(now.date()):
         return
     failing = facts.reported.failing
-    level = _bad(facts) if facts.reported.holds_mail_back else Level.ATTENTION
+    critical = facts.reported.holds_mail_back and not facts.reported.alone
+    level = _bad(facts) if critical else Level.ATTENTION
     hosts = tuple(dict.fromkeys(row.mx for row in failing if row.mx))[:_SHOWN_HOSTS]
-    yield Status(level, "reports-failing", hosts=hosts, seen=failing[0].result_type if failing else "")
+    seen = failing[0].result_type if failing else ""
+    senders = facts.reported.senders[:_SHOWN_HOSTS]
+    yield Status(level, "reports-failing", hosts=hosts, seen=seen, senders=senders)
 
 
 def _with(facts: Facts, *results: str) -> tuple[str, ...]:

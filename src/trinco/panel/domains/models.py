@@ -75,6 +75,10 @@ class HostedDomain(models.Model):
     """When the MX were last read; None: never. Older than an hour counts as unknown for enforce."""
     mx_suggested = models.JSONField(default=list)
     """MX hosts read while in SETUP, offered to the person as the `mx` list: never taken over by itself."""
+    zone = models.CharField(max_length=253, blank=True, default="", db_default="")
+    """The DNS zone that holds the domain, as last seen; "": not known yet."""
+    nameservers = models.JSONField(default=list, db_default=[])
+    """Hosts of that zone's name servers: they tell whose pages the owner edits it on."""
 
     level = models.PositiveSmallIntegerField(choices=Level.choices, default=Level.SETUP)
     """What `checks.status` made of this domain last: for sorting, filtering and counting alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trinco.core.errors import TrincoError
+from trinco.core.mailhosts import Width
 
 
 class PolicyRefused(TrincoError):
@@ -19,6 +20,15 @@ class UncoveredMx(PolicyRefused):
 
 class MxUnknown(PolicyRefused):
     """`enforce` wants MX hosts that were read in the last hour, and there are none. May be overridden."""
+
+
+class WildcardTooWide(PolicyRefused):
+    """A pattern that the domain never had stands for hosts of other owners, by whom senders must not be led."""
+
+    def __init__(self, pattern: str, width: Width) -> None:
+        super().__init__(f"{pattern} ({width})")
+        self.pattern = pattern
+        self.width = width
 
 
 class NothingChanged(PolicyRefused):

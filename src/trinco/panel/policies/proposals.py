@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from trinco.core import mailhosts
 from trinco.core.mtasts.policy import DEFAULT_MAX_AGE, Mode, Policy, uncovered
 from trinco.panel.domains.models import HostedDomain, MxSighting, State
-from trinco.panel.policies.errors import MxUnknown, NoMxYet, NotStarted, UncoveredMx
+from trinco.panel.policies.errors import MxUnknown, NoMxYet, NotStarted, UncoveredMx, WildcardTooWide
 from trinco.panel.policies.models import PolicyVersion, Standing
 from trinco.panel.policies.versions import policy_of, standing_of
 
@@ -51,6 +52,16 @@ def last_mx(standings: Iterable[Standing]) -> dict[int, Sequence[str]]:
     older = PolicyVersion.objects.everywhere().filter(domain__in=empty).exclude(mx=[]).order_by("number")
     known.update(older.values_list("domain", "mx") if empty else ())
     return known
+
+
+def require_narrow(standing: Standing | None, policy: Policy) -> None:
+    """Raises WildcardTooWide for the first wildcard of the policy that is wider than needed, unless the domain's last
+    `mx` list has it: what is served already can be served again."""
+    wide = {pattern: width for pattern in policy.mx if (width := mailhosts.too_wide(pattern)) is not None}
+    held = last_mx([standing]).get(standing.domain_id, ()) if wide and standing else ()
+    for pattern, width in wide.items():
+        if pattern not in held:
+            raise WildcardTooWide(pattern, width)
 
 
 def judged(domain: HostedDomain, policy: Policy, *, override: bool) -> tuple[str, ...] | None:

@@ -20,7 +20,7 @@ from trinco.panel.policies.errors import (
 from trinco.panel.policies.ledger import horizon_of
 from trinco.panel.policies.many import Consequence, Outcome, preview_many, publish_many
 from trinco.panel.policies.models import PolicyVersion, Standing
-from trinco.panel.policies.proposals import judged, proposed
+from trinco.panel.policies.proposals import judged, proposed, require_narrow
 from trinco.panel.policies.rounds import announce_due, reissue_due, retire_due
 from trinco.panel.policies.versions import Deed, Draft, policy_of, standing_of, write
 
@@ -45,13 +45,14 @@ __all__ = [
 
 @transaction.atomic
 def start(*, domain: HostedDomain, mx: tuple[str, ...], actor: Actor) -> PolicyVersion:
-    """The first version: testing, for a day. Raises AlreadyStarted, NotHosted, PolicySyntaxError."""
+    """The first version: testing, for a day. Raises AlreadyStarted, NotHosted, PolicySyntaxError, WildcardTooWide."""
     row = locked(domain)
     if row.state != State.SETUP:
         raise NotHosted(row.state)
     if standing_of(row) is not None:
         raise AlreadyStarted
     policy = Policy(Mode.TESTING, mx, DEFAULT_MAX_AGE[Mode.TESTING])
+    require_narrow(None, policy)
     return _written(domain, Draft(row, None, policy), Deed(actor, "policy.started"))
 
 
@@ -67,13 +68,14 @@ def publish(
     """Make `policy` the current one; its id is announced once every live edge serves it.
 
     `expected_number` is the version that the person looked at: Conflict if it is not the current one any more. Raises
-    NothingChanged, NotStarted, NotHosted; for enforce UncoveredMx and MxUnknown, unless `override`, which the audit
-    line then shows together with the hosts.
+    NothingChanged, NotStarted, NotHosted, WildcardTooWide; for enforce UncoveredMx and MxUnknown, unless `override`,
+    which the audit line then shows together with the hosts.
     """
     row, standing = _changeable(domain)
     _require_number(standing, expected_number)
     if policy == policy_of(standing.current):
         raise NothingChanged
+    require_narrow(standing, policy)
     overridden = judged(row, policy, override=override)
     return _written(domain, Draft(row, standing, policy), Deed(actor, "policy.published", overridden=overridden))
 

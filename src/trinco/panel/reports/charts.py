@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
 from trinco.panel.domains.models import HostedDomain
-from trinco.panel.reports.drill import AppliedPolicy, DetailRow, Newest, details, newest
-from trinco.panel.reports.models import DailyTotal, Trust
+from trinco.panel.reports.drill import AppliedPolicy, DetailRow, Newest, details, folded, newest
+from trinco.panel.reports.models import DailyTotal
 from trinco.panel.reports.month_models import DaySum
 from trinco.panel.reports.reading import (
     Failed,
@@ -29,11 +29,11 @@ from trinco.panel.reports.reading import (
     stretches,
     submitters,
 )
-from trinco.panel.reports.scope import VOUCHED, Scope, Sessions, narrowed, sessions, totals
+from trinco.panel.reports.scope import Scope, Sessions, narrowed, sessions, totals, vouched
 
 __all__ = [
     "AppliedPolicy", "Day", "DetailRow", "MxRow", "ResultRow", "Scope", "SourceRow", "Sums", "by_day", "by_mx",
-    "by_result", "by_source", "details", "sparks", "sums",
+    "by_result", "by_source", "details", "folded", "sparks", "sums",
 ]  # fmt: skip
 
 MAX_ROWS = 200
@@ -207,9 +207,7 @@ def sparks(domains: Sequence[HostedDomain], last: date, days: int = 30) -> dict[
     wanted = [last - timedelta(days=number) for number in reversed(range(days))]
     # The domains were found through the tenant's door; their keys stand for it.
     rows = DailyTotal.objects.everywhere().filter(domain__in=[domain.pk for domain in domains])
-    trusting = [domain.pk for domain in domains if domain.trust_https]
-    vouched = Q(trust__in=VOUCHED) | Q(trust=Trust.HTTPS, domain__in=trusting)
-    rows = sessions(rows.filter(vouched, day__range=(wanted[0], last)))
+    rows = sessions(rows.filter(vouched(domains), day__range=(wanted[0], last)))
     found: dict[int, dict[date, Day]] = {domain.pk: {} for domain in domains}
     for row in _daily(rows.order_by(), "domain_id", "day"):
         found[row["domain_id"]][row["day"]] = _day(row)

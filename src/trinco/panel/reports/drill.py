@@ -12,9 +12,11 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.reports.models import Applied, FailureRow, PolicyRow, Report
 from trinco.panel.reports.scope import Scope, Sessions, counted, failures, totals
+from trinco.panel.reports.totals import MAX_RESULTS, NAMELESS
 
 MAX_DETAILS = 200
-NAMELESS = "-"
+_SHOWN = 5
+"""Reports that are named as those with too many kinds of failure."""
 ENOUGH = 5_000
 """Totals whose details are looked at: days before the one on which the newest come to so many are left out."""
 _FURTHER = (31, 366, 100_000)
@@ -71,6 +73,21 @@ class Newest:
 
     organization_name: str
     applied: AppliedPolicy | None
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A report of which the totals name the largest kinds of failure (`totals.MAX_RESULTS`), and not all `kinds`."""
+
+    report: int
+    submitter: str
+    day: date
+    kinds: int
+
+    @property
+    def named(self) -> int:
+        """How many the totals name."""
+        return MAX_RESULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +177,31 @@ def _detail(row: Mapping[str, Any]) -> DetailRow:
         last=row["last"],
         **told,
     )
+
+
+def folded(scope: Scope) -> list[Folded]:
+    """Reports of the scope with more kinds of failure than the totals name, the one with most of them first. One query,
+    and one for each."""
+    rows = FailureRow.objects.of(scope.organisation).filter(report__counted=True, day__range=(scope.first, scope.last))
+    if scope.domain is not None:
+        rows = rows.filter(domain=scope.domain)
+    if scope.submitter is not None:
+        rows = rows.filter(submitter=scope.submitter)
+    if not scope.everything:
+        rows = rows.filter(counted(scope, "report__"))
+    large = rows.order_by().values("report").annotate(n=Count("pk")).filter(n__gt=MAX_RESULTS).order_by("-n", "report")
+    columns = ("report__submitter", "report__day")
+    found = [
+        (row["report"], row[columns[0]], row[columns[1]]) for row in large.values("report", *columns, "n")[:_SHOWN]
+    ]
+    return [
+        one for one in (Folded(key, sender, day, _kinds(key)) for key, sender, day in found) if one.kinds > MAX_RESULTS
+    ]
+
+
+def _kinds(report: int) -> int:
+    kinds = FailureRow.objects.everywhere().filter(report=report).order_by()
+    return kinds.values("policy_type", "result_type", "receiving_mx_hostname").distinct().count()
 
 
 def newest(scope: Scope, last: Mapping[str, date]) -> dict[str, Newest]:

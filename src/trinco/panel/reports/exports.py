@@ -15,8 +15,8 @@ from typing import Any
 from trinco.core.tables import as_csv
 from trinco.panel.reports import charts, listing
 from trinco.panel.reports.drill import Wanted
-from trinco.panel.reports.models import Report, Trust
-from trinco.panel.reports.scope import VOUCHED, Scope
+from trinco.panel.reports.models import Report
+from trinco.panel.reports.scope import Scope, is_counted
 
 BOM = "\ufeff"
 MAX_DETAILS = 10_000
@@ -70,8 +70,7 @@ def reports(scope: Scope, _wanted: Wanted) -> Iterator[Row]:
 
 def report(row: Report) -> Row:
     """One report in a row. `counted`: its sessions are in the sums."""
-    vouched = row.trust in VOUCHED or (row.trust == Trust.HTTPS and row.domain.trust_https)
-    other = {"domain": row.domain.name, "counted": row.counted and vouched}
+    other = {"domain": row.domain.name, "counted": is_counted(row)}
     return {name: other[name] if name in other else _value(getattr(row, name)) for name in REPORT}
 
 

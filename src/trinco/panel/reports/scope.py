@@ -6,6 +6,7 @@ the domains whose owner trusts that door (RFC 8460 section 3). `everything` show
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
-from trinco.panel.reports.models import DailyTotal, Trust
+from trinco.panel.reports.models import DailyTotal, Report, Trust
 
 Rows = TypeVar("Rows", bound="QuerySet[Any]")
 
@@ -67,14 +68,31 @@ def failures(rows: Rows) -> Rows:
     return rows.exclude(result_type="")
 
 
+def vouched(domains: Iterable[HostedDomain]) -> Q:
+    """Of the sums of these domains, those that somebody vouches for."""
+    trusting = [domain.pk for domain in domains if domain.trust_https]
+    return Q(trust__in=VOUCHED) | Q(trust=Trust.HTTPS, domain__in=trusting)
+
+
+def counted_reports() -> Q:
+    """The reports whose sessions are in the sums, of whatever domain: of equal ones the one that counts (`counted`)."""
+    return Q(counted=True) & (Q(trust__in=VOUCHED) | Q(trust=Trust.HTTPS, domain__trust_https=True))
+
+
+def is_counted(report: Report) -> bool:
+    """`counted_reports` of one that is at hand, with its domain."""
+    believed = report.trust in VOUCHED or (report.trust == Trust.HTTPS and report.domain.trust_https)
+    return report.counted and believed
+
+
 def counted(scope: Scope, prefix: str = "", domain: str = "domain") -> Q:
     """The rows that somebody vouches for. `prefix` leads to the trust, `domain` to the domain."""
-    vouched = Q(**{f"{prefix}trust__in": VOUCHED})
+    signed = Q(**{f"{prefix}trust__in": VOUCHED})
     by_https = Q(**{f"{prefix}trust": Trust.HTTPS})
     if scope.domain is not None:
-        return vouched | by_https if scope.domain.trust_https else vouched
+        return signed | by_https if scope.domain.trust_https else signed
     trusting = HostedDomain.objects.of(scope.organisation).filter(trust_https=True).order_by()
-    return vouched | (by_https & Q(**{f"{domain}__in": trusting.values("pk")}))
+    return signed | (by_https & Q(**{f"{domain}__in": trusting.values("pk")}))
 
 
 def narrowed(rows: Rows, scope: Scope) -> Rows:

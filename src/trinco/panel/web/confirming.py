@@ -7,6 +7,7 @@ from typing import Any
 from django.http import Http404
 from django.utils import timezone
 
+from trinco.core import mailhosts
 from trinco.core.mtasts import policy as policies
 from trinco.core.mtasts.policy import Mode, Policy
 from trinco.panel.checks.readiness import readiness
@@ -27,9 +28,9 @@ def current(domain: HostedDomain) -> PolicyVersion | None:
 
 
 def offered(domain: HostedDomain) -> str:
-    """What the `mx` form begins with: the list of the policy, before that the MX hosts read from DNS."""
+    """What the `mx` form begins with: the list of the policy, before that what suits the MX hosts read from DNS."""
     version = current(domain)
-    return "\n".join(version.mx if version and version.mx else mx_hosts(domain))
+    return "\n".join(version.mx if version and version.mx else mailhosts.patterns(mx_hosts(domain)))
 
 
 def confirmation(domain: HostedDomain, form: PolicyForm) -> dict[str, Any]:

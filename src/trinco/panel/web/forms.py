@@ -12,12 +12,15 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
 from trinco.core.errors import DomainSyntaxError, PolicySyntaxError
+from trinco.core.mailhosts import too_wide
 from trinco.core.mtasts import mx as mx_patterns
 from trinco.core.mtasts.policy import MAX_AGE_LIMIT, Mode, Policy
 from trinco.core.names import MAX_TYPED, Domain
+from trinco.panel.policies.errors import WildcardTooWide
 from trinco.panel.reports.retention import MOST_DAYS
 from trinco.panel.web import words
 from trinco.panel.web.reasons import reason
+from trinco.panel.web.refusals import refusal
 from trinco.panel.web.templatetags.trinco import span
 
 MIN_MAX_AGE = words.DAY
@@ -106,6 +109,14 @@ class MxForm(forms.Form):
         label=_("Mail servers that may receive mail for this domain"),
         help_text=_("One host name a line, as in the MX records. *.example.net stands for any one name below it."),
     )
+
+    def clean_mx(self) -> tuple[str, ...]:
+        """The same refusal as the service's, beside what was typed."""
+        patterns: tuple[str, ...] = self.cleaned_data["mx"]
+        for pattern in patterns:
+            if width := too_wide(pattern):
+                raise ValidationError(refusal(WildcardTooWide(pattern, width)))
+        return patterns
 
 
 class SecondsField(forms.IntegerField):

@@ -80,9 +80,12 @@ def last_reported(organisation: Organisation) -> date | None:
 def matching(organisation: Organisation, wanted: Filter) -> QuerySet[HostedDomain]:
     """The domains of a filter, worst first."""
     rows = hosted(organisation).filter(level__in=CHIPS[wanted.show])
-    if wanted.search:
-        rows = rows.filter(_named(wanted.search))
-    return rows.order_by("level", "name")
+    return named(rows, wanted.search).order_by("level", "name")
+
+
+def named(rows: QuerySet[HostedDomain], search: str) -> QuerySet[HostedDomain]:
+    """Those of them with this in their name, or in a mail server's."""
+    return rows.filter(_named(search)) if search else rows
 
 
 def _named(search: str) -> Q:

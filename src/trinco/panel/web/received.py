@@ -12,6 +12,7 @@ from trinco.core.names import Domain
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports.models import RawReport, RawState, Report, Trust
+from trinco.panel.reports.scope import counted_reports
 from trinco.panel.web.overview import typed
 
 FAILED, UNCOUNTED = "failed", "uncounted"
@@ -63,12 +64,7 @@ def reports(organisation: Organisation, asked: Filter) -> QuerySet[Report]:
         rows = rows.filter(trust=asked.trust)
     if asked.state == FAILED:
         rows = rows.filter(failed_session_count__gt=0)
-    return rows.exclude(_counted()) if asked.state == UNCOUNTED else rows
-
-
-def _counted() -> Q:
-    vouched = Q(trust__in=(Trust.DKIM, Trust.OPERATOR)) | Q(trust=Trust.HTTPS, domain__trust_https=True)
-    return Q(counted=True) & vouched
+    return rows.exclude(counted_reports()) if asked.state == UNCOUNTED else rows
 
 
 def _about(organisation: Organisation, text: str) -> Q:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from trinco.core.errors import InputError, TrincoError
+from trinco.core.mailhosts import Width
 from trinco.panel.domains.errors import NotInSetup
 from trinco.panel.domains.models import State
 from trinco.panel.policies import errors
@@ -31,6 +32,16 @@ def _uncovered(error: errors.UncoveredMx) -> str:
     return text % {"hosts": hosts}
 
 
+def _too_wide(error: errors.WildcardTooWide) -> str:
+    text = {
+        Width.SUFFIX: _("%(pattern)s stands for names of many owners. Name the hosts of your MX records."),
+        Width.PROVIDER: _(
+            "%(pattern)s stands for the hosts of every customer of this provider. Name those of your MX records alone."
+        ),
+    }[error.width]
+    return text % {"pattern": error.pattern}
+
+
 def _not_hosted(error: errors.NotHosted) -> str:
     return {
         State.SETUP: _("The domain is not served yet: its three records come first."),
@@ -43,6 +54,7 @@ _WORDS: dict[type[TrincoError], Callable[..., str]] = {
     errors.MxUnknown: lambda _error: _(
         "The MX records could not be read in the last hour: nobody knows what enforce would cut off."
     ),
+    errors.WildcardTooWide: _too_wide,
     errors.NothingChanged: lambda _error: _("That is the policy already."),
     errors.NothingToUndo: lambda _error: _("There is nothing before this version."),
     errors.NoMxYet: lambda _error: _("This mode needs a list of mail servers, and the domain never had one."),

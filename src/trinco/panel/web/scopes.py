@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 from datetime import date
+from difflib import get_close_matches
 
+from django.db.models import Q
 from django.http import Http404
 from django.utils import timezone
 from django.utils.http import urlencode
 
+from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.reports import asked
 from trinco.panel.reports.asked import PARAMETERS, RANGES, Asked, NoSuchDomain
 from trinco.panel.reports.scope import Scope
 from trinco.panel.web.access import MemberRequest
 
-__all__ = ["RANGES", "Asked", "Scope", "asked_of", "query", "query_of", "scope_of"]
+__all__ = ["RANGES", "Asked", "Scope", "UnknownDomain", "alike", "asked_of", "query", "query_of", "scope_of"]
 
 _INSTEAD = {"range": ("from", "to", "day"), "from": ("range", "day"), "to": ("range", "day")}
 """What a new value of a parameter makes meaningless."""
+_COMPARED = 2_000
+"""Names that are compared with one that nobody has."""
+_SUGGESTED = 5
+
+
+class UnknownDomain(Http404):
+    """The name that the address asks about is no domain of theirs."""
 
 
 def asked_of(request: MemberRequest) -> Asked:
-    """What the address asks for; what is wrong in it is left aside. Raises Http404 for a domain that is not ours."""
+    """What the address asks for; what is wrong in it is left aside. Raises UnknownDomain, an Http404."""
     try:
         return asked.asked(request.organisation, request.GET.dict(), timezone.now().date())
     except NoSuchDomain as error:
-        raise Http404 from error
+        raise UnknownDomain from error
+
+
+def alike(request: MemberRequest, name: str) -> list[HostedDomain]:
+    """A few domains of theirs whose names look like this one, the likest first. One query."""
+    wanted = name.strip().lower()
+    mine = HostedDomain.objects.of(request.organisation).exclude(state=State.GONE)
+    near = Q(name__contains=wanted) | Q(name__startswith=wanted[:2]) | Q(name__endswith=wanted[-4:])
+    found = {row.name: row for row in mine.filter(near).order_by("name")[:_COMPARED]} if wanted else {}
+    likest = get_close_matches(wanted, found, n=_SUGGESTED, cutoff=0.6)
+    holding = [each for each in found if wanted in each and each not in likest]
+    return [found[each] for each in (likest + holding)[:_SUGGESTED]]
 
 
 def scope_of(request: MemberRequest) -> Scope:

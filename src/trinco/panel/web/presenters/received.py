@@ -17,6 +17,7 @@ from trinco.core.tlsrpt.report import Report as CoreReport
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.reports.models import Applied, FailureRow, PolicyRow, RawReport, Report, Trust
+from trinco.panel.reports.scope import is_counted
 from trinco.panel.web import paging
 from trinco.panel.web.dates import day
 from trinco.panel.web.foreign import plain
@@ -145,12 +146,6 @@ def vouched(row: Report) -> Line:
 
 def _with(sentence: str, reason: str) -> str:
     return f"{sentence} {_('Why: %s.') % reason}" if reason else sentence
-
-
-def is_counted(row: Report) -> bool:
-    """Whether the totals have it."""
-    trusted = row.trust in (Trust.DKIM, Trust.OPERATOR) or (row.trust == Trust.HTTPS and row.domain.trust_https)
-    return trusted and row.counted
 
 
 def _counted(row: Report) -> Line:

@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.web.presenters.providers import guides
 from trinco.panel.web.presenters.records import RecordRow, found, record_rows
 
 FORMATS = (("fields", _("Fields")), ("zone", _("Zone file")), ("terraform", "Terraform"), ("octodns", "octoDNS"))
@@ -86,4 +87,5 @@ def setup_view(domain: HostedDomain) -> dict[str, Any]:
         "found_width": str(METER * found(records) // len(records)),
         "progress": progress,
         "steps": steps(progress),
+        "guides": guides(domain),
     }

@@ -207,7 +207,7 @@ def _reports_failing(domain: HostedDomain, status: Status) -> Saying:
         return Saying(
             _("Senders report failures"),
             _("Senders report failed sessions, and give no details"),
-            _("Ask their postmasters, or compare the mail servers with the policy."),
+            _who(status) + _("Ask their postmasters, or compare the mail servers with the policy."),
         )
     known = result_meaning(status.seen)
     facts = {"host": host, "hosts": plain(", ".join(status.hosts)), "result": word}
@@ -217,7 +217,15 @@ def _reports_failing(domain: HostedDomain, status: Status) -> Saying:
         else _("Senders report failed sessions: %(result)s")
     )
     short = f"{host}: {word}" if host else word
-    return Saying(short, sentence % facts, f"{known.meaning} {known.action}".strip())
+    return Saying(short, sentence % facts, f"{_who(status)}{known.meaning} {known.action}".strip())
+
+
+def _who(status: Status) -> str:
+    """Who met the failures, where others did not."""
+    if not status.senders:
+        return ""
+    senders = plain(", ".join(status.senders))
+    return _("Reported by %s, while others met no such trouble on the same days.") % senders + " "
 
 
 def _announcement_waits(_domain: HostedDomain, _status: Status) -> Saying:

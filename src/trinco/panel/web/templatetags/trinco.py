@@ -24,6 +24,7 @@ ICONS = {
     "overview": "outline/squares-2x2",
     "activity": "outline/clock",
     "reports": "outline/chart-bar",
+    "certificates": "outline/shield-check",
     "filter": "micro/funnel",
     "playground": "outline/puzzle-piece",
     "read": "outline/document-magnifying-glass",

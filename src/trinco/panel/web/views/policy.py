@@ -23,6 +23,7 @@ from trinco.panel.web import confirming
 from trinco.panel.web.access import MemberRequest, domain_of, is_htmx, may
 from trinco.panel.web.forms import MxForm, PolicyForm, UndoForm
 from trinco.panel.web.levels import work_out
+from trinco.panel.web.presenters.providers import known_offers
 from trinco.panel.web.refusals import refusal
 
 
@@ -91,12 +92,14 @@ def mail_servers(request: MemberRequest, name: Domain) -> HttpResponse:
         except (PolicyRefused, PolicySyntaxError) as error:
             messages.error(request, refusal(error))
         return redirect("setup", domain.name)
+    hosts = mx_hosts(domain)
     context = {
         "nav": "overview",
         "domain": domain,
         "form": form,
         "current": confirming.current(domain),
-        "hosts": mx_hosts(domain),
+        "hosts": hosts,
+        "offers": known_offers(hosts),
     }
     return render(request, "web/mail_servers.html", context)
 

@@ -15,6 +15,7 @@ from trinco.panel.web import confirming
 from trinco.panel.web.access import MemberRequest, domain_of, may
 from trinco.panel.web.forms import MxForm
 from trinco.panel.web.instructions import TEXTS
+from trinco.panel.web.presenters.providers import known_offers
 from trinco.panel.web.presenters.setup import FORMATS, setup_view
 
 STOP_POLLING = 286
@@ -42,7 +43,9 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
 
 
 def _offer(domain: HostedDomain) -> dict[str, object]:
-    return {"suggested": mx_hosts(domain), "form": MxForm(initial={"mx": confirming.offered(domain)})}
+    hosts = mx_hosts(domain)
+    form = MxForm(initial={"mx": confirming.offered(domain)})
+    return {"suggested": hosts, "offers": known_offers(hosts), "form": form}
 
 
 @require_GET

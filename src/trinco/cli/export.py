@@ -1,0 +1,82 @@
+"""`trinco export`: what Trinco holds, as files for going on without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trinco.cli import orm
+from trinco.cli.domain import Owner, named, organisation_of
+from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.web import bundles
+
+group = typer.Typer(no_args_is_help=True, help="Write what is served as files, for going on without Trinco.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add `export` to the command line."""
+    app.add_typer(group, name="export")
+
+
+@group.callback()
+def _group() -> None:
+    """Hold the name `bundle` behind `export`."""
+
+
+@group.command("bundle")
+def bundle(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR|FILE.zip", help="A folder, or a ZIP file, to write.")],
+    name: Annotated[str, typer.Argument(metavar="DOMAIN", help="The mail domain, e.g. example.com.")] = "",
+    organisation: Annotated[bool, typer.Option("--organisation", help="Every domain of the organisation.")] = False,
+    owner: Owner = "",
+) -> None:
+    """Write the policy file, the DNS records and the web server's configuration of a domain, or of all.
+
+    Any web server and any DNS zone serve a domain from them. Exit 2: a file is there already; nothing is written over.
+    """
+    with orm.tables():
+        domains = _domains(name, owner, organisation=organisation)
+        count = _zipped(out, domains) if out.suffix == ".zip" else _written(out, domains)
+    if not count:
+        raise orm.ended("nothing to write: no policy is served", orm.EXIT_FINDING)
+    typer.echo(f"{count} files in {out}")
+
+
+def _domains(name: str, owner: str, *, organisation: bool) -> Iterable[HostedDomain]:
+    if bool(name) == organisation:
+        raise orm.ended("name a domain, or say --organisation", orm.EXIT_USAGE)
+    if name:
+        return [named(name, owner)]
+    return HostedDomain.objects.of(organisation_of(owner)).exclude(state=State.GONE).iterator()
+
+
+def _zipped(out: Path, domains: Iterable[HostedDomain]) -> int:
+    try:
+        with out.open("xb") as file:
+            return bundles.write_zip(file, domains)
+    except FileExistsError:
+        raise orm.ended(f"{out} is there already", orm.EXIT_USAGE) from None
+    except OSError as error:
+        raise orm.ended(f"{out} cannot be written: {error.strerror}", orm.EXIT_UNTESTED) from error
+
+
+def _written(out: Path, domains: Iterable[HostedDomain]) -> int:
+    count = 0
+    for path, content in bundles.entries(domains):
+        _write(out / path, content)
+        count += 1
+    return count
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise orm.ended(f"{path} is there already", orm.EXIT_USAGE) from None
+    except OSError as error:
+        raise orm.ended(f"{path} cannot be written: {error.strerror}", orm.EXIT_UNTESTED) from error
