@@ -94,6 +94,8 @@ class TestWords:
         """An action that a service writes and this page does not know would be shown as its key."""
         sources = [path.read_text() for path in PANEL.rglob("*.py") if "web" not in path.parts]
         written = {
-            word for text in sources for word in re.findall(r'"((?:domain|policy|reports?|token)\.[a-z-]+)"', text)
+            word
+            for text in sources
+            for word in re.findall(r'"((?:domain|policy|reports?|token|member|organisation|client)\.[a-z-]+)"', text)
         }
         assert written == set(ACTIONS)

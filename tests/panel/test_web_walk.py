@@ -29,8 +29,9 @@ def forbidden(role: Role) -> set[str]:
 
 
 def others(role: Role) -> dict[str, int]:
-    """What does not exist for a member who does not look after the others: their tokens."""
-    return {} if roles.may(role, Deed.PEOPLE_MANAGE) else {"token_revoke": 404}
+    """What does not exist: a client's clients, and tokens of others for whom does not look after them."""
+    client = {page.name: 404 for page in guarded() if page.name in PROVIDERS and page.name not in forbidden(role)}
+    return client if roles.may(role, Deed.PEOPLE_MANAGE) else {**client, "token_revoke": 404}
 
 
 class TestDeeds:

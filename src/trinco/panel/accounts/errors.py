@@ -23,3 +23,35 @@ class NoMembership(TrincoError):
 
 class TooManyTokens(TrincoError):
     """The person has as many usable tokens as one may have."""
+
+
+class LastOwner(TrincoError):
+    """An organisation keeps one owner at least."""
+
+
+class RankTooHigh(TrincoError):
+    """Nobody gives, changes or takes away a role that is higher than their own."""
+
+
+class AlreadyMember(TrincoError):
+    """The address belongs to a member already."""
+
+
+class TooManyInvitations(TrincoError):
+    """As many addresses wait for an answer as may."""
+
+
+class AskedLately(TrincoError):
+    """The address was asked a moment ago."""
+
+
+class InvitationRefused(TrincoError):
+    """The link is not ours, was used or taken back, is too old, or is meant for another address."""
+
+
+class InvitationNotSent(TrincoError):
+    """The mail server did not take the mail; the invitation stands, and may be sent again."""
+
+
+class NoClients(TrincoError):
+    """A client has no clients of its own."""

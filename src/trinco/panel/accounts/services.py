@@ -51,7 +51,7 @@ def create_account(*, email: str, password: str | None, organisation: Organisati
     The password's strength is the caller's to judge; None: no login by password.
     Raises EmailSyntaxError, AccountExists.
     """
-    address = _address(email)
+    address = address_of(email)
     if User.objects.filter(email__iexact=address).exists():
         raise AccountExists(address)
     try:
@@ -84,7 +84,8 @@ def membership_of(user: User) -> Membership:
     return membership
 
 
-def _address(text: str) -> str:
+def address_of(text: str) -> str:
+    """An e-mail address as accounts have it. Raises EmailSyntaxError."""
     address = text.strip().lower()
     if not _is_address(address):
         raise EmailSyntaxError("not an e-mail address", source=text)

@@ -40,6 +40,10 @@ class TenantManager(models.Manager[M]):
         """The rows of one organisation."""
         return super().get_queryset().filter(**{self.tenant_path: organisation})
 
+    def of_any(self, organisations: models.QuerySet[Organisation]) -> models.QuerySet[M]:
+        """The rows of organisations all of which the person may see (`access.visible`)."""
+        return super().get_queryset().filter(**{f"{self.tenant_path}__in": organisations.order_by().values("pk")})
+
     def everywhere(self) -> models.QuerySet[M]:
         """The rows of all organisations: never on behalf of a person."""
         return super().get_queryset()

@@ -77,6 +77,12 @@ def last_reported(organisation: Organisation) -> date | None:
     return found
 
 
+def hosted_by(clients: QuerySet[Organisation]) -> QuerySet[HostedDomain]:
+    """All domains of these organisations that they have not given up, worst first. The caller may see all of them."""
+    rows = HostedDomain.objects.of_any(clients).exclude(state=State.GONE)
+    return rows.select_related("organisation").order_by("level", "name", "pk")
+
+
 def matching(organisation: Organisation, wanted: Filter) -> QuerySet[HostedDomain]:
     """The domains of a filter, worst first."""
     rows = hosted(organisation).filter(level__in=CHIPS[wanted.show])

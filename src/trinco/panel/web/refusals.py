@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 
 from trinco.core.errors import InputError, TrincoError
 from trinco.core.mailhosts import Width
+from trinco.panel.accounts import errors as accounts
 from trinco.panel.domains.errors import NotInSetup
 from trinco.panel.domains.models import State
 from trinco.panel.policies import errors
@@ -50,6 +51,18 @@ def _not_hosted(error: errors.NotHosted) -> str:
 
 
 _WORDS: dict[type[TrincoError], Callable[..., str]] = {
+    accounts.LastOwner: lambda _error: _("The organisation needs another owner first."),
+    accounts.RankTooHigh: lambda _error: _("That role is higher than yours."),
+    accounts.AlreadyMember: lambda _error: _("This address belongs to a member already."),
+    accounts.TooManyInvitations: lambda _error: _("Too many invitations are waiting. Take some back first."),
+    accounts.AskedLately: lambda _error: _("This address was asked a moment ago. Wait a minute, then go on."),
+    accounts.InvitationRefused: lambda _error: _(
+        "This link is too old, was used or taken back, or was never right. Ask for another invitation."
+    ),
+    accounts.InvitationNotSent: lambda _error: _(
+        "The mail could not be sent. The invitation stands: send it again in a while."
+    ),
+    accounts.NoClients: lambda _error: _("A client has no clients of its own."),
     errors.UncoveredMx: _uncovered,
     errors.MxUnknown: lambda _error: _(
         "The MX records could not be read in the last hour: nobody knows what enforce would cut off."

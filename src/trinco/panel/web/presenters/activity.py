@@ -15,6 +15,7 @@ from trinco.core.errors import DomainSyntaxError
 from trinco.core.names import Domain
 from trinco.panel.accounts.actors import CLI, TRINCO
 from trinco.panel.accounts.models import AuditEntry
+from trinco.panel.accounts.roles import Role
 from trinco.panel.web.foreign import plain
 from trinco.panel.web.templatetags.trinco import in_days, mode_word, span
 
@@ -35,6 +36,13 @@ ACTIONS: dict[str, Promise] = {
     "policy.published": gettext_lazy("Policy changed"),
     "policy.undone": gettext_lazy("Change undone"),
     "policy.reissued": gettext_lazy("Policy given a new id"),
+    "member.invited": gettext_lazy("Invitation sent"),
+    "member.invitation-revoked": gettext_lazy("Invitation taken back"),
+    "member.joined": gettext_lazy("Joined the organisation"),
+    "member.role": gettext_lazy("Role changed"),
+    "member.removed": gettext_lazy("Member removed"),
+    "organisation.changed": gettext_lazy("Organisation changed"),
+    "client.added": gettext_lazy("Client added"),
     "token.created": gettext_lazy("API token made"),
     "token.revoked": gettext_lazy("API token revoked"),
 }
@@ -92,6 +100,7 @@ def _details(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
     if after.get("max_age") and before.get("max_age") not in (None, after["max_age"]):
         yield _("kept for: %s") % _change(span(before["max_age"]), span(after["max_age"]))
     yield from _list_changes(before.get("mx", []), after.get("mx", []))
+    yield from _people(before, after)
     yield from _reporting(after)
     yield from _kept(before, after)
     if after.get("uncovered"):
@@ -101,6 +110,21 @@ def _details(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
     token = after if "token" in after else before
     if "token" in token:
         yield f"{token['token']} ({token['prefix']}…)"
+
+
+def _people(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """Roles, and what an organisation demands."""
+    if after.get("role"):
+        yield _change(before.get("role") and role_word(before["role"]), role_word(after["role"]))
+    if "name" in after and "name" in before:
+        yield _change(before["name"], after["name"])
+    if "mfa_required" in after:
+        yield _("second factor demanded") if after["mfa_required"] else _("second factor no longer demanded")
+
+
+def role_word(role: str) -> str:
+    """A role in words."""
+    return str(Role(role).label) if role in Role.values else role
 
 
 def _reporting(after: Mapping[str, Any]) -> Iterator[str]:

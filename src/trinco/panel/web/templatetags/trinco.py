@@ -29,6 +29,8 @@ ICONS = {
     "playground": "outline/puzzle-piece",
     "read": "outline/document-magnifying-glass",
     "key": "outline/key",
+    "people": "outline/users",
+    "clients": "outline/building-office-2",
     "sessions": "outline/computer-desktop",
     "sign-out": "outline/arrow-right-start-on-rectangle",
     "burger": "outline/bars-3",

@@ -1,0 +1,184 @@
+"""Invitations: an address is asked by mail to join an organisation in a role.
+
+The link has 256 random bits, of which the table keeps a digest. It shows a page with a button, since mail scanners
+follow links. Whoever holds the link reads the address's mail, and to them alone the page says whether there is an
+account; whoever invites is told the same either way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from smtplib import SMTPException
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from trinco.panel.accounts.access import Access
+from trinco.panel.accounts.actors import Actor
+from trinco.panel.accounts.errors import (
+    AlreadyMember,
+    AskedLately,
+    InvitationNotSent,
+    InvitationRefused,
+    TooManyInvitations,
+)
+from trinco.panel.accounts.models import Invitation, Membership, Organisation, User
+from trinco.panel.accounts.people import require_rank
+from trinco.panel.accounts.roles import Role
+from trinco.panel.accounts.services import Details, address_of, create_account, record
+
+LIVES = timedelta(days=7)
+MOST = 100
+"""Addresses that may wait for an answer in one organisation."""
+AGAIN = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Who is to be asked, and in what role."""
+
+    email: str
+    role: Role
+
+
+def invite(*, access: Access, wanted: Wanted, actor: Actor) -> Invitation:
+    """Ask an address; one that was asked before is asked anew, and the link of before opens nothing.
+
+    Raises EmailSyntaxError, RankTooHigh, AlreadyMember, TooManyInvitations, AskedLately, InvitationNotSent.
+    """
+    require_rank(access, wanted.role)
+    row, token = _noted(access.organisation, Wanted(address_of(wanted.email), wanted.role), actor)
+    _send(row, token)
+    return row
+
+
+def resend(*, invitation: Invitation, access: Access, actor: Actor) -> None:
+    """The same once more, with a new link. Raises what `invite` raises."""
+    invite(access=access, wanted=Wanted(invitation.email, Role(invitation.role)), actor=actor)
+
+
+@transaction.atomic
+def revoke(*, invitation: Invitation, access: Access, actor: Actor) -> None:
+    """The link opens nothing from now on. Raises RankTooHigh."""
+    require_rank(access, invitation.role)
+    if Invitation.objects.of(invitation.organisation).filter(pk=invitation.pk).delete()[0]:
+        _record("member.invitation-revoked", invitation, actor)
+
+
+def invitation_of(token: str) -> Invitation:
+    """What a link is about: for the page that asks once more. Raises InvitationRefused."""
+    rows = Invitation.objects.everywhere().select_related("organisation").filter(digest=_digest(token))
+    row = rows.filter(expires_at__gt=timezone.now()).first()
+    if row is None:
+        raise InvitationRefused("unknown, used, taken back, or too old")
+    return row
+
+
+def has_account(invitation: Invitation) -> bool:
+    """Whether the address signs in, or chooses a password first."""
+    return User.objects.filter(email__iexact=invitation.email).exists()
+
+
+@transaction.atomic
+def join(*, token: str, user: User, source: str) -> Organisation:
+    """A person with an account says yes. Raises InvitationRefused, also where the link was meant for somebody else."""
+    row = _taken(token)
+    if user.email.lower() != row.email:
+        raise InvitationRefused("meant for another address")
+    _member, new = Membership.objects.get_or_create(
+        organisation=row.organisation, user=user, defaults={"role": row.role}
+    )
+    if new:
+        _record("member.joined", row, Actor(user.email, source))
+    return row.organisation
+
+
+@transaction.atomic
+def join_anew(*, token: str, password: str, source: str) -> User:
+    """The address gets an account with this password, whose strength is the caller's to judge.
+
+    Raises InvitationRefused, AccountExists.
+    """
+    row = _taken(token)
+    user = create_account(email=row.email, password=password, organisation=row.organisation)
+    Membership.objects.filter(user=user).update(role=row.role)
+    _record("member.joined", row, Actor(user.email, source))
+    return user
+
+
+def _taken(token: str) -> Invitation:
+    """Each link is good for once: of two who follow it at once the second finds nothing."""
+    row = invitation_of(token)
+    if not Invitation.objects.everywhere().filter(pk=row.pk, digest=row.digest).delete()[0]:
+        raise InvitationRefused("used")
+    return row
+
+
+@transaction.atomic
+def _noted(organisation: Organisation, wanted: Wanted, actor: Actor) -> tuple[Invitation, str]:
+    locked = Organisation.objects.select_for_update().get(pk=organisation.pk)
+    if Membership.objects.filter(organisation=locked, user__email__iexact=wanted.email).exists():
+        raise AlreadyMember(wanted.email)
+    rows, now = Invitation.objects.of(locked), timezone.now()
+    held = rows.filter(email=wanted.email).first()
+    if held is not None and held.sent_at > now - AGAIN:
+        raise AskedLately(wanted.email)
+    if held is None and rows.count() >= MOST:
+        raise TooManyInvitations(str(MOST))
+    token = secrets.token_urlsafe(32)
+    facts = {
+        "role": wanted.role,
+        "digest": _digest(token),
+        "invited_by": actor.name,
+        "language": (translation.get_language() or "en")[:10],
+        "sent_at": now,
+        "expires_at": now + LIVES,
+    }
+    row, _new = rows.update_or_create(organisation=locked, email=wanted.email, defaults=facts)
+    _record("member.invited", row, actor)
+    return row, token
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _record(action: str, row: Invitation, actor: Actor) -> None:
+    told: Details = {"after": {"role": str(row.role)}}
+    record(organisation=row.organisation, actor=actor, action=action, subject=row.email, **told)
+
+
+def _send(row: Invitation, token: str) -> None:
+    try:
+        _mail(row, token).send()
+    except (SMTPException, OSError) as error:
+        raise InvitationNotSent(row.email) from error
+
+
+def _mail(row: Invitation, token: str) -> EmailMessage:
+    panel = str(settings.CONFIG.panel_url).rstrip("/")
+    with translation.override(row.language):
+        facts = {
+            "person": row.invited_by,
+            "organisation": row.organisation.name,
+            "role": Role(row.role).label,
+            "panel": panel,
+            "link": f"{panel}/invitations/{token}/",
+            "days": LIVES.days,
+        }
+        paragraphs: Iterable[str] = (
+            _("%(person)s invites you to %(organisation)s on Trinco (%(panel)s), in the role “%(role)s”."),
+            _("To accept, open this page within %(days)d days:"),
+            "%(link)s",
+            _("If you do not know what this is about, do nothing."),
+        )
+        subject = _("Invitation to %(organisation)s") % facts
+        body = "\n\n".join(paragraph % facts for paragraph in paragraphs) + "\n"
+    return EmailMessage(" ".join(subject.split()), body, to=[row.email], headers={"Auto-Submitted": "auto-generated"})

@@ -1,0 +1,98 @@
+"""Deeds on the members of an organisation, and on the organisation itself. An organisation keeps one owner at least."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from trinco.panel.accounts import roles
+from trinco.panel.accounts.access import Access
+from trinco.panel.accounts.actors import Actor
+from trinco.panel.accounts.errors import LastOwner, NoClients, RankTooHigh
+from trinco.panel.accounts.models import ApiToken, Membership, Organisation
+from trinco.panel.accounts.roles import Role
+from trinco.panel.accounts.services import Details, record
+
+
+def require_rank(access: Access, *wanted: str) -> None:
+    """Raises RankTooHigh where one of these roles is higher than the person's own."""
+    if any(roles.rank(role) > roles.rank(access.role) for role in wanted):
+        raise RankTooHigh(access.role)
+
+
+@transaction.atomic
+def change_role(*, membership: Membership, role: Role, access: Access, actor: Actor) -> None:
+    """Give a member another role. Raises RankTooHigh, LastOwner."""
+    row = _locked(membership)
+    require_rank(access, row.role, role)
+    if row.role == role:
+        return
+    if row.role == Role.OWNER:
+        _require_another_owner(row)
+    before, row.role = row.role, role
+    row.save(update_fields=["role"])
+    _record("member.role", row, actor, before={"role": before}, after={"role": str(role)})
+
+
+@transaction.atomic
+def remove_member(*, membership: Membership, access: Access, actor: Actor) -> None:
+    """The person sees nothing of the organisation from now on; their tokens for it are revoked.
+
+    Raises RankTooHigh, LastOwner.
+    """
+    row = _locked(membership)
+    require_rank(access, row.role)
+    if row.role == Role.OWNER:
+        _require_another_owner(row)
+    tokens = ApiToken.objects.of(row.organisation).filter(user=row.user_id, revoked_at=None)
+    tokens.update(revoked_at=timezone.now())
+    _record("member.removed", row, actor, before={"role": row.role}, after={})
+    row.delete()
+
+
+@transaction.atomic
+def set_organisation(*, organisation: Organisation, name: str, mfa_required: bool, actor: Actor) -> None:
+    """Its name, and whether its people need a second factor before they see anything."""
+    row = _lock(organisation.pk)
+    before = {"name": row.name, "mfa_required": row.mfa_required}
+    after = {"name": name, "mfa_required": mfa_required}
+    changed = [key for key in after if before[key] != after[key]]
+    if not changed:
+        return
+    row.name, row.mfa_required = name, mfa_required
+    row.save(update_fields=changed)
+    told: Details = {"before": {key: before[key] for key in changed}, "after": {key: after[key] for key in changed}}
+    record(organisation=row, actor=actor, action="organisation.changed", subject=name, **told)
+
+
+@transaction.atomic
+def add_client(*, provider: Organisation, name: str, actor: Actor) -> Organisation:
+    """A client of this provider, without people of its own as yet. Both logs tell of it. Raises NoClients."""
+    row = _lock(provider.pk)
+    if row.parent_id is not None:
+        raise NoClients(row.name)
+    client = Organisation.objects.create(name=name, parent=row, mfa_required=row.mfa_required)
+    for whose in (row, client):
+        record(organisation=whose, actor=actor, action="client.added", subject=name)
+    return client
+
+
+def _lock(organisation_id: int) -> Organisation:
+    """Who changes people or terms of an organisation comes one after the other."""
+    return Organisation.objects.select_for_update().get(pk=organisation_id)
+
+
+def _locked(membership: Membership) -> Membership:
+    organisation = _lock(membership.organisation_id)
+    return Membership.objects.select_related("user", "organisation").get(pk=membership.pk, organisation=organisation)
+
+
+def _require_another_owner(row: Membership) -> None:
+    owners = Membership.objects.filter(organisation=row.organisation_id, role=Role.OWNER)
+    if not owners.exclude(pk=row.pk).exists():
+        raise LastOwner(row.user.email)
+
+
+def _record(action: str, row: Membership, actor: Actor, *, before: dict[str, str], after: dict[str, str]) -> None:
+    told: Details = {"before": before, "after": after}
+    record(organisation=row.organisation, actor=actor, action=action, subject=row.user.email, **told)
