@@ -30,6 +30,8 @@ PREFACE = """# Benchmarks
 Written by `make bench`, section by section. Loopback; the server on one core, the client on the other; medians of at
 least three runs where the row does not say otherwise; every ratio is to a peer measured in the same run.
 """
+LOAD = os.getloadavg()[0]
+"""Of the machine, before anything was measured."""
 HEAD = "| path | ours | against | peer's | ratio | floor | goal | |\n|---|---|---|---|---|---|---|---|\n"
 
 
@@ -106,7 +108,8 @@ def machine() -> str:
     return (
         f"{time.strftime('%Y-%m-%d', time.gmtime())}, {_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB, "
         f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
-        f"{'' if optimised else ' (not optimised)'}, {ssl.OPENSSL_VERSION}"
+        f"{'' if optimised else ' (not optimised)'}, {ssl.OPENSSL_VERSION}, "
+        f"load {LOAD:.1f} before the start{': others were at work, and rates suffer' if LOAD >= 1 else ''}"
     )
 
 

@@ -35,20 +35,25 @@ PROBES = 200
 
 def rows(scratch: Path) -> Iterator[Row]:
     """All rows of this bench. Raises Missing without dnsperf or with no peer at all."""
-    dnsperf = harness.program("dnsperf")
-    zone, questions = scratch / "zone", scratch / "questions"
+    program = harness.program("dnsperf")
+    zone, asked = scratch / "zone", questions(scratch)
     zone.write_text(zone_file(publication()))
-    asked = labels()
-    random.Random(1).shuffle(asked)
-    questions.write_text("".join(f"{label}.mta-sts.{BASE} TXT\n" for label in asked))
-    yield from _beside_peers(scratch, zone, lambda port: _dnsperf(dnsperf, port, questions))
+    yield from _beside_peers(scratch, zone, lambda port: dnsperf(program, port, asked))
     yield _start()
-    yield _flood(scratch, dnsperf)
+    yield _flood(scratch, program)
+
+
+def questions(scratch: Path) -> Path:
+    """A file of questions for the TXT of every label, in no order."""
+    asked, path = labels(), scratch / "questions"
+    random.Random(1).shuffle(asked)
+    path.write_text("".join(f"{label}.mta-sts.{BASE} TXT\n" for label in asked))
+    return path
 
 
 def _beside_peers(scratch: Path, zone: Path, load: Callable[[int], harness.Load]) -> Iterator[Row]:
     with ExitStack() as stack:
-        servers = {"ours": _ours(), **_peers(scratch, zone)}
+        servers = {"ours": ours(), **_peers(scratch, zone)}
         running = {}
         for name, server in servers.items():
             pid = stack.enter_context(harness.server(server.argv, scratch / f"{name}.log", server.ready(BASE)))
@@ -58,7 +63,7 @@ def _beside_peers(scratch: Path, zone: Path, load: Callable[[int], harness.Load]
     yield from _memory_rows(measured, servers)
 
 
-def _ours(*words: str) -> nameservers.NameServer:
+def ours(*words: str) -> nameservers.NameServer:
     port = nameservers.free_port()
     return nameservers.NameServer("ours", (sys.executable, "-m", "bench.dns_server", str(port), *words), port)
 
@@ -120,9 +125,11 @@ def _memory_rows(measured: dict[str, harness.Measured], servers: dict[str, names
         )
 
 
-def _dnsperf(program: str, port: int, questions: Path, *words: str) -> harness.Load:
+def dnsperf(program: str, port: int, asked: Path, *words: str) -> harness.Load:
+    """Asks these questions at a port of loopback."""
+
     def load(seconds: float) -> tuple[int, float]:
-        where = ("-s", "127.0.0.1", "-p", str(port), "-d", str(questions), "-l", f"{max(1, round(seconds))}")
+        where = ("-s", "127.0.0.1", "-p", str(port), "-d", str(asked), "-l", f"{max(1, round(seconds))}")
         argv = harness.pinned([program, *where, "-c", "8", "-q", "200", *words], 1)
         said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         return int(_number("Queries completed", said)), _number("Run time", said)
@@ -154,13 +161,13 @@ def _start() -> Row:
     )
 
 
-def _flood(scratch: Path, dnsperf: str) -> Row:
+def _flood(scratch: Path, program: str) -> Row:
     """The 99th percentile of the answers to known names while made-up ones pour in, with the usual rate limits."""
     dice, flood = random.Random(2), scratch / "flood"
     flood.write_text("".join(f"{dice.randbytes(10).hex()}.mta-sts.{BASE} TXT\n" for _ in range(50_000)))
-    server = _ours("limited")
+    server = ours("limited")
     with harness.server(server.argv, scratch / "flood.log", server.ready(BASE)):
-        pour = _dnsperf(dnsperf, server.port, flood, "-Q", str(FLOOD), "-t", "1", "-q", "60000")
+        pour = dnsperf(program, server.port, flood, "-Q", str(FLOOD), "-t", "1", "-q", "60000")
         pouring = threading.Thread(target=pour, args=(5,))
         pouring.start()
         time.sleep(1)

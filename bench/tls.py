@@ -34,7 +34,7 @@ Start = Callable[[Path, int], Peer]
 
 
 def rows(scratch: Path) -> Iterator[Row]:
-    bench = Bench(scratch, _compiled(scratch), mint(scratch / "certificates"))
+    bench = Bench(scratch, compiled(scratch), mint(scratch / "certificates"))
     published = bench.mint.publication(10_000)
     for count in (1_000, 10_000):
         yield from bench.resident(published, count)
@@ -44,7 +44,7 @@ def rows(scratch: Path) -> Iterator[Row]:
     yield bench.beside_uvicorn(published)
 
 
-def _compiled(scratch: Path) -> str:
+def compiled(scratch: Path) -> str:
     """The load client. Raises Missing."""
     source, made = Path(__file__).with_name("tlsload.c"), scratch / "tlsload"
     argv = [program("gcc"), "-O2", "-rdynamic", "-o", str(made), str(source), "-lssl", "-lcrypto"]
@@ -61,6 +61,11 @@ class Running:
     pid: int
     port: int
     log: Path
+
+    @property
+    def decoded(self) -> float:
+        """When one of ours had its snapshot in memory, on the monotonic clock."""
+        return float(self.log.read_text().split()[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +87,24 @@ class Bench:
 
     def resident(self, published: Publication, count: int) -> Iterator[Row]:
         """Every certificate in memory, here and there; then what we hold with our usual number of contexts."""
-        part = _first(published, count)
+        part = part_of(published, count)
 
         def peer(directory: Path, port: int) -> Peer:
             return tlspeers.nginx_blocks(directory, self.mint, count, port)
 
         with ExitStack() as stack:
-            theirs = stack.enter_context(self._running(peer))
-            ours = stack.enter_context(self._running(self._ours(part, max(count, Limits().contexts))))
-            self._warm(ours, count)
-            first, second = self._in_turn(ours, theirs, count)
+            theirs = stack.enter_context(self.running(peer))
+            ours = stack.enter_context(self.running(self.ours(part, max(count, Limits().contexts))))
+            self.warm(ours, count)
+            first, second = self.in_turn(ours, theirs, count)
             note = (
                 f"{NOTE}; {ours.peer.name} {memory(ours.pid):.0f} MiB, {theirs.peer.name} {memory(theirs.pid):.0f} MiB"
             )
-            yield _faster(f"policy HTTPS, {count:,} names, all resident", first, second, theirs, (0.85, 1.0), note)
+            yield faster(f"policy HTTPS, {count:,} names, all resident", first, second, theirs, (0.85, 1.0), note)
             if count < 10_000:
                 return
-            usual = stack.enter_context(self._running(self._ours(part, Limits().contexts)))
-            self._warm(usual, count)
+            usual = stack.enter_context(self.running(self.ours(part, Limits().contexts)))
+            self.warm(usual, count)
             yield Row(
                 f"memory, {count:,} names configured, after load",
                 memory(usual.pid),
@@ -119,26 +124,25 @@ class Bench:
         def peer(directory: Path, port: int) -> Peer:
             return tlspeers.nginx_variable(directory, self.mint, count, port)
 
-        with self._running(peer) as theirs, self._running(self._ours(_first(published, count), 20)) as ours:
-            first, second = self._in_turn(ours, theirs, count)
-            yield _faster("policy HTTPS, certificate not resident", first, second, theirs, (0.7, 0.9), NOTE)
+        with self.running(peer) as theirs, self.running(self.ours(part_of(published, count), 20)) as ours:
+            first, second = self.in_turn(ours, theirs, count)
+            yield faster("policy HTTPS, certificate not resident", first, second, theirs, (0.7, 0.9), NOTE)
 
     def many(self, published: Publication) -> Iterator[Row]:
         """100,000 names: from the snapshot in memory to the first answer, and what is held then."""
-        with self._running(self._ours(published, Limits().contexts)) as ours:
-            answered = self._first_answer(ours)
-            decoded = float(ours.log.read_text().split()[1])
+        with self.running(self.ours(published, Limits().contexts)) as ours:
+            answered = self.answered(ours)
             held = memory(ours.pid)
             self._load(ours, "fetch", 10_000, 4 * SECONDS)
             note = f"{memory(ours.pid):.0f} MiB after {4 * SECONDS} s of load"
             yield Row("memory, 100,000 names, at the start", held, "MiB", Better.LOWER, 400, 250, note=note)
         what = "start to first answer, 100,000 names, snapshot decoded"
-        yield Row(what, answered - decoded, "s", Better.LOWER, 2, 1, note="process start and decoding not counted")
+        yield Row(what, answered - ours.decoded, "s", Better.LOWER, 2, 1, note="process start and decoding not counted")
 
     def flood(self, published: Publication) -> Row:
         """Names that nobody has, as fast as they come, and clients beside them that ask for one that is."""
-        with self._running(self._ours(_first(published, 1_000), Limits().contexts)) as ours:
-            self._warm(ours, 1_000)
+        with self.running(self.ours(part_of(published, 1_000), Limits().contexts)) as ours:
+            self.warm(ours, 1_000)
             flood = self._process(ours, "unknown", 64, UNKNOWN, SECONDS * (REPEATS + 2))
             time.sleep(SECONDS / 2)
             good = [self._load(ours, "fetch", 1_000, SECONDS, connections=4) for _ in range(REPEATS)]
@@ -158,13 +162,13 @@ class Bench:
         def peer(directory: Path, port: int) -> Peer:
             return tlspeers.uvicorn(directory, self.mint, port)
 
-        with self._running(peer) as theirs, self._running(self._ours(_first(published, 1), 20)) as ours:
-            first, second = self._in_turn(ours, theirs, 1)
-            return _faster("policy HTTPS, one name", first, second, theirs, (1.3, 1.6), NOTE)
+        with self.running(peer) as theirs, self.running(self.ours(part_of(published, 1), 20)) as ours:
+            first, second = self.in_turn(ours, theirs, 1)
+            return faster("policy HTTPS, one name", first, second, theirs, (1.3, 1.6), NOTE)
 
     # Servers.
 
-    def _ours(self, published: Publication, contexts: int) -> Start:
+    def ours(self, published: Publication, contexts: int) -> Start:
         def start(directory: Path, port: int) -> Peer:
             snapshot = directory / "snapshot"
             snapshot.mkdir(mode=0o700)
@@ -176,7 +180,7 @@ class Bench:
         return start
 
     @contextmanager
-    def _running(self, start: Start) -> Iterator[Running]:
+    def running(self, start: Start) -> Iterator[Running]:
         port = free_port()
         directory = self.scratch / str(port)
         directory.mkdir()
@@ -186,7 +190,7 @@ class Bench:
 
     # Loads.
 
-    def _in_turn(self, ours: Running, theirs: Running, count: int) -> tuple[Measured, Measured]:
+    def in_turn(self, ours: Running, theirs: Running, count: int) -> tuple[Measured, Measured]:
         """Medians of both, driven one after the other, again and again."""
         taken = [
             [measure(each.pid, self._driver(each, count), repeats=1) for each in (ours, theirs)] for _ in range(REPEATS)
@@ -200,7 +204,7 @@ class Bench:
 
         return load
 
-    def _warm(self, target: Running, count: int) -> None:
+    def warm(self, target: Running, count: int) -> None:
         """Ask for every name once, so that every certificate that may be resident is."""
         self._load(target, "each", count, 300)
 
@@ -213,14 +217,14 @@ class Bench:
         argv = [self.client, kind, str(target.port), str(connections), str(seconds), names, str(count)]
         return subprocess.Popen(pinned(argv, 1), stdout=subprocess.PIPE, text=True)
 
-    def _first_answer(self, target: Running) -> float:
+    def answered(self, target: Running) -> float:
         """When the first policy came over HTTPS, on the monotonic clock."""
         while not self._load(target, "fetch", 100, 0.05, connections=1).done:
             pass
         return time.monotonic()
 
 
-def _faster(what: str, ours: Measured, theirs: Measured, peer: Running, bounds: tuple[float, float], note: str) -> Row:
+def faster(what: str, ours: Measured, theirs: Measured, peer: Running, bounds: tuple[float, float], note: str) -> Row:
     """Requests in a second of CPU time."""
     note = (
         f"{note}; {ours.rate:,.0f}/s and {theirs.rate:,.0f}/s; {ours.cpu_us:.0f} and {theirs.cpu_us:.0f} µs of CPU each"
@@ -237,7 +241,7 @@ def _median(taken: list[Measured]) -> Measured:
     )
 
 
-def _first(published: Publication, count: int) -> Publication:
+def part_of(published: Publication, count: int) -> Publication:
     domains = dict(list(published.domains.items())[:count])
     return Publication(published.revision, published.zone, domains, published.chains)
 

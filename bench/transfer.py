@@ -23,6 +23,8 @@ from msgspec.structs import replace
 
 from bench import harness, nameservers, secondaries
 from bench.__main__ import main
+from bench.dns import dnsperf, questions
+from bench.dns import ours as direct
 from bench.dns_server import BASE, NAMES, labels, publication
 from bench.row import Better, Row
 from trinco.core.hosting import Change
@@ -54,11 +56,14 @@ def rows(scratch: Path) -> Iterator[Row]:
     with ExitStack() as stack:
         pid, told = _primary(stack, scratch, ours)
         yield _axfr(pid, primary)
-        for name, peer in peers.items():
-            stack.enter_context(harness.server(peer.argv, scratch / f"{name}.log", lambda: True))
+        pids = {
+            name: stack.enter_context(harness.server(peer.argv, scratch / f"{name}.log", lambda: True))
+            for name, peer in peers.items()
+        }
         for name, peer in peers.items():
             _until(lambda peer=peer: nameservers.answers(peer.port, BASE))
             print(f"   {name} has the zone")
+        yield _behind(scratch, stack, peers["nsd"], pids["nsd"])
         yield from _followed(told, peers)
 
 
@@ -113,6 +118,26 @@ def _transfer(primary: secondaries.Primary) -> int:
             octets += length
             seen += message.count(b"\x0ahostmaster")
     return octets
+
+
+def _behind(scratch: Path, stack: ExitStack, nsd: nameservers.NameServer, process: int) -> Row:
+    """What the world gets from NSD as a secondary, beside our own name server with nothing in front."""
+    program, asked, ours = harness.program("dnsperf"), questions(scratch), direct()
+    before = stack.enter_context(harness.server(ours.argv, scratch / "before.log", ours.ready(BASE)))
+    loads = {name: dnsperf(program, port, asked) for name, port in (("ours", ours.port), ("nsd", nsd.port))}
+    measured = harness.compare({"ours": (before, loads["ours"]), "nsd": (process, loads["nsd"])})
+    rates = {name: 1e6 / figures.cpu_us for name, figures in measured.items()}
+    return Row(
+        what=f"DNS TXT by UDP behind {nsd.name} as a secondary, {NAMES:,} domains: answers in a second of its CPU",
+        ours=rates["nsd"],
+        unit="/s",
+        better=Better.HIGHER,
+        floor=0.7,
+        goal=0.9,
+        against="ours, nothing in front",
+        peers=rates["ours"],
+        note=f"{measured['nsd'].rate:,.0f} and {measured['ours'].rate:,.0f} in a second of the clock",
+    )
 
 
 def _followed(told: subprocess.Popen[bytes], peers: dict[str, nameservers.NameServer]) -> Iterator[Row]:

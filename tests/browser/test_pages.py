@@ -33,6 +33,7 @@ SIGNED_IN = {
     "leave": "/domains/correio.example/leave/",
     "setup": "/domains/novo.example/setup/",
     "setup-zone": "/domains/novo.example/setup/?as=zone",
+    "setup-write": "/domains/novo.example/setup/write/?provider=cloudflare",
     "setup-done": "/domains/correio.example/setup/",
     "activity": "/activity/",
     "certificates": "/certificates/",
@@ -61,7 +62,9 @@ def world(ours: Organisation) -> Organisation:
     fresh = support_panel.hosted(ours, "novo.example")
     support_panel.sight(fresh, Finding.TXT_IN_THE_WAY)
     fresh.records.update(seen="v=STSv1; id=20240229T101500")
-    support_panel.sight_mx(fresh, "mx1.novo.example")
+    support_panel.sight_mx(fresh, "mx1.novo.example", "novo-example.mail.protection.outlook.com", "mail.protonmail.ch")
+    fresh.zone, fresh.nameservers = "novo.example", ["a.ns.cloudflare.com", "dns104.ovh.net"]
+    fresh.save(update_fields=["zone", "nameservers"])
     support_web.troubled(troubled)
     return ours
 

@@ -61,15 +61,6 @@ class Actor:
         self.send(signal.SIGKILL)
         self._wait(20)
 
-    def end(self) -> None:
-        """As a supervisor ends it; by force after a while."""
-        self.wanted = False
-        self.send(signal.SIGCONT)
-        self.send(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            self._wait(15)
-        self.kill()
-
     def limit_files(self, octets: int) -> None:
         """No file of it may grow beyond that, as on a disk that is full: EFBIG in place of ENOSPC."""
         if self.process is not None and self.running:

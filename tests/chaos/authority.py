@@ -15,13 +15,16 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from tests.fake_ca import authority as fake
 from tests.fake_ca.server import Server, serving
 from tests.support_certs import Authority
 
-LIFE = timedelta(minutes=4)
-"""Renewed at the half of it: one failure, which is tried again after a minute, does no harm."""
+LIFE, BEFORE = timedelta(minutes=13), timedelta(minutes=11)
+"""How long a certificate holds, and how long before its issue it begins. It is renewed at half of the whole, which is a
+minute after its issue at the latest: a worker that is killed with an order in hand keeps it for ten minutes, and a failure
+is tried again after one. So a run of more than a quarter of an hour finds a renewal that got stuck."""
 
 
 class Now(fake.Clock):
@@ -29,6 +32,13 @@ class Now(fake.Clock):
 
     def __call__(self) -> datetime:
         return datetime.now(UTC)
+
+
+class Issuing(fake.Authority):
+    """Backdates what it issues."""
+
+    def _builder(self, subject: x509.Name, begin: datetime, end: datetime) -> x509.CertificateBuilder:
+        return super()._builder(subject, begin - BEFORE, end)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -56,7 +66,7 @@ async def _front(server: Server, context: ssl.SSLContext) -> None:
 def main(folder: Path) -> None:
     fake.START = datetime.now(UTC) - timedelta(days=3)
     habits = fake.Habits(lives={"": LIFE}, renewal_info=False, new_orders=100_000)
-    issuing = fake.Authority(Now(), "Town CA", habits)
+    issuing = Issuing(Now(), "Town CA", habits)
     address = Authority(folder, "Town CA's address")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(address.leaf("localhost"))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import struct
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +38,14 @@ class Clocks:
         return self.folder / f"clock-{name}"
 
 
-def made(folder: Path) -> Clocks:
-    """Clocks whose files are in this folder."""
-    library = folder / "clock.so"
-    command = [needs("gcc"), "-O2", "-shared", "-fPIC", "-nostdlib", "-fno-builtin", "-o", str(library), str(SOURCE)]
-    subprocess.run(command, check=True, timeout=60)
-    return Clocks(folder, library)
+@contextmanager
+def made() -> Iterator[Clocks]:
+    """Clocks whose files everybody may read, the database's user as well."""
+    with tempfile.TemporaryDirectory(prefix="trinco-clocks-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        library = folder / "clock.so"
+        options = ("-O2", "-shared", "-fPIC", "-nostdlib", "-fno-builtin")
+        subprocess.run([needs("gcc"), *options, "-o", str(library), str(SOURCE)], check=True, timeout=60)
+        library.chmod(0o755)
+        yield Clocks(folder, library)

@@ -13,6 +13,7 @@ from tests.chaos.town import Town
 
 Deed = Callable[[Town, Fault], None]
 _HALF_A_PAGE = 2048
+_MINUTE = 60.0
 
 
 def _kill(town: Town, fault: Fault) -> None:
@@ -52,6 +53,9 @@ def _fill(town: Town, fault: Fault) -> None:
 
 def _clock(town: Town, fault: Fault) -> None:
     town.clocks.move(fault.target, OFFSETS[fault.how])
+    if fault.target == "database":
+        ahead = float(town.databases.first.ask("SELECT extract(epoch FROM clock_timestamp())")) - time.time()
+        assert abs(ahead - OFFSETS[fault.how]) < _MINUTE, f"the database's clock is ahead by {ahead} s"
     time.sleep(fault.seconds)
     town.clocks.move(fault.target, 0)
 

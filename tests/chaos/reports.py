@@ -10,7 +10,8 @@ from typing import Any
 
 from tests.chaos.town import Town
 
-_PATIENCE = 90.0
+_PATIENCE = 180.0
+"""Seconds: a worker that is killed keeps what it had in hand for two minutes."""
 
 
 class Sending:

@@ -30,14 +30,15 @@ class TestPlan:
             assert not {each.spared for each in there} & {each.target for each in there}
 
 
+@pytest.mark.timeout(240)
 class TestShort:
     """Issue 4: "no new id with an old body, no accepted report lost or doubled, no expired certificate, no other tenant's
     byte, every good probe answered"."""
 
-    SEED = "3871"
-    """Of seven faults in a quarter of a minute: a kill, a stop, a clock and a promotion are among them."""
+    SEED = "5190"
+    """Of five faults: a kill, three stops and a promotion, all at once."""
 
-    def test_a_quarter_of_a_minute(self, tmp_path) -> None:
+    def test_a_few_seconds(self, tmp_path) -> None:
         for program in (needs("nsd"), needs("knotd"), needs("postgres"), needs("gcc")):
             assert program
         command = [
@@ -47,12 +48,12 @@ class TestShort:
             "--seed",
             self.SEED,
             "--minutes",
-            "0.27",
+            "0.21",
             "--keep",
             str(tmp_path),
         ]
         done = subprocess.run(
-            command, env=CLEAN | {"PYTHONPATH": PATHS}, capture_output=True, text=True, check=False, timeout=110
+            command, env=CLEAN | {"PYTHONPATH": PATHS}, capture_output=True, text=True, check=False, timeout=200
         )
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
         assert done.stdout.endswith("violations: 0\n")

@@ -32,7 +32,7 @@ from trinco.cli import ports
 
 ADDRESSES = {name: f"127.0.1.{number}" for number, name in enumerate((*EDGES, *SECONDARIES), 1)}
 NAMES = ("um.example", "dois.example", "tres.example", "quatro.example")
-PATIENCE = 45.0
+PATIENCE = 60.0
 
 
 @dataclass
@@ -101,9 +101,9 @@ def built(data: Path) -> Iterator[Town]:
     """The town with all in it started and at work; all that runs is ended afterwards."""
     wanted = [(address, 0, kind) for address in ADDRESSES.values() for kind in (ports.TCP, ports.UDP)]
     policy, dns, smtp = (ports.free(wanted) for _ in range(3))
-    relays, moved = Relays(), clocks.made(data)
-    data.chmod(0o755)
+    relays = Relays()
     with ExitStack() as stack:
+        moved = stack.enter_context(clocks.made())
         stack.enter_context(relays.running())
         databases = stack.enter_context(pair.running(moved.environment("database")))
         town = Town(data, relays, databases, moved, policy, dns, smtp)
@@ -233,7 +233,7 @@ def _unready(town: Town) -> str:
 
 def _ended(town: Town) -> None:
     for actor in town.actors.values():
-        actor.end()
+        actor.kill()
     for process in (town.driver, town.authority):
         if process is not None:
             process.kill()

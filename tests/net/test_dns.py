@@ -94,6 +94,11 @@ class TestAuthoritative:
             asyncio.run(several(look_ups(world)))
         assert [entry[1:] for entry in world.asked].count(("ns.a.example", "A", "udp")) == 1
 
+    def test_the_zone_and_its_name_servers(self):
+        with lab.internet({"a.example": "", "example": ""}) as world:
+            found = asyncio.run(look_ups(world).delegation("deep.below.a.example"))
+        assert found == ("a.example", ("ns.a.example",))
+
     def test_an_unknown_zone_is_a_failure(self):
         with lab.internet({"a.example": ZONE}) as world, pytest.raises(DnsFailure, match="REFUSED"):
             ask(world, "b.example", "A")

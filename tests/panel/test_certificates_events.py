@@ -173,6 +173,23 @@ class TestNames:
         watch()
         assert told() == [("away", FIRST, "", 1, True)]
 
+    def test_unless_there_is_a_second_that_could_have_renewed_it(self, ours):
+        Account.objects.create(directory=SECOND)
+        certified(live(ours), START + DAY)
+        away(START)
+        watch(START + HOUR)
+        assert told() == [
+            ("away", FIRST, "", 1, True),
+            ("second", SECOND, "", 1, True),
+            ("ending", "", "correio.example", 1, True),
+        ]
+
+    def test_a_limit_that_one_name_met_hides_no_other(self, ours):
+        certified(live(ours), START + DAY)
+        Account.objects.create(directory=FIRST, limited_until=START + DAY)
+        watch()
+        assert [kind for kind, *_ in told()] == ["limited", "ending"]
+
 
 class TestOurOwn:
     def test_our_own_hosts(self, monkeypatch, db):

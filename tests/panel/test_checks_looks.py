@@ -49,6 +49,17 @@ class TestWritten:
         assert domain.checked_at == domain.mx_checked_at
         assert domain.check_due_at - domain.checked_at == timedelta(seconds=5)
 
+    def test_whose_name_servers_the_zone_has_and_where_it_begins(self, settings):
+        """A domain below its zone, and a silent DNS later: what was known stays known."""
+        domain = hosted(organisation(), f"filial.{NAME}")
+        with customers(settings, {NAME: "filial MX 10 mx1\n"}):
+            services.look(domain)
+        assert (domain.zone, domain.nameservers) == (NAME, [f"ns.{NAME}"])
+        with customers(settings, {"outro.example": ""}):
+            services.look(domain)
+        assert findings(domain) == [Finding.UNKNOWN] * 3
+        assert (domain.zone, domain.nameservers) == (NAME, [f"ns.{NAME}"])
+
     def test_a_second_look_replaces_the_first_one(self, settings):
         domain = hosted(organisation(), NAME)
         with customers(settings, {NAME: "@ MX 10 mx1\n"}) as world:

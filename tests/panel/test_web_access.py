@@ -24,6 +24,7 @@ OF_A_DOMAIN = {
     "setup": SEE,
     "setup_live": SEE,
     "setup_mx": CHANGE,
+    "write_records": CHANGE,
     "policy": CHANGE,
     "mail_servers": CHANGE,
     "undo": CHANGE,

@@ -137,7 +137,7 @@ def _spool(spool: Spool) -> Iterator[Metric]:
     yield _gauge("spool_octets", "Of reports on disk that the database does not have.", state.octets)
     yield _gauge("spool_files", "Files of such reports.", state.files)
     yield _gauge(
-        "spool_left_files", "Files among them that could not be taken, and wait for the next start.", state.left
+        "spool_left_files", "Files among them that could not be taken, and are offered again later.", state.left
     )
     yield _gauge("spool_oldest_seconds", "Age of the oldest of them.", oldest)
 

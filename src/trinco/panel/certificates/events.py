@@ -38,8 +38,9 @@ _CALM: Final = {
 """How long something must be over before it counts as over; others: at once."""
 _HEARD: Final = timedelta(hours=26)
 """In which every certificate has been asked about, however seldom an authority wants it."""
-_OVERSHADOWING: Final = frozenset({EventKind.AWAY, EventKind.ACCOUNT, EventKind.LIMITED, EventKind.MANY})
-"""While one of these lasts, a certificate that ends soon is no event of its own."""
+_OVERSHADOWING: Final = frozenset({EventKind.AWAY, EventKind.ACCOUNT, EventKind.MANY})
+"""While one of these lasts, a certificate that ends soon is no event of its own, unless a second authority is asked in
+place of the one that is away."""
 _STAGED: Final = timedelta(hours=25)
 """A name that keeps failing has its turn once a day."""
 _log = structlog.get_logger("trinco.certificates")
@@ -101,7 +102,8 @@ def _facts(now: datetime, sites: tuple[Site, ...], opened: Collection[Event]) ->
     yield from everybodys
     yield from failing
     yield from _forbidden()
-    if not _OVERSHADOWING & {fact.kind for fact in everybodys}:
+    kinds = {fact.kind for fact in everybodys}
+    if not _OVERSHADOWING & (kinds - {EventKind.AWAY} if EventKind.SECOND in kinds else kinds):
         yield from _ending(now)
 
 

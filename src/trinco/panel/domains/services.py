@@ -99,6 +99,15 @@ def remove_unverified(*, domain: HostedDomain, actor: Actor) -> None:
     domain.refresh_from_db()
 
 
+def note_writing(
+    *, domain: HostedDomain, actor: Actor, provider: str, right: Sequence[str] = (), failed: str = ""
+) -> None:
+    """Write down that somebody had the three records written, or tried to: where, and which names are right since."""
+    facts = {"provider": provider, **({"failed": str(failed)} if failed else {"right": list(right)})}
+    whose = domain.organisation
+    record(organisation=whose, actor=actor, action="domain.records-written", subject=domain.name, after=facts)
+
+
 class Reporting(TypedDict, total=False):
     """What may be set about a domain's reports: whether `_smtp._tls` answers, whether it names the HTTPS door as well,
     whether reports that came by HTTPS are counted. What is left out stays as it is."""

@@ -119,6 +119,40 @@ class MxForm(forms.Form):
         return patterns
 
 
+class CredentialsForm(forms.Form):
+    """What one provider wants to know, used for one conversation and shown to nobody again."""
+
+    seen = forms.CharField(required=False, max_length=32, widget=forms.HiddenInput)
+    """The mark of the records that the page showed as being in the way."""
+    replace = forms.BooleanField(required=False)
+
+    def __init__(self, names: tuple[str, ...], *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for name in names:
+            self.fields[f"key-{name}"] = forms.CharField(
+                required=False,
+                max_length=8192,
+                label=name,
+                widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}, render_value=False),
+            )
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The fields that were filled in, of a valid form."""
+        typed = {name: value for name, value in self.cleaned_data.items() if name.startswith("key-") and value}
+        return {name.removeprefix("key-"): value for name, value in typed.items()}
+
+    @property
+    def confirmed(self) -> str:
+        """The mark, where the person said that what it stands for may be replaced."""
+        return str(self.cleaned_data["seen"]) if self.cleaned_data["replace"] else ""
+
+    @property
+    def keys(self) -> list[forms.BoundField]:
+        """The fields for credentials alone."""
+        return [self[name] for name in self.fields if name.startswith("key-")]
+
+
 class SecondsField(forms.IntegerField):
     """A number of seconds in the digits 0-9: `int` would take those of any script, and underscores."""
 

@@ -29,6 +29,7 @@ from trinco.panel.web.views import (
     retention,
     setup,
     tokens,
+    writing,
 )
 
 register_converter(DomainConverter, "domain")
@@ -48,6 +49,7 @@ urlpatterns = [
     path("domains/<domain:name>/setup/", setup.show, name="setup"),
     path("domains/<domain:name>/setup/live/", setup.live, name="setup_live"),
     path("domains/<domain:name>/setup/mx/", setup.mx, name="setup_mx"),
+    path("domains/<domain:name>/setup/write/", writing.show, name="write_records"),
     path("domains/<domain:name>/policy/", policy.change, name="policy"),
     path("domains/<domain:name>/mail-servers/", policy.mail_servers, name="mail_servers"),
     path("domains/<domain:name>/undo/", policy.undo, name="undo"),

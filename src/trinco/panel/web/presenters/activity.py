@@ -23,6 +23,7 @@ ACTIONS: dict[str, Promise] = {
     "domain.added": gettext_lazy("Domain added"),
     "domain.verified": gettext_lazy("Records found, domain live"),
     "domain.removed": gettext_lazy("Domain removed before it was live"),
+    "domain.records-written": gettext_lazy("Records written at the DNS provider"),
     "domain.tlsrpt": gettext_lazy("TLS reporting"),
     "domain.left": gettext_lazy("Began to leave"),
     "domain.gone": gettext_lazy("No longer served"),
@@ -107,6 +108,8 @@ def _details(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
         yield _("not covered by the policy: %s") % ", ".join(after["uncovered"])
     if after.get("id"):
         yield f"id {after['id']}"
+    if "provider" in after:
+        yield ", ".join([after["provider"], *after.get("right", ())])
     token = after if "token" in after else before
     if "token" in token:
         yield f"{token['token']} ({token['prefix']}…)"

@@ -1,0 +1,115 @@
+"""Dynamic updates with TSIG (RFC 2136, RFC 8945), for zones on a server of one's own: Knot, BIND, PowerDNS.
+
+What a record may replace is told to the server as a prerequisite (RFC 2136 section 2.4), so that nothing is overwritten
+that came in between.
+"""
+
+from __future__ import annotations
+
+import binascii
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import dns.exception
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import dns.tsig
+import dns.update
+
+from trinco.core.errors import Refused
+from trinco.net.dnswriting import TTL, Found, Trouble, Wanted, WritingFailed
+from trinco.net.guard import Guard
+
+NAME = "rfc2136"
+FIELDS = ("server", "key_name", "key_algorithm", "key_secret")
+"""What the owner of the zone gives. `server` is an address, with `:port` or `#port` where it is not 53."""
+SECONDS = 10.0
+_KINDS = ("CNAME", "TXT", "A", "AAAA", "MX", "NS")
+_DENIED = (dns.rcode.REFUSED, dns.rcode.NOTAUTH, dns.rcode.BADSIG, dns.rcode.BADKEY, dns.rcode.BADTIME)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateBook:
+    """A zone at one server."""
+
+    address: str
+    port: int
+    zone: str
+    key: dns.tsig.Key
+
+    def at(self, name: str) -> tuple[Found, ...]:
+        """All records at exactly this name, of the kinds that could be in the way."""
+        found: dict[Found, None] = {}
+        for kind in _KINDS:
+            query = dns.message.make_query(name, kind)
+            query.use_tsig(self.key)
+            for rrset in self._asked(query).answer:
+                if rrset.name == dns.name.from_text(name):
+                    found.update((Found(dns.rdatatype.to_text(rrset.rdtype), each.to_text()), None) for each in rrset)
+        return tuple(found)
+
+    def put(self, wanted: Wanted, instead_of: Sequence[Found]) -> None:
+        """In one message: nothing has changed at the name since it was looked at, and then the CNAME alone is there."""
+        name = dns.name.from_text(wanted.name)
+        update = dns.update.UpdateMessage(self.zone, keyring=self.key)
+        for kind in sorted({each.rdtype for each in instead_of}):
+            update.present(name, kind, *(each.content for each in instead_of if each.rdtype == kind))
+        if instead_of:
+            update.delete(name)
+        else:
+            update.absent(name)
+        update.add(name, TTL, "CNAME", f"{wanted.target}.")
+        self._asked(update)
+
+    def _asked(self, message: dns.message.Message) -> dns.message.Message:
+        try:
+            reply = dns.query.tcp(message, self.address, SECONDS, self.port)
+        except dns.exception.FormError as error:  # as it comes from one that has no such zone, or no such key
+            raise WritingFailed(Trouble.CREDENTIALS, "no signed answer") from error
+        except dns.tsig.PeerError as error:
+            raise WritingFailed(Trouble.CREDENTIALS, str(error)) from error
+        except dns.exception.DNSException as error:
+            raise WritingFailed(Trouble.SILENCE, type(error).__name__) from error
+        except (OSError, EOFError) as error:
+            raise WritingFailed(Trouble.SILENCE, type(error).__name__) from error
+        if reply.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            return reply
+        denied = reply.rcode() in _DENIED
+        raise WritingFailed(Trouble.CREDENTIALS if denied else Trouble.ANSWER, dns.rcode.to_text(reply.rcode()))
+
+
+@contextmanager
+def book(zone: str, credentials: Mapping[str, str], guard: Guard) -> Iterator[UpdateBook]:
+    """A conversation with the owner's server. Raises WritingFailed."""
+    address, port = _endpoint(credentials.get("server", ""))
+    try:
+        guard.check(address)
+    except Refused as error:
+        raise WritingFailed(Trouble.ADDRESS, str(error)) from error
+    yield UpdateBook(address, port, zone, _key(credentials))
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    bare, _, port = text.strip().replace("#", " ").partition(" ")
+    if not port and bare.count(":") == 1:
+        bare, _, port = bare.partition(":")
+    try:
+        return str(ipaddress.ip_address(bare.strip("[]"))), int(port or "53")
+    except ValueError:
+        raise WritingFailed(Trouble.ADDRESS, f"{text!a} is no address") from None
+
+
+def _key(credentials: Mapping[str, str]) -> dns.tsig.Key:
+    algorithm = credentials.get("key_algorithm") or "hmac-sha256"
+    try:
+        key = dns.tsig.Key(credentials["key_name"], credentials["key_secret"], algorithm)
+    except (dns.exception.DNSException, binascii.Error, ValueError, KeyError):
+        raise WritingFailed(Trouble.CREDENTIALS) from None
+    if key.algorithm not in dns.tsig.mac_sizes:
+        raise WritingFailed(Trouble.CREDENTIALS, f"{algorithm!a} is no algorithm of TSIG")
+    return key

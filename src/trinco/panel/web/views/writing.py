@@ -1,0 +1,53 @@
+"""Writing a domain's three CNAMEs at its DNS provider, once."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from trinco.core import dnshosts
+from trinco.core.names import Domain
+from trinco.net.dnswriting import WritingFailed, mark
+from trinco.panel.accounts import actors
+from trinco.panel.accounts.roles import Deed
+from trinco.panel.domains.models import HostedDomain
+from trinco.panel.web import writing
+from trinco.panel.web.access import MemberRequest, domain_of, may
+from trinco.panel.web.forms import CredentialsForm
+from trinco.panel.web.presenters.writing import place_rows, trouble_words
+from trinco.panel.web.writing import Access
+
+
+@sensitive_post_parameters()
+@sensitive_variables("form", "access")
+@never_cache
+@require_http_methods(["GET", "POST"])
+@may(Deed.DOMAINS_WRITE)
+def show(request: MemberRequest, name: Domain) -> HttpResponse:
+    """The provider is in the address; posted with its credentials, write, and show what stands there then."""
+    domain, known = domain_of(request, name), writing.fields()
+    provider = _chosen(request, domain, known)
+    context = {"nav": "overview", "domain": domain, "providers": sorted(known), "provider": provider}
+    form = CredentialsForm(known[provider], request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        access = Access(provider, form.credentials)
+        try:
+            places = writing.write_records(
+                domain=domain, actor=actors.of(request), access=access, confirmed=form.confirmed
+            )
+        except WritingFailed as error:
+            context["problem"] = trouble_words(error)
+        else:
+            context |= {"places": place_rows(places), "mark": mark(places)}
+            form = CredentialsForm(known[provider], initial={"seen": mark(places)})
+    return render(request, "web/write_records.html", {**context, "form": form})
+
+
+def _chosen(request: MemberRequest, domain: HostedDomain, known: dict[str, tuple[str, ...]]) -> str:
+    """The provider that was asked for, or the one that the name servers tell of."""
+    seen = [host.lexicon for host in dnshosts.hosts_of(domain.nameservers)]
+    wanted = [request.GET.get("provider", ""), *seen, min(known)]
+    return next(provider for provider in wanted if provider in known)
