@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from tests import support_panel, support_web
 
 import trinco.panel
 from trinco.core.mtasts.policy import Mode
+from trinco.panel.accounts import chain
+from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.models import AuditEntry, Organisation
 from trinco.panel.accounts.services import record
 from trinco.panel.domains.models import HostedDomain
@@ -87,6 +93,43 @@ class TestFilter:
         entry = {"organisation": ours, "actor": "cli", "action": "domain.added", "subject": "x.example"}
         AuditEntry.objects.everywhere().bulk_create([AuditEntry(**entry) for _ in range(60)])
         assert (len(lines(person)), len(lines(person, "?page=2"))) == (50, 10)
+
+
+class TestMoreFilters:
+    def test_by_person_and_by_day(self, ours: Organisation, person: Client) -> None:
+        for name, who in (("a.example", "ana@example.com"), ("b.example", "rui@example.net")):
+            record(organisation=ours, actor=Actor(who), action="domain.added", subject=name)
+        today = timezone.now().date()
+        asked = {
+            "?person=rui": ["b.example"],
+            f"?from={today}&to={today}": ["b.example", "a.example"],
+            f"?from={today + timedelta(days=1)}": [],
+            f"?to={today - timedelta(days=1)}": [],
+            "?from=yesterday&to=9999-12-31": ["b.example", "a.example"],
+        }
+        assert {query: [line[1] for line in lines(person, query)] for query in asked} == asked
+
+
+class TestFiles:
+    """Issue 5: filter, export. A file has all that the digests cover."""
+
+    def test_json_can_be_checked_again(self, domain: HostedDomain, person: Client) -> None:
+        pieces = b"".join(person.get("/activity/export.jsonl").streaming_content).decode()  # type: ignore[attr-defined]
+        rows = [json.loads(line) for line in pieces.splitlines()]
+        assert [row["number"] for row in rows] == list(range(1, AuditEntry.objects.of(domain.organisation).count() + 1))
+        for before, row in zip([{"digest": ""}, *rows], rows, strict=False):
+            facts = {**row, "at": datetime.fromisoformat(row["at"]), "organisation_id": domain.organisation_id}
+            assert (row["previous"], row["digest"]) == (before["digest"], chain.digest(SimpleNamespace(**facts)))
+
+    def test_csv_holds_no_formula(self, ours: Organisation, person: Client) -> None:
+        record(organisation=ours, actor=Actor("=cmd()"), action="domain.added", subject="+x")
+        answer = person.get("/activity/export.csv?person=cmd")
+        text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+        assert text.splitlines()[0].split(",")[:4] == ["number", "at", "actor", "provider"]
+        assert ("'=cmd()" in text, "'+x" in text, len(text.splitlines())) == (True, True, 2)
+
+    def test_no_other_form(self, person: Client) -> None:
+        assert person.get("/activity/export.xml").status_code == 404
 
 
 class TestWords:

@@ -66,6 +66,7 @@ urlpatterns = [
     path("settings/reports/", retention.show, name="report_settings"),
     path("certificates/", certificates.show, name="certificates"),
     path("activity/", activity.show, name="activity"),
+    path("activity/export.<slug:form>", activity.export, name="activity_export"),
     path("account/tokens/", tokens.show, name="tokens"),
     path("account/tokens/<int:pk>/revoke/", tokens.revoke, name="token_revoke"),
     path("people/", people.show, name="people"),
