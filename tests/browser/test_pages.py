@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
+from django.core import mail
 from tests import support_panel, support_web
 from tests.support_browser import Visitor
 
 from trinco.core.mtasts.policy import Mode
-from trinco.panel.accounts.models import Organisation
+from trinco.panel.accounts import access, invitations, people
+from trinco.panel.accounts.models import Organisation, Role
 from trinco.panel.domains.models import Finding, Starttls
 from trinco.panel.policies import services
 
@@ -43,6 +46,9 @@ SIGNED_IN = {
     "email": "/account/email/",
     "sessions": "/account/sessions/",
 }
+
+
+OF_A_PROVIDER = {"people": "/people/", "organisations": "/organisations/", "clients": "/clients/"}
 
 
 @pytest.fixture
@@ -93,6 +99,20 @@ class TestEveryPage:
         self, world: Organisation, visit: Callable[..., Visitor], dress: str, wishes: dict[str, object]
     ) -> None:
         assert walk(visit(**wishes).sign_in(), SIGNED_IN, dress) == {}
+
+    def test_of_a_provider(
+        self, ours: Organisation, visit: Callable[..., Visitor], dress: str, wishes: dict[str, object]
+    ) -> None:
+        """With a client, an invitation and a domain there; and what the invited person sees."""
+        visitor = visit(**wishes).sign_in()
+        client = people.add_client(provider=ours, name="Câmara de Évora", actor=support_panel.ANA)
+        support_web.ready(client, "cliente.example")
+        owner = access.first_access(support_web.owner_of(ours))
+        wanted = invitations.Wanted("nova@example.com", Role.EDITOR)
+        invitations.invite(access=owner, wanted=wanted, actor=support_panel.ANA)
+        link = re.search(r"/invitations/[^/\s]+/", str(mail.outbox[-1].body))
+        assert walk(visitor, OF_A_PROVIDER, dress) == {}
+        assert walk(visit(**wishes), {"invitation": link[0] if link else ""}, dress) == {}
 
     def test_signed_out(
         self, transactional_db: None, visit: Callable[..., Visitor], dress: str, wishes: dict[str, object]
