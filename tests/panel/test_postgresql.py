@@ -25,6 +25,7 @@ AGAIN = [
     "test_feeds_restore.py",
     "test_inbox.py",
     "test_months.py",
+    "test_people.py",
     "test_policies_ids.py",
     "test_policies_many.py",
     "test_reports_digest.py",
