@@ -28,7 +28,6 @@ class TestHostsOf:
             ("ns1045.ui-dns.biz", "IONOS"),
             ("ns2.desec.org", "deSEC"),
             ("ns1.digitalocean.com", "DigitalOcean"),
-            ("ns11.infomaniak.ch", "Infomaniak"),
             ("maceio.ns.porkbun.com", "Porkbun"),
         ],
     )

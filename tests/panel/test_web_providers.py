@@ -62,6 +62,13 @@ class TestMailServers:
         text = support_web.text_of(client.post(f"/domains/{live.name}/policy/", change))
         assert "*.google.com stands for the hosts of every customer of this provider." in text
 
+    def test_it_is_said_before_the_person_confirms(self, ours: Organisation) -> None:
+        live = support_web.ready(ours, "outro.example")
+        client = support_web.browser(support_web.owner_of(ours))
+        asked = {"mode": "testing", "max_age": "86400", "mx": "*.com"}
+        text = support_web.text_of(client.post(f"/domains/{live.name}/policy/", asked))
+        assert "*.com stands for names of many owners. Name the hosts of your MX records." in text
+
     def test_the_page_of_the_list_names_it_too(self, ours: Organisation) -> None:
         live = support_web.ready(ours, "outro.example")
         support_panel.sight_mx(live, TENANT)

@@ -29,6 +29,8 @@ NAME = "rfc2136"
 FIELDS = ("server", "key_name", "key_algorithm", "key_secret")
 """What the owner of the zone gives. `server` is an address, with `:port` or `#port` where it is not 53."""
 SECONDS = 10.0
+_PORT, _FREE_PORTS, _LAST_PORT = 53, 1024, 65535
+"""Where name servers listen: nobody talks through us to the well-known ports of others."""
 _KINDS = ("CNAME", "TXT", "A", "AAAA", "MX", "NS")
 _DENIED = (dns.rcode.REFUSED, dns.rcode.NOTAUTH, dns.rcode.BADSIG, dns.rcode.BADKEY, dns.rcode.BADTIME)
 
@@ -99,9 +101,12 @@ def _endpoint(text: str) -> tuple[str, int]:
     if not port and bare.count(":") == 1:
         bare, _, port = bare.partition(":")
     try:
-        return str(ipaddress.ip_address(bare.strip("[]"))), int(port or "53")
+        address, number = str(ipaddress.ip_address(bare.strip("[]"))), int(port or "53")
     except ValueError:
         raise WritingFailed(Trouble.ADDRESS, f"{text!a} is no address") from None
+    if number != _PORT and not _FREE_PORTS <= number <= _LAST_PORT:
+        raise WritingFailed(Trouble.ADDRESS, f"port {number} is no name server's")
+    return address, number
 
 
 def _key(credentials: Mapping[str, str]) -> dns.tsig.Key:

@@ -12,13 +12,15 @@ from trinco.core.mtasts import policy as policies
 from trinco.core.mtasts.policy import Mode, Policy
 from trinco.panel.checks.readiness import readiness
 from trinco.panel.domains.models import HostedDomain
-from trinco.panel.policies.errors import MxUnknown, UncoveredMx
+from trinco.panel.policies.errors import MxUnknown, UncoveredMx, WildcardTooWide
 from trinco.panel.policies.models import PolicyVersion
-from trinco.panel.policies.proposals import mx_hosts, require_safe
+from trinco.panel.policies.proposals import mx_hosts, require_narrow, require_safe
 from trinco.panel.policies.services import policy_of
+from trinco.panel.policies.versions import standing_of
 from trinco.panel.web import diffs
 from trinco.panel.web.enforced import enforced_until
 from trinco.panel.web.forms import PolicyForm
+from trinco.panel.web.refusals import refusal
 
 
 def current(domain: HostedDomain) -> PolicyVersion | None:
@@ -65,6 +67,17 @@ def _change(domain: HostedDomain, version: PolicyVersion, policy: Policy) -> dic
         "open_gates": [gate for gate in readiness(domain, now) if not gate.passed],
         **_objection(domain, policy),
     }
+
+
+def refused(domain: HostedDomain, form: PolicyForm) -> str | None:
+    """Why what a form asks for is refused whatever the person confirms; None: it is not, or is no policy at all."""
+    if not form.is_valid():
+        return None
+    try:
+        require_narrow(standing_of(domain), form.policy)
+    except WildcardTooWide as error:
+        return refusal(error)
+    return None
 
 
 def _objection(domain: HostedDomain, policy: Policy) -> dict[str, Any]:

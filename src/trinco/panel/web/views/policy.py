@@ -70,7 +70,8 @@ def _publish(request: MemberRequest, domain: HostedDomain, form: PolicyForm) -> 
 def _confirmation(
     request: MemberRequest, domain: HostedDomain, form: PolicyForm, problem: str | None = None
 ) -> HttpResponse:
-    context = {"nav": "overview", **confirming.confirmation(domain, form), "problem": problem}
+    told = problem or confirming.refused(domain, form)
+    context = {"nav": "overview", **confirming.confirmation(domain, form), "problem": told}
     return render(request, "web/_confirm.html" if is_htmx(request) else "web/confirm.html", context)
 
 
