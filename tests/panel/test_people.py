@@ -12,7 +12,7 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from tests import support_panel, support_web
 from tests.support_api import Program, key_of, problem
 
@@ -180,7 +180,8 @@ class TestInvitations:
 
     def test_in_portuguese(self, owner: Client) -> None:
         owner.cookies["trinco_language"] = "pt-pt"
-        invited(owner)
+        with translation.override("en"):  # the request changes the language of this thread
+            invited(owner)
         assert mail.outbox[-1].subject.startswith("Convite")
 
     def test_many_at_once_are_slowed_down(self, owner: Client) -> None:
