@@ -20,9 +20,10 @@ from trinco.core.tlsrpt import parse
 from trinco.core.tlsrpt.arrival import Channel
 from trinco.core.tlsrpt.message import read
 from trinco.panel.accounts.models import AuditEntry
+from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports import recipients, sending, services
 from trinco.panel.reports.errors import AddressRefused, AlreadyRecipient, ConfirmationRefused, TooManyRecipients
-from trinco.panel.reports.models import Copy, Recipient, Report, Trust
+from trinco.panel.reports.models import Copy, Recipient, Report
 
 WHO = "postmaster@correio.example"
 HOUR = timedelta(hours=1)
@@ -240,21 +241,41 @@ class TestCopies:
         confirmed(domain)
         wild = "x\r\nBcc: victim@example.org\r\n\r\n<b>"
         body = report_json(report_id=wild, organization_name=wild, **{"contact-info": wild + "@a\r\nb.example"})
-        digested(arrival(body, domain), signers=())
+        HostedDomain.objects.everywhere().update(trust_https=True)
+        digested(arrival(body, domain, channel=Channel.HTTPS))
         services.forward_due(timezone.now())
         message = sent()
         assert message["Bcc"] is None
         told = "Report Domain: correio.example Submitter: trinco.example Report-ID: <x.Bcc.victim.example.org.b@trinco.example>"
         assert unfolded(message["Subject"]) == told
         assert message["TLS-Report-Submitter"] == "trinco.example"
-        assert "Not verified" in mail.outbox[-1].body
+        assert "By HTTPS, not signed" in mail.outbox[-1].body
 
-    @pytest.mark.parametrize("report_id", ["ж", "<>@", "@", "x" * 5_000])
-    def test_any_id_can_be_sent_on(self, domain, report_id):
+    @pytest.mark.parametrize(
+        ("report_id", "told"),
+        [
+            ("ж", "unknown"),
+            ("<>@", "unknown"),
+            ("@", "unknown"),
+            ("@google.com", "unknown"),
+            ("ж" * 64 + "a", "a"),
+            ("x" * 63 + "..y@google.com", "x" * 63),
+            ("x" * 5_000, "x" * 64),
+        ],
+    )
+    def test_any_id_can_be_sent_on(self, domain, report_id, told):
         confirmed(domain)
         digested(arrival(report_json(report_id=report_id), domain))
-        services.forward_due(timezone.now())
-        assert len(str(sent()["Subject"])) < 250
+        assert services.forward_due(timezone.now()) == 1
+        assert unfolded(sent()["Subject"]).endswith(f"Report-ID: <{told}@google.com>")
+
+    def test_a_submitter_is_told_as_dns_has_it(self, domain):
+        confirmed(domain)
+        body = report_json(**{"contact-info": "tls@bücher.example"})
+        HostedDomain.objects.everywhere().update(trust_https=True)
+        digested(arrival(body, domain, channel=Channel.HTTPS))
+        assert services.forward_due(timezone.now()) == 1
+        assert sent()["TLS-Report-Submitter"] == "xn--bcher-kva.example"
 
     def test_an_import_is_not_mailed_to_anybody(self, domain, ours):
         confirmed(domain)
@@ -291,7 +312,7 @@ class TestCopies:
         reported(domain)
         Report.objects.everywhere().update(raw=None)
         assert services.forward_due(timezone.now()) == 0
-        reported(domain, trust=Trust.HTTPS)
+        reported(domain)
         services.remove_recipient(recipient=row, actor=ANA)
         assert services.forward_due(timezone.now()) == 0
         assert (mail.outbox, Copy.objects.everywhere().count()) == ([], 0)

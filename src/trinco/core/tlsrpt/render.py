@@ -65,10 +65,15 @@ def subject(report: Report, domain: Domain) -> str:
     What an id of RFC 5322 cannot hold becomes a dot, as in Google's mail.
     """
     submitter = _submitter(report)
-    left = _NO_ATOM.sub(".", report.report_id.removesuffix(f"@{submitter}")).strip(".")
+    left = id_left(report.report_id, submitter)
     if not left:
         raise ReportSyntaxError("a report needs an id")
     return f"Report Domain: {domain} Submitter: {submitter} Report-ID: <{left}@{submitter}>"
+
+
+def id_left(report_id: str, submitter: str) -> str:
+    """What stands before the @ of the id in a subject. Empty: nothing of it can."""
+    return _NO_ATOM.sub(".", report_id.removesuffix(f"@{submitter}")).strip(".")
 
 
 def _submitter(report: Report) -> str:

@@ -1,15 +1,15 @@
 """Copies of reports for the recipients of a domain: each gets that domain's own part, as a report mail of ours.
 
-A copy is a row from the transaction that made the report's row until the mail server has taken it: a crash in between
-sends it again, under the same Message-ID. What cannot be sent is tried again for a day (`sending`). The mail looks as
-RFC 8460 section 5.3 has it, but for the signature, which is whose server sends it.
+Only what somebody vouches for is copied (`outbox`). A copy is a row from the transaction that made the report's row
+until the mail server has taken it: a crash in between sends it again, under the same Message-ID. Right before it is
+sent it is looked at again: who was removed meanwhile gets nothing more. What cannot be sent is tried again for a day
+(`sending`). The mail looks as RFC 8460 section 5.3 has it, but for the signature, which is whose server sends it.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from email.message import Message
@@ -75,14 +75,13 @@ def mail_of(report: Report, own: core.Report, recipient: Recipient) -> EmailMess
 
 
 def _named(own: core.Report) -> core.Report:
-    """For subject and file name: in our name where its contact is no address, or it has no id."""
+    """For header fields and file name: in our name where its contact is no address, and with an id that can be sent."""
     try:
-        Domain.parse(own.submitter)
-        contact = own.contact_info
+        submitter = str(Domain.parse(own.submitter))
     except DomainSyntaxError:
-        contact = f"reports@{_our_domain()}"
-    told = own.report_id[:64] if re.search("[A-Za-z0-9]", own.report_id) else "unknown"
-    return msgspec.structs.replace(own, contact_info=contact, report_id=told)
+        submitter = _our_domain()
+    told = render.id_left(own.report_id.removesuffix(f"@{own.submitter}"), submitter)[:64].rstrip(".")
+    return msgspec.structs.replace(own, contact_info=f"reports@{submitter}", report_id=told or "unknown")
 
 
 def _our_domain() -> str:
@@ -122,11 +121,19 @@ def _taken(now: datetime) -> list[Copy]:
         locked = due.order_by("due_at", "pk").select_for_update(skip_locked=True)
         keys = list(locked.values_list("pk", flat=True)[:_AT_ONCE])
         copies.filter(pk__in=keys).update(due_at=now + LEASE, tries=F("tries") + 1)
-    rows = copies.filter(pk__in=keys).select_related("recipient", "report__domain", "report__raw")
-    return list(rows.order_by("pk"))
+    return list(copies.filter(pk__in=keys).order_by("pk"))
 
 
-def _send(copy: Copy, now: datetime) -> int:
+def _still(copy: Copy) -> Copy | None:
+    """The copy with all it takes to send it, if it is still this worker's and wanted: others of its batch took time."""
+    rows = Copy.objects.everywhere().select_related("recipient", "report__domain", "report__raw")
+    return rows.filter(pk=copy.pk, due_at=copy.due_at, recipient__confirmed_at__isnull=False).first()
+
+
+def _send(taken: Copy, now: datetime) -> int:
+    copy = _still(taken)
+    if copy is None:
+        return 0
     own = own_part(copy.report)
     if own is None:
         return _end(copy, "the report is no longer there")

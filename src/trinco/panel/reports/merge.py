@@ -112,14 +112,24 @@ class Book:
     """Days whose totals adding cannot bring about."""
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What became of a batch."""
+
+    fresh: list[Fresh]
+    """Reports that are new."""
+    better: list[Known]
+    """Reports that were there, and are kept with a better claim (`better`) from now on."""
+
+
 def lock(domains: Iterable[int]) -> None:
     """Nobody else writes reports of these domains until the transaction ends. By key: the order of all locks."""
     rows_ = HostedDomain.objects.everywhere().filter(pk__in=set(domains)).order_by("pk")
     list(rows_.select_for_update(no_key=True).values_list("pk", flat=True))
 
 
-def merge(claims: Sequence[Claim], *, again: bool = False) -> list[Fresh]:
-    """Write these down. The caller holds the locks (`lock`). Gives the reports that are new.
+def merge(claims: Sequence[Claim], *, again: bool = False) -> Merged:
+    """Write these down. The caller holds the locks (`lock`).
 
     `again`: the arrivals were counted among the copies of what is there.
     """
@@ -133,7 +143,7 @@ def merge(claims: Sequence[Claim], *, again: bool = False) -> list[Fresh]:
         (each.whose, each.best.part.told) for each in fresh if each.counted and each.whose.slice not in book.dirty
     )
     recompute(book.dirty)
-    return fresh
+    return Merged(fresh, [row for row in book.known.values() if row.better])
 
 
 def recompute(slices: Iterable[Slice]) -> None:

@@ -122,7 +122,7 @@ def _again(keys: Sequence[int], counts: Rebuilt) -> None:
     merge.recompute(
         set(gone) - closed
     )  # or a day that is empty for the moment would pass for one that retention closed
-    added = merge.merge(claims, again=True)
+    added = merge.merge(claims, again=True).fresh
     merge.elect_again(groups | {(claim.part.holder.domain, claim.identity) for claim in claims})
     merge.recompute((slices | set(gone)) - closed)
     note(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from trinco.core.tlsrpt.arrival import Channel
 from trinco.core.tlsrpt.report import Report
 from trinco.panel.reports import outbox, rows, trust
 from trinco.panel.reports.filing import Filed, directory
@@ -35,16 +34,11 @@ def write(arrived: Sequence[Arrived], now: datetime) -> list[Fresh]:
     brought = claimed(arrived)
     domains = {claim.part.holder.domain for each in brought for claim in each.claims}
     lock(domains)
-    fresh = merge([claim for each in brought for claim in each.claims])
-    outbox.queue([(each.key, each.best.part.holder.domain) for each in fresh if _is_copied(each)], now)
-    note(brought, {each.best.raw for each in fresh})
+    merged = merge([claim for each in brought for claim in each.claims])
+    outbox.queue(merged, now)
+    note(brought, {each.best.raw for each in merged.fresh})
     touch(domains)
-    return fresh
-
-
-def _is_copied(each: Fresh) -> bool:
-    """Copies are of what comes: an import may be of years."""
-    return each.best.channel != Channel.IMPORT
+    return merged.fresh
 
 
 def claimed(arrived: Sequence[Arrived]) -> list[Brought]:
