@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 PACKAGES = {
+    "caddy": "caddy",
     "chromium": "chromium",
     "dig": "dnsutils",
     "dnsperf": "dnsperf",
     "dovecot": "dovecot-imapd",
+    "haproxy": "haproxy",
     "knotd": "knot",
     "nginx": "nginx-light",
     "nsd": "nsd",

@@ -61,6 +61,7 @@ class Config:
     tsig_key: TsigKey | None
     smtp_listen: tuple[Endpoint, ...]
     http_listen: tuple[Endpoint, ...]
+    front_listen: tuple[Endpoint, ...]
     edge_name: str
     edge_addresses: tuple[str, ...]
     panel_status_listen: tuple[Endpoint, ...]
@@ -193,6 +194,12 @@ SETTINGS: tuple[Setting, ...] = (
         parsing.endpoints,
         "",
         "Where an edge answers the challenges of certificate authorities (HTTP); wants port 80; empty: nowhere.",
+    ),
+    Setting(
+        "front_listen",
+        parsing.endpoints,
+        "",
+        "Where an edge answers a front of yours that terminates TLS (HTTP, docs/fronts.md); empty: nowhere.",
     ),
     Setting("edge_name", str, "edge1", "Name of this edge; every edge of an installation has its own."),
     Setting(

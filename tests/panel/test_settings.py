@@ -51,6 +51,7 @@ class TestRefusals:
             ("ACME_ORDERS", "0"),
             ("ACME_EAB_KEY", "not base 64"),
             ("HTTP_LISTEN", "80"),
+            ("FRONT_LISTEN", "8081"),
         ],
     )
     def test_a_bad_value(self, tmp_path, name, value):

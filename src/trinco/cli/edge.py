@@ -27,7 +27,7 @@ from trinco.cli.secondaries import Following, latest
 from trinco.cli.status import watched
 from trinco.config import Config, ConfigError, Endpoint
 from trinco.core.names import Domain
-from trinco.edge import challenge_host, dnsd, maild, mailtls, metrics, peers, policy_host
+from trinco.edge import challenge_host, dnsd, front_host, maild, mailtls, metrics, peers, policy_host
 from trinco.edge.carrier import carrying
 from trinco.edge.intake import OPEN_HANDED, Intake
 from trinco.edge.node import Doors, Node, Opener, World, run
@@ -112,10 +112,11 @@ async def _work(feed: Feed, store: Store, world: World, sight: metrics.Sight) ->
 def _tell(node: Node) -> None:
     """The line that says that this edge answers, and where."""
     doors = node.doors
-    every = (doors.policy, doors.dns, doors.mail, doors.challenges)
-    policy, dns, mail, challenges = (", ".join(map(shown, endpoints)) for endpoints in every)
+    every = (doors.policy, doors.dns, doors.mail, doors.challenges, doors.front)
+    policy, dns, mail, challenges, front = (", ".join(map(shown, endpoints)) for endpoints in every)
     reports = f", reports by mail at {mail}" if mail else ""
     reports += f", challenges at {challenges}" if challenges else ""
+    reports += f", a front at {front}" if front else ""
     stale = "" if node.stale_since is None else "; the database is away, this is from the snapshot"
     typer.echo(f"Ready: policies at {policy}, DNS at {dns}{reports}, revision {node.held.revision}{stale}")
 
@@ -153,6 +154,7 @@ class Listeners:
                 reports=reports,
                 tally=self._sight.tally,
             ) as policy,
+            front_host.listen(serving.table, config.front_listen, admit=admit) as front,
             challenge_host.listen(serving.table, config.http_listen) as challenges,
             dnsd.listen(serving.answers, config.dns_listen, transfers=following.transfers) as dns,
             following.told(),
@@ -161,7 +163,7 @@ class Listeners:
         ):
             sight = self._sight
             sight.serving, sight.desk, sight.spool, sight.carrier = serving, desk, spool, carrier
-            yield Doors(dns, policy, mail, challenges)
+            yield Doors(dns, policy, mail, challenges, front)
 
 
 class OwnFetch:

@@ -29,6 +29,8 @@ def probes(settings: Config) -> dict[str, Probe]:
         asked["report mailbox"] = lambda: mailbox_answers(settings.smtp_listen[0])
     if settings.http_listen:
         asked["challenges"] = lambda: accepts(settings.http_listen[0])
+    if settings.front_listen:
+        asked["front"] = lambda: accepts(settings.front_listen[0])
     if settings.playground:
         asked["playground"] = lambda: name_server_answers(settings.playground_listen, "example")
     return asked

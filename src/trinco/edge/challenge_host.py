@@ -136,10 +136,13 @@ class Visitor(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def listen(
-    source: ThumbprintSource, endpoints: Sequence[Endpoint], *, limits: Limits = LIMITS
+async def visited(
+    answer: Callable[[http1.Request], http1.Response], endpoints: Sequence[Endpoint], limits: Limits
 ) -> AsyncIterator[list[Endpoint]]:
-    """Answer until the block is left; gives what is bound, a port for each port 0. OSError when one is taken."""
+    """Say `answer` in plain HTTP until the block is left; gives what is bound, a port for each port 0.
+
+    OSError when one is taken.
+    """
     loop = asyncio.get_running_loop()
     roster: Roster[Visitor] = Roster(limits, loop.time)
     log = Log(limits, loop.time)
@@ -147,7 +150,7 @@ async def listen(
     servers: list[asyncio.Server] = []
 
     def visitor() -> Visitor:
-        return Visitor(lambda request: answer(source, request), limits, roster, log)
+        return Visitor(answer, limits, roster, log)
 
     try:
         for host, port in endpoints:
@@ -158,3 +161,12 @@ async def listen(
             server.close()
         await https.see_off(roster)
         sweeper.cancel()
+
+
+@asynccontextmanager
+async def listen(
+    source: ThumbprintSource, endpoints: Sequence[Endpoint], *, limits: Limits = LIMITS
+) -> AsyncIterator[list[Endpoint]]:
+    """Answer until the block is left; gives what is bound, a port for each port 0. OSError when one is taken."""
+    async with visited(lambda request: answer(source, request), endpoints, limits) as bound:
+        yield bound

@@ -81,6 +81,8 @@ class Doors:
     """The report mailbox; none: another machine has it."""
     challenges: Sequence[Endpoint] = ()
     """Where certificate authorities ask; none: another machine answers them."""
+    front: Sequence[Endpoint] = ()
+    """Where a front asks that terminates TLS; none: there is no front."""
 
 
 class Opener(Protocol):

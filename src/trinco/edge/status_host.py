@@ -20,17 +20,16 @@ DIAGNOSTICS
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 import msgspec
 
-from trinco.edge import http1, https
-from trinco.edge.challenge_host import Visitor
-from trinco.edge.limits import Limits, Log, Roster
+from trinco.edge import http1
+from trinco.edge.challenge_host import visited
+from trinco.edge.limits import Limits
 
 LIMITS: Final = Limits(connections=64, per_address=32, header=5.0, closing=1.0)
 JSON: Final = b"application/json"
@@ -91,21 +90,5 @@ async def listen(
     role: Role, endpoints: Sequence[Endpoint], *, limits: Limits = LIMITS
 ) -> AsyncIterator[list[Endpoint]]:
     """Answer until the block is left; gives what is bound, a port for each port 0. OSError when one is taken."""
-    loop = asyncio.get_running_loop()
-    roster: Roster[Visitor] = Roster(limits, loop.time)
-    log = Log(limits, loop.time)
-    sweeper = loop.create_task(https.sweep(roster, limits))
-    servers: list[asyncio.Server] = []
-
-    def visitor() -> Visitor:
-        return Visitor(lambda request: answer(role, request), limits, roster, log)
-
-    try:
-        for host, port in endpoints:
-            servers.append(await loop.create_server(visitor, host, port, backlog=https.BACKLOG))
-        yield [cast(Endpoint, server.sockets[0].getsockname()[:2]) for server in servers]
-    finally:
-        for server in servers:
-            server.close()
-        await https.see_off(roster)
-        sweeper.cancel()
+    async with visited(lambda request: answer(role, request), endpoints, limits) as bound:
+        yield bound
