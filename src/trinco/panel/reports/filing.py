@@ -3,9 +3,10 @@
 The rule, policy by policy:
 
 1. The policy domain is a name that was hosted when the report arrived: it is that domain's. Where a name has changed
-   hands, it is theirs who had it then; only a report that is older than anybody's hosting of the name (an import) goes
-   to whoever has it now.
-2. `tlsa`, and the policy domain is no hosted name: senders write the TLSA base domain there, which is the MX's name
+   hands, it is theirs who had it then. An import is filed as if it had come at the end of what it is about. What was
+   filed before, and is read again, is theirs who got it then: that an MX has changed since, or a domain has gone, says
+   nothing about the report. Only then, a report from a time at which nobody hosted the name goes to whoever has it now.
+2. `tlsa`, and the policy domain is no such name: senders write the TLSA base domain there, which is the MX's name
    (RFC 8460 section 4.4). It is theirs among the domains of rule 1 in the same report, or the domain whose token the
    report came with and of which the mail speaks (`trust.speaks_of`: tenants of one mail provider share an MX, and a
    signed report can be sent on to another's address), who has that MX by its last look at DNS. Where none has, and the
@@ -21,16 +22,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from trinco.core.tlsrpt.arrival import Channel
 from trinco.core.tlsrpt.report import PolicyResult, Report
 from trinco.panel.domains.models import HostedDomain, MxSighting
 from trinco.panel.domains.services import SERVED
 from trinco.panel.reports import trust
-from trinco.panel.reports.models import RawReport
-from trinco.panel.reports.parts import Holder, Part, part
+from trinco.panel.reports.models import DOMAIN_LENGTH, TEXT_LENGTH, PolicyRow, RawReport, RawState
+from trinco.panel.reports.parts import Holder, Part, part, word
 
 _AT_ONCE = 500
 """Names in one question to the database."""
 _TLSA = "tlsa"
+_COLUMNS = (
+    "report__raw", "report__start", "report__end", "report__report_id", "policy_type", "policy_domain",
+    "report__domain", "report__organisation", "report__domain__name",
+)  # fmt: skip
+
+Entry = tuple[int, datetime, datetime, str, str, str]
+"""One policy of an arrival: the arrival's key, start, end and id of the report, type and domain of the policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +69,17 @@ class Directory:
     """By MX host: keys of domains."""
     tokens: Mapping[int, Holder]
     """By key of the domain whose token it is."""
+    before: Mapping[Entry, Holder]
+    """Who got what when these arrivals were read the last time."""
 
-    def holder(self, name: str, when: datetime) -> Holder | None:
-        """Whose a name was, or who has it now where nobody had it then."""
+    def then(self, name: str, when: datetime) -> Holder | None:
+        """Whose a name was."""
         tenures = self.tenures.get(name, ())
-        then = [each for each in tenures if each.since <= when and (each.until is None or when < each.until)]
-        found = then or [each for each in tenures if each.now]
-        return found[0].holder if found else None
+        return next((e.holder for e in tenures if e.since <= when and (e.until is None or when < e.until)), None)
+
+    def now(self, name: str) -> Holder | None:
+        """Who has a name now."""
+        return next((each.holder for each in self.tenures.get(name, ()) if each.now), None)
 
     def file(self, raw: RawReport, reports: Iterable[Report]) -> Filed:
         """Each report's policies to whose they are: a part for each report and domain, in the report's order."""
@@ -83,17 +96,27 @@ class Directory:
         return Filed(tuple({each.key: each for each in parts}.values()), tuple(foreign))
 
     def _filed(self, raw: RawReport, report: Report) -> Iterator[tuple[Holder | None, PolicyResult]]:
-        named = [(self.holder(name(one.policy_domain), raw.received_at), one) for one in report.policies]
-        hosted = list(dict.fromkeys(holder for holder, _ in named if holder))
-        strangers = any(holder is None and one.policy_type != _TLSA for holder, one in named)
+        when = report.end if raw.channel == Channel.IMPORT else raw.received_at
+        sure = [self._sure(raw, report, one, when) for one in report.policies]
+        now = [self.now(name(one.policy_domain)) for one in report.policies]
+        named = [(known, known or later, one) for known, later, one in zip(sure, now, report.policies, strict=True)]
+        hosted = list(dict.fromkeys(holder for _, holder, _ in named if holder))
+        strangers = any(holder is None and one.policy_type != _TLSA for _, holder, one in named)
         alone = hosted[0] if len(hosted) == 1 and not strangers else None
+        for known, holder, one in named:
+            if known is None and one.policy_type == _TLSA and one.policy_domain:
+                yield self._by_mx(raw, one, hosted) or holder or alone, one
+            else:
+                yield holder, one
+
+    def _sure(self, raw: RawReport, report: Report, one: PolicyResult, when: datetime) -> Holder | None:
+        return self.then(name(one.policy_domain), when) or self.before.get(_entry(raw.pk, report, one))
+
+    def _by_mx(self, raw: RawReport, one: PolicyResult, hosted: Sequence[Holder]) -> Holder | None:
         token = self.tokens.get(raw.domain_id) if raw.domain_id else None
-        for holder, one in named:
-            if holder is None and one.policy_type == _TLSA and one.policy_domain:
-                candidates = [*hosted, *([token] if token and trust.speaks_of(raw, token.name) else [])]
-                mine = self.mx.get(name(one.policy_domain), frozenset())
-                holder = next((each for each in candidates if each.domain in mine), alone)  # noqa: PLW2901
-            yield holder, one
+        mine = self.mx.get(name(one.policy_domain), frozenset())
+        candidates = [*hosted, *([token] if token and trust.speaks_of(raw, token.name) else [])] if mine else []
+        return next((each for each in candidates if each.domain in mine), None)
 
 
 def directory(batch: Iterable[tuple[RawReport, Sequence[Report]]]) -> Directory:
@@ -103,7 +126,8 @@ def directory(batch: Iterable[tuple[RawReport, Sequence[Report]]]) -> Directory:
     names = {name(one.policy_domain) for one in policies} - {""}
     hosts = {name(one.policy_domain) for one in policies if one.policy_type == _TLSA} - {""}
     tokens = {raw.domain_id for raw, _ in told if raw.domain_id}
-    return Directory(_tenures(names), _mx(hosts), _tokens(tokens) if hosts else {})
+    again = {raw.pk for raw, _ in told if raw.state != RawState.PENDING}
+    return Directory(_tenures(names), _mx(hosts), _tokens(tokens) if hosts else {}, _before(again))
 
 
 def name(policy_domain: str) -> str:
@@ -119,6 +143,22 @@ def _tenures(names: set[str]) -> dict[str, list[Tenure]]:
         for pk, organisation, its_name, since, until, state in rows.values_list(*columns):
             found[its_name].append(Tenure(Holder(pk, organisation, its_name), since, until, state in SERVED))
     return found
+
+
+def _before(raws: set[int]) -> dict[Entry, Holder]:
+    """Who got which policy of these arrivals; of none that several got."""
+    found: defaultdict[Entry, set[Holder]] = defaultdict(set)
+    if not raws:
+        return {}
+    rows = PolicyRow.objects.everywhere().filter(report__raw__in=raws).order_by()
+    for raw, start, end, report_id, policy_type, policy_domain, *whose in rows.values_list(*_COLUMNS):
+        found[raw, start, end, report_id, policy_type, policy_domain].add(Holder(*whose))
+    return {entry: holders.pop() for entry, holders in found.items() if len(holders) == 1}
+
+
+def _entry(raw: int, report: Report, one: PolicyResult) -> Entry:
+    told = report.report_id[:TEXT_LENGTH]
+    return raw, report.start, report.end, told, word(one.policy_type), one.policy_domain[:DOMAIN_LENGTH]
 
 
 def _mx(hosts: set[str]) -> dict[str, frozenset[int]]:

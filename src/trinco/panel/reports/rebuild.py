@@ -1,10 +1,10 @@
 """Working everything out anew from the raw reports: for a new version that reads better, or after damage.
 
 First each raw report that was read before is read again, with the verdict that was kept, since keys change: what it
-says is filed to whoever had the name when it arrived, its rows are written anew, what it no longer says goes, what is
-missing comes. Then every day that has reports is summed again. Both go portion by portion, each its own transaction
-under the digest's locks: it may be stopped and begun again at any moment, and new reports arrive meanwhile. The outcome
-is the same each time.
+says is filed to whoever had the name when it arrived, or else got it before; its rows are written anew, what it no
+longer says goes, what is missing comes. Then every day that has reports is summed again. Both go in portions, each a
+transaction under the digest's locks: it may be stopped and begun again at any moment, and new reports arrive meanwhile.
+The outcome is the same each time.
 
 Reports whose raw arrival retention has removed stay as they are; days whose reports it has removed keep their totals.
 Parked arrivals are for `retry`. `copies` and the mails to recipients are not touched.
