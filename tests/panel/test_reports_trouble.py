@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
@@ -80,6 +82,46 @@ class TestTheDatabase:
         assert list(RawReport.objects.everywhere().values_list("state", "tries")) == [("pending", 0)] * 3
         assert services.digest_due(now + 5 * digest.LEASE, verify=signed_by()) == 3
         assert states() == ["digested"] * 3
+
+    def test_one_that_the_database_refuses_stops_no_other(self, domain, monkeypatch):
+        """It alone is tried again, and parked after its tries; nothing of the others waits for it."""
+        bad = arrival(report_json(), domain)
+        write = digest.write
+
+        def refused(arrived, now):
+            if any(raw.arrival_id == bad.id for raw, *_ in arrived):
+                raise OperationalError("too many SQL variables")
+            return write(arrived, now)
+
+        monkeypatch.setattr(digest, "write", refused)
+        services.take([arrival(report_json(), domain), bad, *(arrival(report_json(), domain) for _ in range(4))])
+        now = timezone.now()
+        assert services.digest_due(now, verify=signed_by()) == 6
+        assert states() == ["digested", "pending", *["digested"] * 4]
+        for minutes in (1, 11):
+            services.take([arrival(report_json(), domain)])
+            while services.digest_due(now + timedelta(minutes=minutes), verify=signed_by()):
+                pass
+        assert states() == ["digested", "parked", *["digested"] * 6]
+        parked = RawReport.objects.everywhere().get(arrival_id=bad.id)
+        assert (parked.tries, parked.reason) == (3, "OperationalError: too many SQL variables")
+
+    def test_a_database_that_goes_away_in_the_middle(self, domain, monkeypatch):
+        """What passed has passed; the rest was not tried."""
+        write, passed = digest.write, []
+
+        def dying(arrived, now):
+            if len(arrived) > 1 or len(passed) == 2:
+                raise OperationalError("gone")
+            passed.append(arrived)
+            return write(arrived, now)
+
+        services.take([arrival(report_json(), domain) for _ in range(6)])
+        monkeypatch.setattr(digest, "write", dying)
+        with pytest.raises(OperationalError):
+            services.digest_due(timezone.now(), verify=signed_by())
+        rows = RawReport.objects.everywhere().order_by("state").values_list("state", "tries")
+        assert list(rows) == [("digested", 1)] * 2 + [("pending", 0)] * 4
 
     def test_a_try_that_cannot_be_given_back_at_once(self, domain, monkeypatch):
         """The database is away then, too: it is given back with the next taking, and once."""

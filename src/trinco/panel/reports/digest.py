@@ -3,7 +3,8 @@
 An arrival is taken by a lease, read and looked at outside any transaction, and written in one with its batch: a crash
 at any moment leaves it due again. What cannot be read is parked at once, with the reason, since it would be no better
 the next time. What fails otherwise is tried again after one and after ten minutes, by itself, and then parked: it stops
-no other. What the database's own trouble ended was no try. While DNS does not answer for a signature's key, the arrival
+no other. What the database's own trouble ended was no try; what alone is in trouble with the database, while others of
+its batch pass, was one. While DNS does not answer for a signature's key, the arrival
 waits, for a day at most.
 """
 
@@ -15,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
+from random import SystemRandom
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
@@ -43,6 +45,8 @@ _OCTETS = 8 * 1024 * 1024
 """Of one batch, but for a single arrival that is larger."""
 _DETAILS = 20_000
 """Rows that are written in one transaction, about."""
+_IN_A_ROW = 3
+"""So many reports that the database does not take one after the other: it takes none."""
 _AHEAD = timedelta(days=2)
 """How far a report's day may lie ahead of its arrival: clocks differ, and time zones."""
 _FIRST = datetime(2016, 1, 1, tzinfo=UTC)
@@ -179,12 +183,39 @@ def _digest(group: list[Read], now: datetime, verify: Verify) -> None:
     ready = _vouched(group, now, verify)
     try:
         _write(ready, now)
-    except (OperationalError, InterfaceError):
-        raise
+    except (OperationalError, InterfaceError) as error:
+        _one_by_one(ready, error, now)
     except Exception as error:  # noqa: BLE001 - the outermost loop of a batch
         _log.warning("batch failed", reports=len(ready), error=f"{type(error).__name__}: {error}")
         for each in ready:
             _alone(each, now)
+
+
+def _one_by_one(ready: Sequence[Read], error: Exception, now: datetime) -> None:
+    """Tell one report's trouble with the database from the database's own, in which nothing passes, or nothing more.
+
+    In any order, so that a few that go wrong are not always the first. One that was found out before, and is alone now,
+    has its try as well, if the database takes that down.
+    """
+    if len(ready) == 1 and ready[0].raw.tries > 1:
+        _postpone(ready[0].raw, error, now)
+        return
+    failed: list[tuple[Read, Exception]] = []
+    passed = in_a_row = 0
+    for each in SystemRandom().sample(ready, len(ready)) if len(ready) > 1 else ():
+        try:
+            _alone(each, now)
+        except (OperationalError, InterfaceError) as its_own:
+            failed.append((each, its_own))
+            in_a_row += 1
+            if in_a_row >= _IN_A_ROW:
+                raise
+        else:
+            passed, in_a_row = passed + 1, 0
+    if not passed:
+        raise error
+    for each, trouble in failed:
+        _postpone(each.raw, trouble, now)
 
 
 def _alone(each: Read, now: datetime) -> None:
