@@ -136,6 +136,7 @@ class TestRetention:
         totals = everything()[4]
         services.set_retention(organisation=ours, raw_days=1000, row_days=30, actor=ANA)
         old = Report.objects.everywhere().filter(day=OLD.date())
+        old.update(received_at=OLD)
         now = timezone.now()
         told = services.preview(ours, services.retention_of(ours), now)
         assert (told.raw_reports, told.reports, told.failure_rows) == (0, 4, 4)
@@ -149,6 +150,7 @@ class TestRetention:
         body = mail(report_json(day=OLD.date()))
         digested(arrival(body, domain))
         totals = everything()[4]
+        Report.objects.everywhere().update(received_at=OLD)
         services.set_retention(organisation=ours, raw_days=1000, row_days=30, actor=ANA)
         services.prune(ours, timezone.now())
         digested(arrival(body, domain))
@@ -175,7 +177,8 @@ class TestRetention:
         day = (now - timedelta(days=100)).date()
         for whose in (domain, other):
             digested(arrival(report_json(policy(whose.name), day=day), whose))
-        RawReport.objects.everywhere().update(received_at=now - timedelta(days=99))
+        for model in (RawReport, Report):
+            model.objects.everywhere().update(received_at=now - timedelta(days=99))
         services.take([arrival(report_json(), domain, received_at=now - timedelta(days=99))])
         services.set_retention(organisation=ours, raw_days=30, row_days=90, actor=ANA)
         assert services.prune_due(now) == 2

@@ -60,7 +60,7 @@ JOBS: tuple[Job, ...] = (
     Job("levels", refresh_changed, 0.5),
     Job("forward", forward_due, 2.0),
     Job("retire", retire_due, 5.0),
-    Job("prune", prune_due, 60.0),
+    Job("prune", prune_due, 10.0),
     Job("months", sum_due, 5.0),
 )
 

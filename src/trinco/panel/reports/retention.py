@@ -1,17 +1,20 @@
 """How long raw reports, reports and their rows are kept. The daily totals stay for ever.
 
-A day of a domain goes as a whole, in one transaction. So a day that has totals and no report is one that retention has
+A day of a domain goes as a whole, in one transaction, once it is too old and its reports came as long ago: what is
+imported of old times is there for as long as what came then. An arrival that speaks of several organisations' domains
+stays as long as any of them keeps its own. So a day that has totals and no report is one that retention has
 been at: its totals are never worked out again, and what arrives about it later is not counted (`totals.closed_days`).
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.models import Organisation
@@ -24,6 +27,8 @@ MOST_DAYS = 36_500
 _RAWS_AT_ONCE = 500
 _SLICES_AT_ONCE = 50
 """Days of domains."""
+_TURN = 5.0
+"""Seconds after which the worker's turn ends, though there is more: the portion in hand is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +51,14 @@ def preview(organisation: Organisation, retention: Retention, now: datetime) -> 
     """What these terms, saved or not, would remove now. Nothing is removed."""
     raws = _old_raws(retention, now).filter(organisation=organisation)
     reports = _old_reports(retention, now).filter(organisation=organisation)
-    failures = FailureRow.objects.of(organisation).filter(day__lt=_first_day(retention, now))
+    failures = FailureRow.objects.of(organisation).filter(report__in=reports.values("pk"))
     octets = raws.aggregate(octets=Sum("size"))["octets"] or 0
     return Preview(raws.count(), octets, reports.count(), failures.count())
 
 
 @transaction.atomic
 def set_retention(*, organisation: Organisation, raw_days: int, row_days: int, actor: Actor) -> Retention:
-    """Set the terms. What they remove goes within minutes, by the worker. Raises RetentionOutOfRange."""
+    """Set the terms. What they remove goes in portions, by the worker. Raises RetentionOutOfRange."""
     if not (1 <= raw_days <= MOST_DAYS and 1 <= row_days <= MOST_DAYS):
         raise RetentionOutOfRange(f"from 1 to {MOST_DAYS} days")
     before = _terms(retention_of(organisation))
@@ -66,8 +71,23 @@ def set_retention(*, organisation: Organisation, raw_days: int, row_days: int, a
 
 
 def prune_due(now: datetime) -> int:
-    """Remove a portion of what is too old, for each organisation. How many raw reports and reports that were."""
-    return sum(_prune_some(retention, now) for retention in _behind(now))
+    """Remove what is too old, a portion for each organisation in turn, for some seconds at most.
+
+    How many raw reports and reports that were.
+    """
+    until, removed = time.monotonic() + _TURN, 0
+    while (some := _round(now, until)) and time.monotonic() < until:
+        removed += some
+    return removed + some
+
+
+def _round(now: datetime, until: float) -> int:
+    removed = 0
+    for retention in _behind(now):
+        removed += _prune_some(retention, now)
+        if time.monotonic() >= until:
+            break
+    return removed
 
 
 def prune(organisation: Organisation, now: datetime) -> int:
@@ -135,11 +155,33 @@ def _remove_day(domain: int, day: date) -> int:
 def _old_raws(retention: Retention, now: datetime) -> QuerySet[RawReport]:
     """What still waits to be read is never too old."""
     old = RawReport.objects.everywhere().filter(received_at__lt=now - timedelta(days=retention.raw_days))
-    return old.exclude(state=RawState.PENDING)
+    return old.exclude(_kept_by_others(retention, now)).exclude(state=RawState.PENDING)
+
+
+def _kept_by_others(retention: Retention, now: datetime) -> Q:
+    """What is somebody else's as well, who keeps it for longer."""
+    own = Retention.objects.everywhere()
+    kept = Q(pk__in=[])
+    for days in {Retention().raw_days, *own.values_list("raw_days", flat=True).distinct()}:
+        if days > retention.raw_days:
+            others = Report.objects.everywhere().filter(raw=OuterRef("pk")).order_by()
+            same = others.filter(organisation__in=own.filter(raw_days=days).values("organisation"))
+            if days == Retention().raw_days:
+                same |= others.exclude(organisation__in=own.values("organisation"))
+            kept |= Q(
+                Exists(same.exclude(organisation=OuterRef("organisation"))),
+                mixed=True,
+                received_at__gte=now - timedelta(days=days),
+            )
+    return kept
 
 
 def _old_reports(retention: Retention, now: datetime) -> QuerySet[Report]:
-    return Report.objects.everywhere().filter(day__lt=_first_day(retention, now)).order_by()
+    """Those of days that are too old, but for a day about which a report came lately."""
+    old = Report.objects.everywhere().filter(day__lt=_first_day(retention, now)).order_by()
+    since = now - timedelta(days=retention.row_days)
+    lately = Report.objects.everywhere().filter(domain=OuterRef("domain"), day=OuterRef("day"), received_at__gte=since)
+    return old.exclude(Exists(lately.order_by()))
 
 
 def _first_day(retention: Retention, now: datetime) -> date:

@@ -28,7 +28,10 @@ def show(request: MemberRequest) -> HttpResponse:
         terms = {name: int(form.cleaned_data[name]) for name in ("raw_days", "row_days")}
         if "confirm" in request.POST:
             services.set_retention(organisation=request.organisation, actor=actors.of(request), **terms)
-            messages.success(request, _("Saved. What is older goes within minutes."))
+            messages.success(
+                request,
+                _("Saved. What is older goes bit by bit from now on: within minutes, or hours where it is much."),
+            )
             return redirect("report_settings")
         wanted = Retention(organisation=request.organisation, **terms)
         context |= {"wanted": wanted, "preview": services.preview(request.organisation, wanted, timezone.now())}
