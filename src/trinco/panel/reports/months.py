@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models.functions import TruncMonth
 
 from trinco.panel import clock
 from trinco.panel.domains.models import HostedDomain
+from trinco.panel.reports.models import DailyTotal
 from trinco.panel.reports.month_models import SummedMonth
 from trinco.panel.reports.scope import Scope
 
@@ -56,6 +58,23 @@ def stale(slices: Iterable[Slice]) -> None:
     )
 
 
+def complete() -> int:
+    """Have months added up that nobody said have totals: a version without this table wrote them. How many.
+
+    Reads the sums of all days: once in a worker's life.
+    """
+    sums = DailyTotal.objects.everywhere().filter(policy_type="", result_type="").order_by()
+    known = SummedMonth.objects.everywhere().filter(domain=OuterRef("domain"), month=OuterRef("month"))
+    missing = sums.annotate(month=TruncMonth("day")).exclude(Exists(known))
+    now = clock.now()
+    rows = [
+        SummedMonth(organisation_id=organisation, domain_id=domain, month=month, due_at=_due(month, now))
+        for organisation, domain, month in missing.values_list("organisation_id", "domain_id", "month").distinct()
+    ]
+    SummedMonth.objects.everywhere().bulk_create(rows, ignore_conflicts=True, batch_size=1000)
+    return len(rows)
+
+
 def _due(month: date, now: datetime) -> datetime:
     """Once it is over, and nothing changes any more."""
     end = datetime.combine(after(month), datetime.min.time(), now.tzinfo)
@@ -65,7 +84,8 @@ def _due(month: date, now: datetime) -> datetime:
 def usable(scope: Scope) -> set[date]:
     """The months within the range that can be read from their sums. One query, none where the range holds no month.
 
-    A domain without a row has no totals in that month.
+    A month without any row is read day by day. Among several domains, one without a row has no totals in that month:
+    whoever writes totals says so, and what was there before is noted by a migration and by `complete`.
     """
     first, last = scope.first, scope.last + timedelta(days=1)
     begin = first if first.day == 1 else after(first)

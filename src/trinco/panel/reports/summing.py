@@ -1,7 +1,12 @@
-"""The worker's part of `months`: months that are over and at rest are added up from their days."""
+"""The worker's part of `months`: months that are over and at rest are added up from their days.
+
+Before it does so for the first time, it notes the months that the version of before wrote beside it, while the tables
+had been changed already.
+"""
 
 from __future__ import annotations
 
+import threading
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -12,11 +17,13 @@ from trinco.core.tlsrpt.report import MAX_COUNT
 from trinco.panel.reports import merge, rows
 from trinco.panel.reports.models import DailyTotal
 from trinco.panel.reports.month_models import DaySum, MonthFailure, MonthTotal, SummedMonth
-from trinco.panel.reports.months import after
+from trinco.panel.reports.months import after, complete
 from trinco.panel.reports.scope import Sessions, failures, sessions
 
 AT_ONCE = 20
 """Months of domains in one transaction."""
+_complete = threading.Event()
+"""Set once no month is missing from the table of months."""
 _KEY = ("trust", "submitter", "policy_type", "result_type", "mx")
 _COUNTS = ("successful_session_count", "failed_session_count", "reports")
 _SPAN = ("first", "last")
@@ -32,6 +39,9 @@ _MOST = {"successful_session_count": MAX_COUNT, "failed_session_count": MAX_COUN
 
 def sum_due(now: datetime) -> int:
     """Add up a portion of the months that are due. How many that were."""
+    if not _complete.is_set():
+        complete()
+        _complete.set()
     due = SummedMonth.objects.everywhere().filter(due_at__lte=now).order_by("due_at", "pk")
     return _sum_up(list(due.values_list("domain_id", "month")[:AT_ONCE]), now)
 
