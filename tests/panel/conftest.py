@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from tests import support_messages, support_panel
+from django.db import connection
+from tests import support_messages, support_panel, support_wall
 
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
 
 support_messages.compile_if_stale()  # before Django reads it
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """On PostgreSQL every page is asked for within the wall."""
+    with django_db_blocker.unblock():
+        if connection.vendor == "postgresql":
+            support_wall.built()
 
 
 @pytest.fixture

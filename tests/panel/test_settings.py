@@ -148,7 +148,7 @@ class TestDatabase:
         url = "postgresql://tri%40nco:p%2Fw@db.example:5433/panel?sslmode=verify-full"
         entry = settings(tmp_path, DATABASE=url)["DATABASES"]["default"]
         assert [entry[key] for key in ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT")] == [
-            "django.db.backends.postgresql",
+            "trinco.panel.postgresql",
             "panel",
             "tri@nco",
             "p/w",

@@ -17,6 +17,7 @@ from django.utils import timezone
 from trinco.cli.findings import Finding, error, ok, untested, warning
 from trinco.config import Config
 from trinco.edge.snapshot import SnapshotError, sole_user
+from trinco.panel import wall, wall_tables
 from trinco.panel.accounts.models import AuditEntry
 from trinco.panel.certificates import hosts
 from trinco.panel.certificates.models import Account, HostCertificate
@@ -39,6 +40,7 @@ def examine(settings: Config) -> Iterator[Finding]:
     reachable = database()
     yield reachable
     if reachable.verdict == "ok":
+        yield from wall_of_tenants()
         yield clock()
         yield outward_smtp()
         yield from authority(settings)
@@ -111,6 +113,21 @@ def database() -> Finding:
             "database", f"{len(behind)} migrations behind", "trinco serve does them, or trinco panel --migrate"
         )
     return ok("database", f"{connection.vendor} answers, with every table")
+
+
+def wall_of_tenants() -> Iterator[Finding]:
+    """Whether PostgreSQL keeps tenants apart as well: SQLite has no such thing."""
+    if connection.vendor != "postgresql":
+        return
+    missing = f"CREATE ROLE {wall.ROLE} NOLOGIN; GRANT {wall.ROLE} TO {connection.settings_dict['USER']};"
+    if not wall_tables.member():
+        yield warning(
+            "wall", "PostgreSQL does not keep tenants apart: no role for it", f"{missing} then trinco migrate"
+        )
+    elif lacking := wall_tables.lacking():
+        yield warning("wall", f"{len(lacking)} tables are not behind it: {lacking[0]}", "trinco migrate makes it whole")
+    else:
+        yield ok("wall", "PostgreSQL keeps tenants apart, whatever a page forgets")
 
 
 def clock() -> Finding:

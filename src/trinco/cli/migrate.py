@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
+from trinco.panel import wall_tables
 from trinco.panel.backups.errors import BackupFailed
 from trinco.panel.databases import database
 
@@ -32,11 +33,17 @@ def migrate(check: Annotated[bool, typer.Option("--check", help=CHECK_HELP)] = F
     """
     with orm.tables():
         behind = _behind()
-        if behind and not check:
-            call_command("migrate", interactive=False, verbosity=0)
+        if not check:
+            upgrade()
     what = f"{len(behind)} migrations" if behind else "nothing to do"
     typer.echo(f"The tables are behind by {what}" if behind and check else f"The tables are up to date: {what}")
     raise typer.Exit(orm.EXIT_FINDING if behind and check else 0)
+
+
+def upgrade() -> None:
+    """Bring them up to date, and the wall between tenants with them where its role is there (`panel.wall_tables`)."""
+    call_command("migrate", interactive=False, verbosity=0)
+    wall_tables.raise_up()
 
 
 def known() -> frozenset[str]:
@@ -49,7 +56,7 @@ def bring_up(url: str) -> None:
     connections.close_all()
     connection.settings_dict["NAME"] = database(url)["NAME"]
     try:
-        call_command("migrate", interactive=False, verbosity=0)
+        upgrade()
     except DatabaseError as error:
         raise BackupFailed(f"the tables are there, and could not be brought up to date: {error}") from error
     finally:

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 from django.conf import settings
-from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from gunicorn.app.base import BaseApplication
 
 from trinco.cli import orm
+from trinco.cli.migrate import upgrade
 from trinco.cli.place import shown
 from trinco.cli.status import TablesRole, answering
 from trinco.panel import logs, metrics
@@ -33,7 +33,7 @@ def panel(migrate: Annotated[bool, typer.Option("--migrate", help=MIGRATE_HELP)]
     """The web pages. Listens at TRINCO_PANEL_LISTEN, in plain HTTP: put TLS in front of it."""
     with orm.tables():
         if migrate:
-            call_command("migrate", interactive=False, verbosity=0)
+            upgrade()
     collect()
     connections.close_all()  # gunicorn forks: no connection may be shared
     Server(_options(), Traffic()).run()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from trinco.cli import orm as _orm  # noqa: F401 - sets Django up
 
-from django.core.management import call_command  # isort: skip - after the set-up
-from django.db import connections
+from django.db import connections  # isort: skip - after the set-up
 
+from trinco.cli.migrate import upgrade
 from trinco.cli.place import Login
 from trinco.cli.seed import seed
 from trinco.config import Config
@@ -33,7 +33,7 @@ def prepare(settings: Config) -> Login:
 
 def bring_up(settings: Config) -> Login:
     """As `prepare`; connections stay open."""
-    call_command("migrate", interactive=False, verbosity=0)
+    upgrade()
     root = development_root(settings.data)
     if settings.playground:
         _trust(settings.data, root)

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 
-from trinco.panel import keyring
+from trinco.panel import keyring, wall
 from trinco.panel.accounts.actors import client_address
 from trinco.panel.accounts.models import User
 from trinco.panel.accounts.services import give_organisation
@@ -29,6 +29,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request)
 
+    @wall.lifted()
     @transaction.atomic
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # noqa: FBT001, FBT002
         """Called by allauth, whose signature this is."""

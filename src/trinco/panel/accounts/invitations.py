@@ -20,6 +20,7 @@ from django.db import transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from trinco.panel import wall
 from trinco.panel.accounts.access import Access
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.errors import (
@@ -72,6 +73,7 @@ def revoke(*, invitation: Invitation, access: Access, actor: Actor) -> None:
         _record("member.invitation-revoked", invitation, actor)
 
 
+@wall.lifted()
 def invitation_of(token: str) -> Invitation:
     """What a link is about: for the page that asks once more. Raises InvitationRefused."""
     rows = Invitation.objects.everywhere().select_related("organisation").filter(digest=_digest(token))
@@ -86,6 +88,7 @@ def has_account(invitation: Invitation) -> bool:
     return User.objects.filter(email__iexact=invitation.email).exists()
 
 
+@wall.lifted()
 @transaction.atomic
 def join(*, token: str, user: User, source: str) -> Organisation:
     """A person with an account says yes. Raises InvitationRefused, also where the link was meant for somebody else."""
@@ -100,6 +103,7 @@ def join(*, token: str, user: User, source: str) -> Organisation:
     return row.organisation
 
 
+@wall.lifted()
 @transaction.atomic
 def join_anew(*, token: str, password: str, source: str) -> User:
     """The address gets an account with this password, whose strength is the caller's to judge.

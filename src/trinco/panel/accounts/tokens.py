@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from trinco.panel import wall
 from trinco.panel.accounts.access import Access, access_to, by_token
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.errors import TooManyTokens
@@ -79,6 +80,7 @@ def revoke_token(*, token: ApiToken, actor: Actor) -> None:
     token.refresh_from_db()
 
 
+@wall.lifted()
 def member_by(key: str, now: datetime) -> Access | None:
     """As whom a program with this key acts; None: the key is unknown, revoked or expired, or its person has left.
 

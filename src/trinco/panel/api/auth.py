@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security import APIKeyCookie, HttpBearer
 
-from trinco.panel import mounts
+from trinco.panel import mounts, wall
 from trinco.panel.accounts import mfa
 from trinco.panel.accounts.access import Access, access_to, first_access
 from trinco.panel.accounts.errors import NoMembership
@@ -32,6 +32,8 @@ class Token(HttpBearer):
 
     def authenticate(self, _request: HttpRequest, token: str) -> Access | None:
         access = member_by(token.strip(), timezone.now())
+        if access is not None:
+            wall.tell([access.organisation.pk])
         return access and _allowed(access, self.deed)
 
 

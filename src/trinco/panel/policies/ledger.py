@@ -9,12 +9,14 @@ from django.db.models import QuerySet
 
 from trinco.core.mtasts.horizon import Served, horizon
 from trinco.core.mtasts.policy import Mode
+from trinco.panel import wall
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies.gate import Gate
 from trinco.panel.policies.models import PolicyVersion, Standing
 from trinco.panel.policies.versions import begin
 
 
+@wall.lifted()
 def horizon_of(domain: HostedDomain, now: datetime) -> datetime | None:
     """The last moment at which a sender may hold a policy that binds it, or None when none can.
 
@@ -24,6 +26,7 @@ def horizon_of(domain: HostedDomain, now: datetime) -> datetime | None:
     return _horizon(PolicyVersion.objects.everywhere().filter(**mine), now)
 
 
+@wall.lifted()
 def horizon_of_others(domain: HostedDomain, now: datetime) -> datetime | None:
     """As `horizon_of`, of what others served under this name before."""
     others = PolicyVersion.objects.everywhere().filter(domain__name=domain.name).exclude(domain=domain)

@@ -12,6 +12,7 @@ from django.db.models import Max
 from trinco.core.mtasts import policy as policies
 from trinco.core.mtasts.ids import policy_id
 from trinco.core.mtasts.policy import Mode, Policy
+from trinco.panel import wall
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.models import AuditEntry
 from trinco.panel.accounts.services import entry, record_all
@@ -78,6 +79,7 @@ def write_all(drafts: Sequence[Draft], deed: Deed, now: datetime) -> list[Policy
     return versions
 
 
+@wall.lifted()
 def highest_ids(names: Sequence[str]) -> dict[str, str]:
     """By name, the highest id that the world has seen, or may see, whoever published it here."""
     ids = PolicyVersion.objects.everywhere().filter(domain__name__in=names).order_by()

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL, with what `wall` says in front of each statement."""

@@ -1,0 +1,57 @@
+"""The database backend: Django finds it by this module's name."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from django.db.backends.postgresql import base
+from psycopg import ClientCursor
+from psycopg.pq import TransactionStatus
+
+from trinco.panel import wall
+
+_WITHIN = "trinco_within"
+"""On a connection: a statement of the transaction that is open was within the wall."""
+
+
+class Cursor(ClientCursor[Any]):
+    """Statement and prefix go as one message, which PostgreSQL runs as one transaction where none is open."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+        before = self._before()
+        if not before or not isinstance(query, str):
+            super().execute(query, params, **options)
+            return self
+        super().execute(before + query, params, **options)
+        for _ in range(before.count(";")):
+            self.nextset()
+        return self
+
+    def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
+        if not self._before():
+            super().executemany(query, params_seq, **options)
+            return
+        for params in params_seq:
+            self.execute(query, params)
+
+    def _before(self) -> str:
+        """The prefix; where it is over in the middle of a transaction, what ends it there."""
+        before = wall.prefix()
+        if before:
+            setattr(self.connection, _WITHIN, True)
+        elif getattr(self.connection, _WITHIN, False):
+            open_still = self.connection.info.transaction_status is not TransactionStatus.IDLE
+            setattr(self.connection, _WITHIN, open_still)
+            return wall.OWNER if open_still else ""
+        return before
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """As Django's own."""
+
+    def get_connection_params(self) -> dict[str, Any]:
+        return {**super().get_connection_params(), "cursor_factory": Cursor}
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        # A cursor of the server would be declared without the prefix: within the wall its rows come at once.
+        return super().create_cursor(None if wall.prefix() else name)

@@ -1,0 +1,121 @@
+"""The second wall between tenants: PostgreSQL lets no other organisation's row through, whatever was forgotten."""
+
+from __future__ import annotations
+
+import pytest
+from django.apps import apps
+from django.db import DatabaseError, connection, transaction
+from tests import support_wall
+from tests.support_panel import live
+
+from trinco.panel import wall, wall_tables
+from trinco.panel.accounts.models import Organisation
+from trinco.panel.accounts.tenancy import TenantManager
+from trinco.panel.domains.models import HostedDomain
+
+ON_POSTGRESQL = connection.vendor == "postgresql"
+NAMES = "SELECT name FROM domains_hosteddomain ORDER BY name"
+
+
+def raw(sql: str) -> list[object]:
+    """The first column, without any filter of Django's."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return [row[0] for row in cursor.fetchall()]
+
+
+class TestEveryTable:
+    """RELIABILITY 2, row 29: PostgreSQL's row-level security as second layer."""
+
+    def test_of_a_tenant_has_a_condition(self):
+        theirs = {m._meta.db_table for m in apps.get_models() if isinstance(m._default_manager, TenantManager)}
+        assert theirs == set(wall_tables.policies())
+        assert len(theirs) > 20
+
+    def test_that_leads_to_an_organisation_is_a_tenants(self):
+        """A table with a way to an organisation, whoever made it, is not forgotten."""
+        reaching = {
+            m._meta.db_table for m in apps.get_models() if any(f.related_model is Organisation for f in m._meta.fields)
+        }
+        assert reaching - set(wall_tables.policies()) == {
+            "accounts_organisation",
+            "accounts_membership",
+            "accounts_audithead",
+        }
+
+
+if ON_POSTGRESQL:
+
+    @pytest.fixture
+    def both(ours: Organisation, theirs: Organisation) -> None:
+        live(ours)
+        live(theirs, "caixa.example")
+
+    @pytest.mark.usefixtures("both")
+    class TestRawStatements:
+        """No filter at all, on one connection that two tenants share."""
+
+        def test_each_sees_its_own(self, ours, theirs):
+            with wall.within([ours.pk]):
+                assert raw(NAMES) == ["correio.example"]
+            with wall.within([theirs.pk]):
+                assert raw(NAMES) == ["caixa.example"]
+            assert raw(NAMES) == ["caixa.example", "correio.example"]
+
+        def test_a_provider_sees_several(self, ours, theirs):
+            with wall.within([ours.pk, theirs.pk]):
+                assert raw(NAMES) == ["caixa.example", "correio.example"]
+
+        def test_who_told_none_sees_none_of_any_table(self):
+            for table in wall_tables.policies():
+                with wall.within(()):
+                    assert raw(f"SELECT count(*) FROM {table}") == [0], table
+
+        def test_a_managers_door_to_everybody_opens_on_ones_own(self, ours):
+            with wall.within([ours.pk]):
+                assert [row.name for row in HostedDomain.objects.everywhere()] == ["correio.example"]
+
+        def test_what_hangs_on_a_domain_goes_with_it(self, ours):
+            with wall.within([ours.pk]):
+                mine = HostedDomain.objects.everywhere().get()
+                assert set(raw("SELECT domain_id FROM policies_policyversion")) == {mine.pk}
+
+        def test_no_row_is_changed_or_taken_away(self, ours):
+            with wall.within([ours.pk]), connection.cursor() as cursor:
+                cursor.execute("UPDATE domains_hosteddomain SET tlsrpt = false")
+                assert cursor.rowcount == 1
+
+        def test_no_row_is_written_for_somebody_else(self, ours, theirs):
+            with wall.within([ours.pk]), pytest.raises(DatabaseError, match="row-level security"), transaction.atomic():
+                HostedDomain.objects.everywhere().create(organisation=theirs, name="x.example", label="x" * 26)
+
+        def test_lifting_ends_where_it_ends(self, ours):
+            with wall.within([ours.pk]):
+                with wall.lifted():
+                    assert len(raw(NAMES)) == 2
+                assert len(raw(NAMES)) == 1
+
+        def test_lifting_outside_changes_nothing(self):
+            with wall.lifted():
+                assert wall.prefix() == ""
+
+    @pytest.mark.django_db
+    class TestPolicies:
+        def test_are_made_anew_when_one_is_gone(self):
+            with connection.cursor() as cursor:
+                cursor.execute("DROP POLICY trinco_wall ON reports_report")
+            assert wall_tables.lacking() == ["reports_report"]
+            support_wall.built()
+            assert wall_tables.stands()
+
+    @pytest.mark.usefixtures("both")
+    class TestRequests:
+        def test_a_page_is_made_within_it(self, as_member, ours):
+            person = membership_of_organisation(ours)
+            page = as_member(person).get("/")
+            assert page.status_code == 200
+            assert "correio.example" in page.content.decode()
+            assert "caixa.example" not in page.content.decode()
+
+    def membership_of_organisation(organisation: Organisation):
+        return organisation.memberships.get().user
