@@ -29,6 +29,8 @@ OF_A_DOMAIN = {
     "mail_servers": CHANGE,
     "undo": CHANGE,
     "leave": CHANGE,
+    "own_certificate": CHANGE,
+    "own_certificate_remove": POST,
     "check": POST,
     "tlsrpt": POST,
     "recipient_add": POST,

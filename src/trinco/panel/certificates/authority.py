@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
+
+OWN: Final = "own"
+"""In place of a directory: the domain's owner has brought it."""
+RETIRED: Final = "own-retired"
+"""The owner wants it served no longer than until the next one is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ class Issued:
     not_before: datetime
     not_after: datetime
     directory: str = ""
-    """URL of the authority's directory; "": the development CA."""
+    """URL of the authority's directory; "": the development CA; or OWN."""
 
 
 class Authority(Protocol):

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from trinco.panel.certificates.authority import OWN
 from trinco.panel.certificates.models import Certificate, Order
 from trinco.panel.domains.models import Finding, HostedDomain, RecordName, RecordSighting
 from trinco.panel.domains.services import SERVED
@@ -18,12 +19,16 @@ _LOST = (Finding.CAA_FORBIDS, Finding.ELSEWHERE, Finding.MISSING)
 def due(now: datetime) -> QuerySet[HostedDomain]:
     """The domains that want a certificate now: served, proven, and not waiting after a failure.
 
-    Where an authority is named, what the development CA issued counts as none.
+    Where an authority is named, what the development CA issued counts as none; where none is,
+    what an owner has brought is served to its end.
     """
     served = HostedDomain.objects.everywhere().filter(state__in=SERVED, verified_at__isnull=False)
     waiting = Q(issuance_attempt__due_at__gt=now)
-    good = Certificate.objects.everywhere().filter(domain=OuterRef("pk"), renew_due_at__gt=now)
-    good = good.exclude(directory="") if settings.CONFIG.acme_directory else good
+    good = Certificate.objects.everywhere().filter(domain=OuterRef("pk"))
+    if settings.CONFIG.acme_directory:
+        good = good.filter(renew_due_at__gt=now).exclude(directory="")
+    else:
+        good = good.filter(Q(renew_due_at__gt=now) | Q(directory=OWN, not_after__gt=now))
     return served.exclude(Exists(good)).exclude(waiting).order_by("pk")
 
 

@@ -20,8 +20,10 @@ from django.db.models import Max, Q, QuerySet
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.certificates import account as accounts
 from trinco.panel.certificates.account import Site
+from trinco.panel.certificates.authority import OWN
 from trinco.panel.certificates.models import Account, Attempt, Certificate, Event, EventKind, HostCertificate, Order
 from trinco.panel.certificates.queue import AWAY
+from trinco.panel.certificates.terms import wanted_at
 from trinco.panel.domains.models import Finding, HostedDomain, RecordName, RecordSighting
 from trinco.panel.domains.services import SERVED
 
@@ -105,6 +107,7 @@ def _facts(now: datetime, sites: tuple[Site, ...], opened: Collection[Event]) ->
     kinds = {fact.kind for fact in everybodys}
     if not _OVERSHADOWING & (kinds - {EventKind.AWAY} if EventKind.SECOND in kinds else kinds):
         yield from _ending(now)
+    yield from _to_bring(now)
 
 
 def _of_authorities(now: datetime, sites: tuple[Site, ...], opened: Collection[Event]) -> Iterator[Fact]:
@@ -166,8 +169,14 @@ def _forbidden() -> Iterator[Fact]:
 
 
 def _ending(now: datetime) -> Iterator[Fact]:
-    newest = Certificate.objects.everywhere().filter(domain__state__in=SERVED).order_by().values("domain")
-    ends = newest.annotate(last=Max("not_after"), first=Max("not_before")).filter(last__lte=now + SOON)
+    rows, brought = Certificate.objects.everywhere(), Certificate.objects.everywhere().filter(directory=OWN)
+    theirs = rows.filter(domain__state__in=SERVED).exclude(domain__in=brought.values("domain"))
+    ends = (
+        theirs.order_by()
+        .values("domain")
+        .annotate(last=Max("not_after"), first=Max("not_before"))
+        .filter(last__lte=now + SOON)
+    )
     for domain, last, first in ends.values_list("domain", "last", "first"):
         if _soon(first, last, now):
             yield Fact(EventKind.ENDING, domain=domain, detail=last.isoformat(timespec="minutes"))
@@ -175,6 +184,15 @@ def _ending(now: datetime) -> Iterator[Fact]:
         if row.not_after is not None and _soon(row.not_before, row.not_after, now):
             yield Fact(EventKind.OWN, detail=row.problem)
             return
+
+
+def _to_bring(now: datetime) -> Iterator[Fact]:
+    """What an owner has brought is the owner's to replace, whatever happens to authorities."""
+    rows = Certificate.objects.everywhere().filter(directory=OWN, domain__state__in=SERVED)
+    soon = rows.filter(not_after__lte=now + timedelta(days=14)).values_list("domain", "not_before", "not_after")
+    for domain, first, last in soon:
+        if wanted_at(first, last) <= now:
+            yield Fact(EventKind.ENDING, OWN, domain, detail=last.isoformat(timespec="minutes"))
 
 
 def _soon(not_before: datetime | None, not_after: datetime, now: datetime) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
+from django.db.models import Q
 
 from trinco.panel import keyring
-from trinco.panel.certificates.authority import Issued
+from trinco.panel.certificates.authority import OWN, RETIRED, Issued
 from trinco.panel.certificates.models import Attempt, Certificate, Chain
-from trinco.panel.certificates.terms import Jitter, again_at, renew_due_at
+from trinco.panel.certificates.terms import Jitter, again_at, renew_due_at, taken_over_at
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.domains.services import touch
 from trinco.panel.seal import Seal
@@ -28,7 +29,7 @@ def store(domain: HostedDomain, issued: Issued, now: datetime, jitter: Jitter, a
     `ask_at`: when the authority is asked for the first time when to renew it.
     """
     certificates = Certificate.objects.everywhere().filter(domain=domain)
-    certificates.filter(not_after__lt=now).delete()
+    certificates.filter(Q(not_after__lt=now) | Q(directory__in=(OWN, RETIRED))).delete()
     certificates.filter(not_after__gte=issued.not_after).delete()  # what lives longest is served: this one from now on
     certificates.update(ask_due_at=None)
     certificates.create(
@@ -41,11 +42,22 @@ def store(domain: HostedDomain, issued: Issued, now: datetime, jitter: Jitter, a
         not_before=issued.not_before,
         not_after=issued.not_after,
         issued_at=now,
-        renew_due_at=renew_due_at(issued.not_before, issued.not_after, jitter()),
+        renew_due_at=_renewed_at(issued, jitter),
         ask_due_at=ask_at,
     )
     Attempt.objects.everywhere().filter(domain=domain).delete()
     touch(domain)
+
+
+def _renewed_at(issued: Issued, jitter: Jitter) -> datetime:
+    if issued.directory == OWN:
+        return taken_over_at(issued.not_before, issued.not_after)
+    return renew_due_at(issued.not_before, issued.not_after, jitter())
+
+
+def stands(domain: HostedDomain, now: datetime) -> bool:
+    """Whether the owner has brought a certificate that is not to be replaced yet."""
+    return Certificate.objects.everywhere().filter(domain=domain, directory=OWN, renew_due_at__gt=now).exists()
 
 
 def postpone(domain: HostedDomain, problem: str, now: datetime) -> None:

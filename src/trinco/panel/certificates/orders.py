@@ -149,7 +149,7 @@ def _write(order: Order, **values: Any) -> None:
 
 def _step(order: Order, desk: Desk) -> int:
     site = desk.site(order.account)
-    if site is None or not targets.wanted(order):
+    if site is None or not targets.wanted(order, desk.now):
         _end(order, Stage.FAILED, desk.now, "no longer wanted")
         return 0
     ca = desk.talks(site, order.account, desk.now)

@@ -13,19 +13,21 @@ from trinco.panel.certificates.terms import Jitter
 from trinco.panel.domains.services import SERVED, locked
 
 
-def wanted(order: Order) -> bool:
-    """Whether what it is for is still served."""
+def wanted(order: Order, now: datetime) -> bool:
+    """Whether what it is for is still served, and not with a certificate that its owner brought."""
     if order.domain is None:
         return bool(order.names == list(hosts.names(settings.CONFIG)))
-    return order.domain.state in SERVED
+    return order.domain.state in SERVED and not keeping.stands(order.domain, now)
 
 
 def store(order: Order, issued: Issued, now: datetime, jitter: Jitter, ask_at: datetime | None) -> None:
     """Keep the certificate. In a transaction."""
     if order.domain is None:
         hosts.store(order.names, issued, now, jitter, ask_at)
-    else:
-        keeping.store(locked(order.domain), issued, now, jitter, ask_at)
+        return
+    domain = locked(order.domain)
+    if not keeping.stands(domain, now):  # it was brought while this was on its way
+        keeping.store(domain, issued, now, jitter, ask_at)
 
 
 def postpone(order: Order, problem: str, now: datetime) -> None:

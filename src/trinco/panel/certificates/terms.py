@@ -20,6 +20,16 @@ def renew_due_at(not_before: datetime, not_after: datetime, jitter: float) -> da
     return not_before + life * (share - jitter / 30)
 
 
+def taken_over_at(not_before: datetime, not_after: datetime) -> datetime:
+    """When one is obtained in place of a certificate that its owner brought and has not replaced."""
+    return not_after - min(timedelta(days=7), (not_after - not_before) / 6)
+
+
+def wanted_at(not_before: datetime, not_after: datetime) -> datetime:
+    """From when on the owner is told to bring the next one: a third of its life, or 14 days, before its end."""
+    return not_after - min(timedelta(days=14), (not_after - not_before) / 3)
+
+
 def again_at(now: datetime, failures: int) -> datetime:
     """After so many failures before this one: 1, 10 and 100 minutes, then a day each time."""
     return now + _WAITS[min(failures, len(_WAITS) - 1)]

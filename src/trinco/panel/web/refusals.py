@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from trinco.core.errors import InputError, TrincoError
 from trinco.core.mailhosts import Width
 from trinco.panel.accounts import errors as accounts
+from trinco.panel.certificates.errors import CertificateRefused, Fault
 from trinco.panel.domains.errors import NotInSetup
 from trinco.panel.domains.models import State
 from trinco.panel.policies import errors
@@ -23,6 +25,10 @@ def refusal(error: TrincoError) -> str:
         return reason(error)
     words = _WORDS.get(type(error))
     return words(error) if words else _("This is not possible now.")
+
+
+def _certificate(error: CertificateRefused) -> str:
+    return str(_FAULTS[error.fault])
 
 
 def _uncovered(error: errors.UncoveredMx) -> str:
@@ -49,6 +55,30 @@ def _not_hosted(error: errors.NotHosted) -> str:
         State.LEAVING: _("The domain is leaving."),
     }.get(State(error.state), _("The domain is no longer served."))
 
+
+_FAULTS: dict[Fault, Promise] = {
+    Fault.TOO_LARGE: gettext_lazy("This is more than a certificate with its chain and its key."),
+    Fault.ENCRYPTED: gettext_lazy("The key is encrypted. Take its passphrase off first."),
+    Fault.NO_CERTIFICATE: gettext_lazy(
+        "There is no certificate in PEM (-----BEGIN CERTIFICATE-----). DER and PKCS #12 are not read."
+    ),
+    Fault.NO_KEY: gettext_lazy("There is no private key in PEM (-----BEGIN PRIVATE KEY-----)."),
+    Fault.SEVERAL_KEYS: gettext_lazy("There are several private keys. Give the one of this certificate alone."),
+    Fault.GARBAGE: gettext_lazy("A part of it cannot be read. Was it cut while it was copied?"),
+    Fault.KEY_KIND: gettext_lazy("The key is neither P-256 nor P-384 nor RSA with 2048 to 4096 bits."),
+    Fault.KEY: gettext_lazy("The key belongs to another certificate."),
+    Fault.ORDER: gettext_lazy(
+        "The certificates are not in order: the host’s comes first, then each time the one that issued it."
+    ),
+    Fault.NAME: gettext_lazy("It is not for this host."),
+    Fault.EXPIRED: gettext_lazy("It has expired."),
+    Fault.NOT_YET: gettext_lazy("It is not valid yet."),
+    Fault.ENDS_SOON: gettext_lazy("It ends too soon: another would be obtained in its place at once."),
+    Fault.PURPOSE: gettext_lazy("It is not for servers."),
+    Fault.CHAIN: gettext_lazy(
+        "Its chain does not lead to an authority that is trusted here. Add the intermediate certificates."
+    ),
+}
 
 _WORDS: dict[type[TrincoError], Callable[..., str]] = {
     accounts.LastOwner: lambda _error: _("The organisation needs another owner first."),
@@ -77,6 +107,7 @@ _WORDS: dict[type[TrincoError], Callable[..., str]] = {
     errors.Conflict: lambda _error: _(
         "Somebody changed the policy meanwhile. This is what it would become from there."
     ),
+    CertificateRefused: _certificate,
     NotInSetup: lambda _error: _("The domain is served already."),
     reports.NotParked: lambda _error: _("It was read meanwhile, or waits to be read."),
     reports.AlreadyRecipient: lambda _error: _("This address gets copies already."),

@@ -31,6 +31,8 @@ ACTIONS: dict[str, Promise] = {
     "domain.recipient-added": gettext_lazy("Recipient of report copies added"),
     "domain.recipient-confirmed": gettext_lazy("Recipient of report copies confirmed"),
     "domain.recipient-removed": gettext_lazy("Recipient of report copies removed"),
+    "certificate.brought": gettext_lazy("Certificate of one’s own brought"),
+    "certificate.removed": gettext_lazy("Certificate of one’s own removed"),
     "report.retried": gettext_lazy("Report to be read again"),
     "reports.retention": gettext_lazy("How long reports are kept"),
     "policy.started": gettext_lazy("Mail servers confirmed"),
@@ -108,6 +110,8 @@ def _details(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
         yield _("not covered by the policy: %s") % ", ".join(after["uncovered"])
     if after.get("id"):
         yield f"id {after['id']}"
+    if certificate := after.get("sha256") or before.get("sha256"):
+        yield f"{plain(after.get('issuer') or before.get('issuer', ''))}, SHA-256 {certificate}…"
     if "provider" in after:
         yield ", ".join([after["provider"], *after.get("right", ())])
     token = after if "token" in after else before

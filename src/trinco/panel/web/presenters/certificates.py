@@ -9,8 +9,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from trinco.panel.certificates.authority import OWN
 from trinco.panel.certificates.models import Attempt, Certificate
 from trinco.panel.certificates.queue import Expected
+from trinco.panel.certificates.terms import wanted_at
 from trinco.panel.web.dates import minute
 from trinco.panel.web.templatetags.trinco import in_days
 
@@ -44,6 +46,18 @@ class CertificateView:
     attempt: Attempt | None = None
 
     @property
+    def own(self) -> bool:
+        """Its owner brought it."""
+        return self.row is not None and self.row.directory == OWN
+
+    @property
+    def to_bring(self) -> bool:
+        """The owner should bring the next one."""
+        return (
+            self.own and self.row is not None and wanted_at(self.row.not_before, self.row.not_after) <= timezone.now()
+        )
+
+    @property
     def days(self) -> int | None:
         """Whole days left."""
         return None if self.row is None else (self.row.not_after - timezone.now()).days
@@ -59,7 +73,7 @@ class CertificateView:
     def look(self) -> str:
         if self.days is None:
             return "mute"
-        return "bad" if self.days < 0 else "warn" if self.days < SOON else "ok"
+        return "bad" if self.days < 0 else "warn" if self.days < SOON or self.to_bring else "ok"
 
     @property
     def short(self) -> str:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from trinco.core.names import Domain
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.certificates import listing, queue
+from trinco.panel.certificates.authority import OWN
 from trinco.panel.certificates.models import Certificate, Event, EventKind
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.domains.services import SERVED
@@ -38,6 +39,7 @@ MEANINGS: dict[str, Promise] = {
     EventKind.ENDING: gettext_lazy("Its renewal has failed for long."),
 }
 """What an event means for whoever reads of it."""
+BRING = gettext_lazy("It is one that you brought: bring the next one.")
 _GRAVE = {EventKind.ACCOUNT, EventKind.MANY, EventKind.OWN, EventKind.CAA, EventKind.ENDING}
 _HARMLESS = {EventKind.REVOKED, EventKind.SECOND, EventKind.STAGING}
 
@@ -62,6 +64,8 @@ class CertificateRow:
             return _("being obtained")
         if expected is not None:
             return expected_words(expected.at, expected.before)
+        if self.view.own:
+            return _("yours to bring")
         return "" if row is None or self.domain.state not in SERVED else moment(row.renew_due_at)
 
 
@@ -75,11 +79,11 @@ class EventRow:
     def look(self) -> str:
         if self.event.ended_at is not None or self.event.kind in _HARMLESS:
             return "info"
-        return "bad" if self.event.kind in _GRAVE else "warn"
+        return "bad" if self.event.kind in _GRAVE and self.event.directory != OWN else "warn"
 
     @property
     def meaning(self) -> str:
-        return str(MEANINGS[self.event.kind])
+        return str(BRING if self.event.directory == OWN else MEANINGS[self.event.kind])
 
     @property
     def whom(self) -> str:
