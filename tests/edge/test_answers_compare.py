@@ -221,9 +221,13 @@ DELIBERATE: dict[str, Callable[[Case], bool]] = {
 }
 
 
-def differences(peers: tuple[Peer, Peer], messages: Sequence[bytes]) -> tuple[int, Counter[str], list[Case]]:
+def differences(
+    peers: tuple[Peer, Peer], messages: Sequence[bytes], expected: float
+) -> tuple[int, Counter[str], list[Case]]:
     """On how many messages NSD and Knot agree, our deliberate differences by name, and the others."""
     cases = agreed(peers, messages)
+    if len(cases) <= expected:  # on a busy machine silence may be slowness
+        cases = agreed(peers, messages, 1.0)
     doubtful = [case for case in cases if case.ours != case.theirs]
     deliberate = Counter(name for case in doubtful if (name := reason(case)))
     others = [case for case in doubtful if not reason(case)]
@@ -260,23 +264,23 @@ class TestBesideNsdAndKnot:
 
     def test_valid_questions(self, peers: tuple[Peer, Peer]) -> None:
         messages = valid()
-        alike, _, others = differences(peers, messages)
+        alike, _, others = differences(peers, messages, len(messages) * 0.9)
         assert not others, shown(others)
         assert alike > len(messages) * 0.9
 
     def test_odd_questions(self, peers: tuple[Peer, Peer]) -> None:
-        alike, _, others = differences(peers, odd())
+        alike, _, others = differences(peers, odd(), 100)
         assert not others, shown(others)
         assert alike > 100
 
     def test_mutated_questions(self, peers: tuple[Peer, Peer]) -> None:
-        alike, _, others = differences(peers, mutated(3000))
+        alike, _, others = differences(peers, mutated(3000), 800)
         assert not others, shown(others)
         assert alike > 800
 
     def test_the_deliberate_differences_are_met(self, peers: tuple[Peer, Peer]) -> None:
         """A difference that no longer shows is to be taken off the list."""
         asked = [message(name, type_, 1, 0, b"") for name in NAMES for type_ in (wire.ANY, wire.AXFR, wire.IXFR)]
-        _, deliberate, others = differences(peers, asked)
+        _, deliberate, others = differences(peers, asked, 0)
         assert not others, shown(others)
         assert set(deliberate) == set(DELIBERATE)

@@ -35,7 +35,11 @@ AGAIN = [
     "test_policies_rotation.py",
     "test_resealing.py",
     "test_upgrade.py",
+    "test_wall.py",
+    "test_web_access.py",
     "test_web_certificates_page.py",
+    "test_web_overview.py",
+    "test_web_tlsrpt.py",
     "test_worker.py",
 ]
 
@@ -44,7 +48,8 @@ AGAIN = [
 def test_everything_holds_on_postgresql_as_well():
     """Locks, isolation and sorting of text are other ones there."""
     with server() as url:
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", *[str(HERE / name) for name in AGAIN]]
+        usual = ["-m", "pytest", "-q", "-p", "no:xdist", "-m", "not slow"]
+        command = [sys.executable, *usual, *[str(HERE / name) for name in AGAIN]]
         ours = ("TRINCO_", "DJANGO_", "PYTEST_")  # set for this process, and not for the one below
         environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         environment["TESTS_DATABASE"] = url
