@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import connection
 
 from trinco.panel import wall, wall_tables
+from trinco.panel.walled import STANDING
 
 
 def built() -> None:
@@ -14,3 +15,4 @@ def built() -> None:
         if not cursor.fetchone()[0]:
             cursor.execute(f"CREATE ROLE {wall.ROLE} NOLOGIN")
     assert wall_tables.raise_up()
+    assert STANDING.stands()

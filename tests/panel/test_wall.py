@@ -99,8 +99,53 @@ if ON_POSTGRESQL:
             with wall.lifted():
                 assert wall.prefix() == ""
 
+    @pytest.mark.django_db(transaction=True)
+    class TestConnection:
+        """Nothing of it stays with a connection: the next to use it, through a pool of transactions too, begins anew."""
+
+        def test_is_as_before_after_a_statement(self):
+            with wall.within([7]):
+                assert raw("SELECT current_user || current_setting('trinco.organisations')") == [f"{wall.ROLE}7"]
+            plain = connection.connection.execute("SELECT current_user, current_setting('trinco.organisations', true)")
+            assert plain.fetchone() == ("trinco", "")
+
+        def test_is_as_before_after_a_statement_that_failed(self):
+            with wall.within([7]), pytest.raises(DatabaseError):
+                raw("SELECT 1/0")
+            assert raw("SELECT current_user") == ["trinco"]
+
+        def test_is_as_before_after_a_transaction(self):
+            with wall.within([7]), transaction.atomic():
+                raw("SELECT 1")
+                assert raw("SELECT current_user") == [wall.ROLE]
+            assert raw("SELECT current_user") == ["trinco"]
+
+        def test_a_savepoint_that_is_rolled_back_leaves_it_standing(self, ours, theirs):
+            live(ours)
+            live(theirs, "caixa.example")
+            with wall.within([ours.pk]), transaction.atomic():
+                with pytest.raises(DatabaseError), transaction.atomic():
+                    raw("SELECT 1/0")
+                assert raw(NAMES) == ["correio.example"]
+
+        def test_rows_that_come_in_pieces_are_within(self, ours, theirs):
+            live(ours)
+            live(theirs, "caixa.example")
+            with wall.within([ours.pk]):
+                assert [row.name for row in HostedDomain.objects.everywhere().iterator(1)] == ["correio.example"]
+
     @pytest.mark.django_db
     class TestPolicies:
+        def test_one_that_no_longer_asks_the_same_is_found(self):
+            with connection.cursor() as cursor:
+                cursor.execute("COMMENT ON POLICY trinco_wall ON reports_report IS 'of before'")
+            assert not wall_tables.stands()
+
+        def test_a_table_without_the_right_to_it_is_found(self):
+            with connection.cursor() as cursor:
+                cursor.execute(f"REVOKE DELETE ON reports_report FROM {wall.ROLE}")
+            assert wall_tables.closed() == ["reports_report"]
+
         def test_are_made_anew_when_one_is_gone(self):
             with connection.cursor() as cursor:
                 cursor.execute("DROP POLICY trinco_wall ON reports_report")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from django.db import connection
 from django.http import HttpRequest
@@ -18,15 +19,13 @@ _AGAIN = 30.0
 
 
 class WallMiddleware:
-    """Behind the one that knows who is signed in. A token tells its organisation later (`accounts.tokens`)."""
+    """Behind the one that knows who is signed in. A token tells its organisation later (`api.auth`)."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        self._stands = False
-        self._asked: float | None = None
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not self._up():
+        if not STANDING.stands():
             return self.get_response(request)
         with wall.within(scope(request.user) if isinstance(request.user, User) else ()):
             response = self.get_response(request)
@@ -34,8 +33,15 @@ class WallMiddleware:
                 response.streaming_content = _kept(iter(response), wall.prefix())
             return response
 
-    def _up(self) -> bool:
-        """Once it stands it stays: a request fails rather than go on without it."""
+
+class Standing:
+    """Whether the wall stands. Once it does it stays, in this process: a request fails rather than go on without it."""
+
+    def __init__(self) -> None:
+        self._stands = False
+        self._asked: float | None = None
+
+    def stands(self) -> bool:
         if self._stands or connection.vendor != "postgresql":
             return self._stands
         now = time.monotonic()
@@ -43,6 +49,9 @@ class WallMiddleware:
             self._asked = now
             self._stands = wall_tables.stands()
         return self._stands
+
+
+STANDING: Final = Standing()
 
 
 def _kept(rest: Iterator[bytes], prefix: str) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
+from trinco.panel import wall
 from trinco.panel.accounts import roles
 from trinco.panel.accounts.access import Access
 from trinco.panel.accounts.actors import Actor
@@ -65,6 +66,7 @@ def set_organisation(*, organisation: Organisation, name: str, mfa_required: boo
     record(organisation=row, actor=actor, action="organisation.changed", subject=name, **told)
 
 
+@wall.lifted()
 @transaction.atomic
 def add_client(*, provider: Organisation, name: str, actor: Actor) -> Organisation:
     """A client of this provider, without people of its own as yet. Both logs tell of it. Raises NoClients."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
+from trinco.panel import wall
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.certificates import events, queue
 from trinco.panel.certificates.due import due
@@ -44,16 +45,19 @@ def newest(organisation: Organisation, keys: list[int]) -> dict[int, Certificate
     return {row.domain_id: row for row in rows}
 
 
+@wall.lifted()
 def lasting(organisation: Organisation) -> list[Event]:
     """What happens now, the newest first."""
     return list(events.visible(organisation).filter(ended_at__isnull=True)[:MOST])
 
 
+@wall.lifted()
 def over(organisation: Organisation, now: datetime) -> list[Event]:
     """What has happened lately."""
     return list(events.visible(organisation).filter(ended_at__gt=now - RECENT)[:MOST])
 
 
+@wall.lifted()
 def waiting(organisation: Organisation, now: datetime) -> tuple[int, queue.Expected | None]:
     """How many domains of an organisation wait for an order, and what is expected of the last of them."""
     mine = queue.queued(now).filter(organisation=organisation)

@@ -21,6 +21,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from trinco.net.acme import certificate_id
+from trinco.panel import wall
 from trinco.panel.certificates import account as accounts
 from trinco.panel.certificates import hosts, orders
 from trinco.panel.certificates.due import orderable
@@ -231,6 +232,7 @@ def expected(domain: HostedDomain, now: datetime) -> Expected | None:
     return estimates([domain.pk], now).get(domain.pk)
 
 
+@wall.lifted()
 def estimates(keys: Collection[int], now: datetime) -> dict[int, Expected]:
     """As `expected`, for many: a handful of queries however many they are. Nothing without an authority."""
     if not keys or not settings.CONFIG.acme_directory:

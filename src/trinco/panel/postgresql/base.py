@@ -36,13 +36,13 @@ class Cursor(ClientCursor[Any]):
 
     def _before(self) -> str:
         """The prefix; where it is over in the middle of a transaction, what ends it there."""
+        status = self.connection.info.transaction_status
+        if status is TransactionStatus.INERROR:
+            return ""  # nothing but the way back is taken there
         before = wall.prefix()
-        if before:
-            setattr(self.connection, _WITHIN, True)
-        elif getattr(self.connection, _WITHIN, False):
-            open_still = self.connection.info.transaction_status is not TransactionStatus.IDLE
-            setattr(self.connection, _WITHIN, open_still)
-            return wall.OWNER if open_still else ""
+        if not before and getattr(self.connection, _WITHIN, False) and status is not TransactionStatus.IDLE:
+            return wall.OWNER
+        setattr(self.connection, _WITHIN, bool(before))
         return before
 
 

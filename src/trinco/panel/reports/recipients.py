@@ -24,7 +24,7 @@ from django.db.models import Exists, F, Min, OuterRef, Q
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from trinco.panel import clock
+from trinco.panel import clock, wall
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.services import record
 from trinco.panel.domains.models import HostedDomain
@@ -62,6 +62,7 @@ def add_recipient(*, domain: HostedDomain, address: str, actor: Actor) -> Recipi
     return row
 
 
+@wall.lifted()
 def recipient_of(*, token: str) -> Recipient:
     """Whom a link is about: for the page that asks once more. Raises ConfirmationRefused."""
     try:
@@ -75,6 +76,7 @@ def recipient_of(*, token: str) -> Recipient:
     return row
 
 
+@wall.lifted()
 @transaction.atomic
 def confirm_recipient(*, token: str, source: str = "") -> Recipient:
     """The address says yes. A second time changes nothing. `source`: the address that the request came from.
@@ -84,7 +86,7 @@ def confirm_recipient(*, token: str, source: str = "") -> Recipient:
     row = recipient_of(token=token)
     if Recipient.objects.everywhere().filter(pk=row.pk, confirmed_at=None).update(confirmed_at=clock.now()):
         _record(row, Actor(row.address, source), "domain.recipient-confirmed")
-    row.refresh_from_db()
+    row.refresh_from_db(fields=["confirmed_at"])
     return row
 
 
