@@ -23,7 +23,7 @@ from trinco.panel.reports.models import DailyTotal, RawReport, Report, Trust
 
 pytestmark = pytest.mark.django_db
 
-NOTHING = {"new": 0, "repeated": 0, "foreign": 0, "waiting": 0, "unreadable": 0, "unreadable_sources": []}
+NOTHING = {"new": 0, "repeated": 0, "foreign": 0, "late": 0, "waiting": 0, "unreadable": 0, "unreadable_sources": []}
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ class TestRetention:
         assert everything()[4] == totals
         assert list(RawReport.objects.everywhere().order_by("pk").values_list("state", flat=True)) == [
             "digested",
-            "repeated",
+            "late",
         ]
 
     def test_the_terms(self, ours, domain):

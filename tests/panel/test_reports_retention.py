@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
+from tests import support_web
 from tests.support_panel import ANA, announced
 from tests.support_reports import arrival, detail, digested, policy, report_json, reported, yesterday
 
+from trinco.cli.report_inputs import Tally
 from trinco.core.tlsrpt.arrival import Channel
 from trinco.panel.reports import retention, services
-from trinco.panel.reports.models import RawReport, Report
+from trinco.panel.reports.models import ClosedDay, DailyTotal, RawReport, RawState, Report
 
 DAY = timedelta(days=1)
 
 
 def terms(organisation, raw_days=1000, row_days=30):
     services.set_retention(organisation=organisation, raw_days=raw_days, row_days=row_days, actor=ANA)
+
+
+def totals():
+    return list(DailyTotal.objects.everywhere().order_by("pk").values_list("day", "policy_type", "reports"))
 
 
 def previewed(organisation, now):
@@ -82,3 +91,61 @@ class TestPace:
     def test_and_no_more(self, many, monkeypatch):
         monkeypatch.setattr(retention, "_TURN", 0.0)
         assert [services.prune_due(timezone.now()) for _ in range(6)] == [1, 1, 1, 1, 1, 0]
+
+
+class TestClosedDays:
+    """A day is closed when retention removes its reports, and not because there happen to be none."""
+
+    OLD = yesterday() - 90 * DAY
+
+    @pytest.fixture
+    def gone(self, domain, ours):
+        reported(domain, day=self.OLD)
+        Report.objects.everywhere().update(received_at=timezone.now() - 90 * DAY)
+        terms(ours)
+        assert services.prune(ours, timezone.now()) == 1
+        return totals()
+
+    def test_what_comes_later_is_late_and_says_so(self, domain, ours, gone):
+        digested(arrival(report_json(day=self.OLD), channel=Channel.IMPORT), organisation=ours)
+        late = RawReport.objects.everywhere().order_by("pk").last()
+        told = "about a day whose reports were removed when they were too old"
+        assert (late.state, late.reason) == (RawState.LATE, told)
+        services.rebuild()
+        late.refresh_from_db()
+        assert (late.state, totals(), Report.objects.everywhere().count()) == (RawState.LATE, gone, 0)
+
+    def test_what_is_new_beside_it_is_read(self, domain, ours, theirs, gone):
+        other = announced(theirs, "outro.example")
+        digested(arrival(report_json(policy(domain.name), policy(other.name), day=self.OLD), domain))
+        assert RawReport.objects.everywhere().order_by("pk").last().state == RawState.DIGESTED
+        assert [report.domain for report in Report.objects.everywhere()] == [other]
+
+    def test_reports_that_were_lost_otherwise_close_nothing(self, domain):
+        reported(domain, day=self.OLD)
+        before = totals()
+        Report.objects.everywhere().all().delete()
+        services.rebuild()
+        assert (totals(), Report.objects.everywhere().count()) == (before, 1)
+
+    def test_days_that_went_before_there_was_a_table_for_it(self, domain, gone):
+        reported(domain)
+        ClosedDay.objects.everywhere().all().delete()
+        migration = importlib.import_module("trinco.panel.reports.migrations.0008_days_that_went")
+        for _ in range(2):
+            migration.closed(MigrationLoader(None).project_state().apps, connection.schema_editor())
+        assert list(ClosedDay.objects.everywhere().values_list("domain", "day")) == [(domain.pk, self.OLD)]
+
+    def test_the_page_and_the_import_tell(self, domain, ours, gone):
+        person = support_web.browser(support_web.owner_of(ours))
+        assert "Too late" not in support_web.text_of(person.get("/reports/received/"))
+        before = Tally(late=2)
+        before.add(Tally(late=1))
+        assert before.words == (
+            "0 new, 0 repeated, 0 about other domains, 0 unreadable, 3 about days whose reports were removed"
+        )
+        digested(arrival(report_json(day=self.OLD), channel=Channel.IMPORT), organisation=ours)
+        assert "Too late 1" in support_web.text_of(person.get("/reports/received/"))
+        said = support_web.text_of(person.get("/reports/received/?state=late"))
+        assert "about a day whose reports were removed when they were too old" in said
+        assert "Try again" not in said

@@ -55,6 +55,7 @@ class Tally:
     new: int = 0
     repeated: int = 0
     foreign: int = 0
+    late: int = 0
     waiting: int = 0
     unreadable: list[Unreadable] = field(default_factory=list)
 
@@ -63,19 +64,21 @@ class Tally:
         self.new += other.new
         self.repeated += other.repeated
         self.foreign += other.foreign
+        self.late += other.late
         self.waiting += other.waiting
         self.unreadable += other.unreadable
 
     @property
     def total(self) -> int:
-        return self.new + self.repeated + self.foreign + self.waiting + len(self.unreadable)
+        return self.new + self.repeated + self.foreign + self.late + self.waiting + len(self.unreadable)
 
     @property
     def words(self) -> str:
         """For people."""
         later = f", {self.waiting} to be read later" if self.waiting else ""
         whole = f"{self.new} new, {self.repeated} repeated, {self.foreign} about other domains"
-        return f"{whole}, {len(self.unreadable)} unreadable{later}"
+        late = f", {self.late} about days whose reports were removed" if self.late else ""
+        return f"{whole}, {len(self.unreadable)} unreadable{late}{later}"
 
     def facts(self) -> dict[str, Any]:
         """For programs."""

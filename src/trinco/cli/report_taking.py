@@ -88,6 +88,7 @@ def _one(state: RawState, where: str, reason: str) -> Tally:
     kinds = {
         RawState.DIGESTED: Tally(new=1),
         RawState.REPEATED: Tally(repeated=1),
+        RawState.LATE: Tally(late=1),
         RawState.FOREIGN: Tally(foreign=1),
         RawState.PENDING: Tally(waiting=1),
         RawState.PARKED: Tally(unreadable=[Unreadable(where, reason)]),

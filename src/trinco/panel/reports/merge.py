@@ -120,6 +120,8 @@ class Merged:
     """Reports that are new."""
     better: list[Known]
     """Reports that were there, and are kept with a better claim (`better`) from now on."""
+    closed: set[Slice]
+    """Days of which retention has removed the reports: what was claimed about them is not written."""
 
 
 def lock(domains: Iterable[int]) -> None:
@@ -143,7 +145,7 @@ def merge(claims: Sequence[Claim], *, again: bool = False) -> Merged:
         (each.whose, each.best.part.told) for each in fresh if each.counted and each.whose.slice not in book.dirty
     )
     recompute(book.dirty)
-    return Merged(fresh, [row for row in book.known.values() if row.better])
+    return Merged(fresh, [row for row in book.known.values() if row.better], closed)
 
 
 def recompute(slices: Iterable[Slice]) -> None:

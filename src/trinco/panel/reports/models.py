@@ -50,7 +50,9 @@ class RawState(models.TextChoices):
     PENDING = "pending", _("Waiting")
     DIGESTED = "digested", _("Read")
     REPEATED = "repeated", _("Repeated")
-    """Everything in it was there already, or is about days whose reports retention has removed."""
+    """Everything in it was there already."""
+    LATE = "late", _("Too late")
+    """All that is new in it is about days whose reports retention has removed: it is not counted again."""
     FOREIGN = "foreign", _("About other domains")
     """A report, but about no domain that is hosted here."""
     PARKED = "parked", _("Could not be read")
@@ -265,6 +267,18 @@ class Retention(models.Model):
     """Days after its own day until a report with its rows goes."""
 
     objects: ClassVar[TenantManager[Self]] = TenantManager()
+
+
+class ClosedDay(models.Model):
+    """A day of a domain whose reports retention has removed: its totals stay as they are."""
+
+    domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+
+    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["domain", "day"], name="one_closed_day_each")]
 
 
 class Recipient(models.Model):

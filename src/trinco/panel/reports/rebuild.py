@@ -30,7 +30,7 @@ from trinco.panel.reports.models import RawReport, RawState, Report, Trust
 from trinco.panel.reports.trust import Voucher
 from trinco.panel.reports.writing import Arrived, claimed, note
 
-READ = (RawState.DIGESTED, RawState.REPEATED, RawState.FOREIGN)
+READ = (RawState.DIGESTED, RawState.REPEATED, RawState.LATE, RawState.FOREIGN)
 _RAWS_AT_ONCE = 50
 _DAYS_AT_ONCE = 31
 _COLUMNS = ("pk", "raw_id", "domain_id", "content", "identity", "day")
@@ -119,15 +119,11 @@ def _again(keys: Sequence[int], counts: Rebuilt) -> None:
     closed = totals.closed_days(slices)
     claims = [claim for claim in claims if claim.part.slice not in closed]
     groups, gone = _settled(claims, before)
-    merge.recompute(
-        set(gone) - closed
-    )  # or a day that is empty for the moment would pass for one that retention closed
     added = merge.merge(claims, again=True).fresh
     merge.elect_again(groups | {(claim.part.holder.domain, claim.identity) for claim in claims})
     merge.recompute((slices | set(gone)) - closed)
-    note(
-        brought, {each.best.raw for each in added} | {raw.pk for raw, _, _ in arrived if raw.state == RawState.DIGESTED}
-    )
+    new = {each.best.raw for each in added} | {raw.pk for raw, _, _ in arrived if raw.state == RawState.DIGESTED}
+    note(brought, new, closed)
     merge.touch(domains)
     counts.raw_reports += len(arrived)
     counts.reports_added += len(added)

@@ -2,8 +2,8 @@
 
 A day of a domain goes as a whole, in one transaction, once it is too old and its reports came as long ago: what is
 imported of old times is there for as long as what came then. An arrival that speaks of several organisations' domains
-stays as long as any of them keeps its own. So a day that has totals and no report is one that retention has
-been at: its totals are never worked out again, and what arrives about it later is not counted (`totals.closed_days`).
+stays as long as any of them keeps its own. From then on it
+is closed (`ClosedDay`): its totals are never worked out again, and what arrives about it later is not counted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.services import record
 from trinco.panel.reports.errors import RetentionOutOfRange
 from trinco.panel.reports.merge import lock
-from trinco.panel.reports.models import FailureRow, RawReport, RawState, Report, Retention
+from trinco.panel.reports.models import ClosedDay, FailureRow, RawReport, RawState, Report, Retention
 
 MOST_DAYS = 36_500
 _RAWS_AT_ONCE = 500
@@ -149,6 +149,7 @@ def _remove_day(domain: int, day: date) -> int:
     FailureRow.objects.everywhere().filter(report__in=reports.values("pk")).delete()
     removed = reports.count()
     reports.delete()
+    ClosedDay.objects.everywhere().bulk_create([ClosedDay(domain_id=domain, day=day)], ignore_conflicts=True)
     return removed
 
 

@@ -25,7 +25,7 @@ import msgspec
 
 from trinco.core.tlsrpt.report import MAX_COUNT, Totals
 from trinco.panel.reports import months, rows
-from trinco.panel.reports.models import DailyTotal, FailureRow, PolicyRow, Report
+from trinco.panel.reports.models import ClosedDay, DailyTotal, FailureRow, PolicyRow, Report
 
 MAX_TYPES = 16
 MAX_RESULTS = 200
@@ -137,15 +137,10 @@ def recompute(domain: int, days: Collection[date]) -> None:
 
 
 def closed_days(slices: Collection[tuple[int, date]]) -> set[tuple[int, date]]:
-    """Those of these (domain, day) whose reports retention has removed: there are totals, and no report below them."""
+    """Those of these (domain, day) whose reports retention has removed."""
     pairs = set(slices)
     narrow = {"domain__in": {domain for domain, _ in pairs}, "day__in": {day for _, day in pairs}}
-    reports = Report.objects.everywhere().filter(**narrow).order_by().values_list("domain_id", "day").distinct()
-    empty = pairs - set(reports)
-    if not empty:
-        return set()
-    summed = DailyTotal.objects.everywhere().filter(**narrow).values_list("domain_id", "day").distinct()
-    return empty & set(summed)
+    return pairs & set(ClosedDay.objects.everywhere().filter(**narrow).values_list("domain_id", "day"))
 
 
 def _contributions(each: Told) -> Iterator[tuple[Key, Counts]]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from trinco.core.tlsrpt.report import Report
 from trinco.panel.reports import outbox, rows, trust
 from trinco.panel.reports.filing import Filed, directory
-from trinco.panel.reports.merge import Claim, Fresh, lock, merge, touch
+from trinco.panel.reports.merge import Claim, Fresh, Slice, lock, merge, touch
 from trinco.panel.reports.models import TEXT_LENGTH, RawReport, RawState
 from trinco.panel.reports.trust import Voucher
 
+_LATE = "about a day whose reports were removed when they were too old"
 _SHOWN = 5
 """Foreign domains that a reason names."""
 
@@ -36,7 +37,7 @@ def write(arrived: Sequence[Arrived], now: datetime) -> list[Fresh]:
     lock(domains)
     merged = merge([claim for each in brought for claim in each.claims])
     outbox.queue(merged, now)
-    note(brought, {each.best.raw for each in merged.fresh})
+    note(brought, {each.best.raw for each in merged.fresh}, merged.closed)
     touch(domains)
     return merged.fresh
 
@@ -55,18 +56,25 @@ def _brought(raw: RawReport, kept: Voucher, filed: Filed) -> Brought:
     return Brought(raw, kept, filed, tuple(claims))
 
 
-def note(brought: Sequence[Brought], new: set[int]) -> None:
+def note(brought: Sequence[Brought], new: set[int], closed: Collection[Slice]) -> None:
     """Note on the arrivals that they were read. `new`: those that brought a report that was not there."""
     columns = ("organisation_id", "state", "due_at", "reason", "trust", "signer", "mixed")
-    rows.change(RawReport, columns, [_noted(each, each.raw.pk in new) for each in brought])
+    rows.change(RawReport, columns, [_noted(each, _state(each, new, closed)) for each in brought])
 
 
-def _noted(each: Brought, new: bool) -> rows.Row:  # noqa: FBT001
+def _state(each: Brought, new: set[int], closed: Collection[Slice]) -> RawState:
+    if not each.filed.parts:
+        return RawState.FOREIGN
+    if each.raw.pk in new:
+        return RawState.DIGESTED
+    return RawState.LATE if any(part.slice in closed for part in each.filed.parts) else RawState.REPEATED
+
+
+def _noted(each: Brought, state: RawState) -> rows.Row:
     owner = owner_of(each)
-    read = RawState.DIGESTED if new else RawState.REPEATED
-    state = read if each.filed.parts else RawState.FOREIGN
     foreign = ", ".join(name or "no domain" for name in each.filed.foreign[:_SHOWN])
-    reason = f"about {foreign or 'no policy at all'}" if state is RawState.FOREIGN else each.kept.reason
+    told = {RawState.FOREIGN: f"about {foreign or 'no policy at all'}", RawState.LATE: _LATE}
+    reason = told.get(state, each.kept.reason)
     others = bool(each.filed.foreign) or any(part.holder.organisation != owner for part in each.filed.parts)
     kept = (each.kept.trust.value, each.kept.signer)
     return owner, state.value, None, reason[:TEXT_LENGTH], *kept, others, each.raw.pk

@@ -94,6 +94,7 @@ ARRIVALS = (
     gettext_noop("about no policy at all"),
     gettext_noop("about {}"),
     gettext_noop("nobody vouches for it"),
+    gettext_noop("about a day whose reports were removed when they were too old"),
     gettext_noop("signed by {}, not by the domain of its contact ({})"),
     gettext_noop("DNS gave no answer for the key of its signature for a day"),
     gettext_noop("it is about a day to come: {}"),

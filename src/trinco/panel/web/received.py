@@ -16,7 +16,7 @@ from trinco.panel.reports.scope import counted_reports
 from trinco.panel.web.overview import typed
 
 FAILED, UNCOUNTED = "failed", "uncounted"
-ARRIVALS = (RawState.PARKED, RawState.FOREIGN)
+ARRIVALS = (RawState.PARKED, RawState.FOREIGN, RawState.LATE)
 """What stands in no report, and is shown as it came."""
 STATES = ("", FAILED, UNCOUNTED, *(state.value for state in ARRIVALS))
 
@@ -82,13 +82,13 @@ def _ascii(text: str) -> str:
 
 
 def arrivals(organisation: Organisation, state: str) -> QuerySet[RawReport]:
-    """What is parked, or speaks of other domains, the newest first."""
+    """What is parked, speaks of other domains, or came too late, the newest first."""
     rows = RawReport.objects.of(organisation).filter(state=state).select_related("domain").defer("body")
     return rows.order_by(F("received_at").desc(), "-pk")
 
 
 def counts(organisation: Organisation) -> dict[str, int]:
-    """How many arrivals wait, are parked, or speak of other domains. One query."""
+    """How many arrivals wait, are parked, speak of other domains, or came too late. One query."""
     states = (RawState.PENDING, *ARRIVALS)
     rows = RawReport.objects.of(organisation).filter(state__in=states).order_by()
     found = dict(rows.values_list("state").annotate(Count("pk")))

@@ -37,7 +37,7 @@ def show(request: MemberRequest) -> HttpResponse:
         "wanted": wanted,
         "counts": received.counts(request.organisation),
         "trusts": Trust.choices,
-        "retriable": request.membership.may_edit,
+        "retriable": request.membership.may_edit and wanted.state != RawState.LATE,
         **rows,
     }
     return render(request, "web/received.html", context)
