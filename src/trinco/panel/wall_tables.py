@@ -2,6 +2,7 @@
 
 `raise_up` brings them up to date after each migration, so that no new table is forgotten: until it has, the role has no
 right to the table at all. It never takes anything from the owner of the tables, as whom the version of before goes on.
+No policy names the role: a backup is restored where there is none, and rights are given anew by the migration after it.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def _along(model: type[models.Model], steps: list[str], table: str) -> str:
 def _statements(table: str, text: str) -> Iterator[str]:
     yield "SET LOCAL lock_timeout = '10s'"  # who reads the table meanwhile must not be kept waiting behind us
     yield f'DROP POLICY IF EXISTS {POLICY} ON "{table}"'
-    yield f'CREATE POLICY {POLICY} ON "{table}" TO {ROLE} USING ({text})'
+    yield f'CREATE POLICY {POLICY} ON "{table}" USING ({text})'
     yield f"""COMMENT ON POLICY {POLICY} ON "{table}" IS '{_mark(text)}'"""
     yield f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY'
 
