@@ -58,7 +58,14 @@ class Tables:
             connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             (snapshot,) = connection.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
             names = connection.execute("SELECT app || '.' || name FROM django_migrations ORDER BY id").fetchall()
-            command = [program, "--format=custom", "--no-owner", "--no-privileges", f"--snapshot={snapshot}", f"--file={target}"]
+            command = [
+                program,
+                "--format=custom",
+                "--no-owner",
+                "--no-privileges",
+                f"--snapshot={snapshot}",
+                f"--file={target}",
+            ]
             with self._running([*command, f"--dbname={self._conninfo}"]) as running:
                 while running.poll() is None:
                     progress(target.stat().st_size if target.exists() else 0, 0)
