@@ -139,6 +139,8 @@ class TestWords:
         written = {
             word
             for text in sources
-            for word in re.findall(r'"((?:domain|policy|certificate|reports?|token|member|organisation|client)\.[a-z-]+)"', text)
+            for word in re.findall(
+                r'"((?:domain|policy|certificate|reports?|token|member|organisation|client)\.[a-z-]+)"', text
+            )
         }
         assert written == set(ACTIONS)
