@@ -69,7 +69,8 @@ class TestPrune:
     def test_both(self, domain: HostedDomain) -> None:
         reported(domain, policy(details=[detail()]), day=(timezone.now() - timedelta(days=900)).date())
         size = RawReport.objects.everywhere().get().size
-        RawReport.objects.everywhere().update(received_at=timezone.now() - timedelta(days=500))
+        for model, days in ((RawReport, 500), (Report, 900)):
+            model.objects.everywhere().update(received_at=timezone.now() - timedelta(days=days))
         told = {"raw_reports": 1, "octets": size, "reports": 1, "failure_rows": 1}
         assert json.loads(run("prune", "--dry-run", "--json").stdout) == {"removed": False, **told}
         assert Report.objects.everywhere().count() == 1
