@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -141,6 +143,27 @@ class TestOldCodeOnNewTables:
             again.save()
             assert model._default_manager.filter(pk=row.pk).count() == 1
         connection.check_constraints()
+
+
+KILLED = """
+import os, sys
+from django.db.migrations.recorder import MigrationRecorder
+real = MigrationRecorder.record_applied
+MigrationRecorder.record_applied = lambda *given: os._exit(9) if given[1:] == {step} else real(*given)
+from trinco.cli.main import main
+sys.argv = ["trinco", "migrate"]
+main()
+"""
+
+
+class TestWhole:
+    """What a migration does, and that it is done, are one transaction: the next run begins where a kill ended this."""
+
+    def test_killed_before_it_is_written_down(self, tmp_path):
+        place = Place(tmp_path / "data")
+        command = [sys.executable, "-c", KILLED.format(step=("account", "0001_initial"))]
+        assert subprocess.run(command, env=place.environment, cwd=tmp_path, check=False).returncode == 9
+        assert place.trinco("migrate")[0] == 0
 
 
 @pytest.mark.slow

@@ -8,12 +8,11 @@ import typer
 
 from trinco.cli import orm
 
-from django.core.management import call_command  # isort: skip - after the set-up
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, connection, connections  # isort: skip - after the set-up
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
-from trinco.panel import wall_tables
+from trinco.panel import migrating, wall_tables
 from trinco.panel.backups.errors import BackupFailed
 from trinco.panel.databases import database
 
@@ -42,7 +41,7 @@ def migrate(check: Annotated[bool, typer.Option("--check", help=CHECK_HELP)] = F
 
 def upgrade() -> None:
     """Bring them up to date, and the wall between tenants with them where its role is there (`panel.wall_tables`)."""
-    call_command("migrate", interactive=False, verbosity=0)
+    migrating.migrate()
     wall_tables.raise_up()
 
 
