@@ -16,11 +16,11 @@ from tests.support_acme import configured
 
 from trinco.panel import keyring, rendering
 from trinco.panel.accounts.models import AuditEntry
-from trinco.panel.certificates import due, events, keeping, own, services
+from trinco.panel.certificates import due, events, keeping, own, services, targets
 from trinco.panel.certificates.authority import OWN, Issued
 from trinco.panel.certificates.errors import CertificateRefused, Fault
 from trinco.panel.certificates.judging import MOST, judged
-from trinco.panel.certificates.models import Certificate, Event, EventKind
+from trinco.panel.certificates.models import Account, Certificate, Event, EventKind, Order
 from trinco.panel.certificates.terms import taken_over_at, wanted_at
 from trinco.panel.policies.errors import NotHosted
 
@@ -270,6 +270,30 @@ class TestBringing:
         with pytest.raises(NotHosted):
             brought(support_panel.hosted(ours))
         assert not Certificate.objects.everywhere().exists()
+
+
+class TestUnderWay:
+    """An order that is under way when the owner brings one is given up, and takes nothing away."""
+
+    @pytest.fixture
+    def order(self, domain) -> Order:
+        times = dict.fromkeys(("created_at", "stage_at", "step_at"), NOW)
+        account = Account.objects.create(directory="https://ca.example/dir")
+        return Order.objects.everywhere().create(
+            account=account, domain=domain, host=HOST, names=[HOST], sealed_key=b"", csr=b"", **times
+        )
+
+    def test_it_is_wanted_no_longer(self, domain, order):
+        before = targets.wanted(order, NOW)
+        brought(domain)
+        after_its_turn = NOW + timedelta(days=54)
+        assert (before, targets.wanted(order, NOW), targets.wanted(order, after_its_turn)) == (True, False, True)
+
+    def test_what_it_gives_at_the_last_moment_is_left(self, domain, order):
+        brought(domain)
+        issued = Issued(b"leaf", (), b"key", "CA", NOW, NOW + timedelta(days=90), "https://ca.example/dir")
+        targets.store(order, issued, NOW, lambda: 0.0, None)
+        assert [row.issuer for row in Certificate.objects.everywhere()] == [MIDDLE]
 
 
 class TestItsEnd:
