@@ -21,7 +21,7 @@ class WholeExecutor(MigrationExecutor):
             for statement in editor.deferred_sql:
                 editor.execute(statement, None)
             editor.deferred_sql.clear()
-            self.record_migration(migration)  # type: ignore[call-arg] - the stubs have an older form
+            self.record_migration(migration)  # type: ignore[call-arg]  # the stubs are older
         return state
 
 
