@@ -34,6 +34,7 @@ SIGNED_IN = {
     "undo": "/domains/correio.example/undo/",
     "mail-servers": "/domains/correio.example/mail-servers/",
     "leave": "/domains/correio.example/leave/",
+    "own-certificate": "/domains/correio.example/certificate/",
     "setup": "/domains/novo.example/setup/",
     "setup-zone": "/domains/novo.example/setup/?as=zone",
     "setup-write": "/domains/novo.example/setup/write/?provider=cloudflare",
