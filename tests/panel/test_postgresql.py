@@ -40,7 +40,6 @@ AGAIN = [
     "test_wall.py",
     "test_web_access.py",
     "test_web_certificates_page.py",
-    "test_web_overview.py",
     "test_web_tlsrpt.py",
     "test_worker.py",
 ]
