@@ -8,6 +8,7 @@ from django.db import DatabaseError, connection, transaction
 from tests import support_wall
 from tests.support_panel import live
 
+from trinco.cli import examine_here
 from trinco.panel import wall, wall_tables
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.tenancy import TenantManager
@@ -136,6 +137,13 @@ if ON_POSTGRESQL:
 
     @pytest.mark.django_db
     class TestPolicies:
+        def test_doctor_says_that_it_stands_and_what_is_not_behind_it(self):
+            assert [each.verdict for each in examine_here.wall_of_tenants()] == ["ok"]
+            with connection.cursor() as cursor:
+                cursor.execute("DROP POLICY trinco_wall ON reports_report")
+            [found] = examine_here.wall_of_tenants()
+            assert (found.verdict, found.seen) == ("warning", "1 tables are not behind it: reports_report")
+
         def test_one_that_no_longer_asks_the_same_is_found(self):
             with connection.cursor() as cursor:
                 cursor.execute("COMMENT ON POLICY trinco_wall ON reports_report IS 'of before'")
