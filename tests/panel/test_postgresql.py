@@ -38,6 +38,7 @@ AGAIN = [
     "test_resealing.py",
     "test_upgrade.py",
     "test_wall.py",
+    "test_wall_requests.py",
     "test_web_access.py",
     "test_web_certificates_page.py",
     "test_web_tlsrpt.py",

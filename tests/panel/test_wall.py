@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.apps import apps
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, NotSupportedError, connection, transaction
+from django.db.models import Model
+from psycopg import sql
 from tests import support_wall
 from tests.support_panel import live
 
@@ -18,11 +22,16 @@ ON_POSTGRESQL = connection.vendor == "postgresql"
 NAMES = "SELECT name FROM domains_hosteddomain ORDER BY name"
 
 
-def raw(sql: str) -> list[object]:
+def raw(statement: Any) -> list[object]:
     """The first column, without any filter of Django's."""
     with connection.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(statement)
         return [row[0] for row in cursor.fetchall()]
+
+
+def led_to(model: type[Model]) -> list[object]:
+    """The tables that its rows point to."""
+    return [field.related_model for field in model._meta.fields if field.is_relation]
 
 
 class TestEveryTable:
@@ -35,10 +44,10 @@ class TestEveryTable:
 
     def test_that_leads_to_an_organisation_is_a_tenants(self):
         """A table with a way to an organisation, whoever made it, is not forgotten."""
-        reaching = {
-            m._meta.db_table for m in apps.get_models() if any(f.related_model is Organisation for f in m._meta.fields)
-        }
-        assert reaching - set(wall_tables.policies()) == {
+        reaching: set[type[Model]] = {Organisation}
+        while more := {m for m in apps.get_models() if m not in reaching and reaching & set(led_to(m))}:
+            reaching |= more
+        assert {m._meta.db_table for m in reaching} - set(wall_tables.policies()) == {
             "accounts_organisation",
             "accounts_membership",
             "accounts_audithead",
@@ -89,6 +98,18 @@ if ON_POSTGRESQL:
         def test_no_row_is_written_for_somebody_else(self, ours, theirs):
             with wall.within([ours.pk]), pytest.raises(DatabaseError, match="row-level security"), transaction.atomic():
                 HostedDomain.objects.everywhere().create(organisation=theirs, name="x.example", label="x" * 26)
+
+        @pytest.mark.parametrize("statement", [sql.SQL(NAMES), NAMES.encode()], ids=["composed", "octets"])
+        def test_a_statement_of_another_kind_is_within_too(self, ours, statement):
+            with wall.within([ours.pk]):
+                assert raw(statement) == ["correio.example"]
+
+        def test_what_takes_no_prefix_is_refused(self, ours):
+            with wall.within([ours.pk]), connection.cursor() as cursor:
+                with pytest.raises(NotSupportedError):
+                    cursor.copy("COPY domains_hosteddomain TO STDOUT")
+                with pytest.raises(NotSupportedError):
+                    cursor.stream(NAMES)
 
         def test_lifting_ends_where_it_ends(self, ours):
             with wall.within([ours.pk]):
@@ -161,14 +182,14 @@ if ON_POSTGRESQL:
             support_wall.built()
             assert wall_tables.stands()
 
-    @pytest.mark.usefixtures("both")
-    class TestRequests:
-        def test_a_page_is_made_within_it(self, as_member, ours):
-            person = membership_of_organisation(ours)
-            page = as_member(person).get("/")
-            assert page.status_code == 200
-            assert "correio.example" in page.content.decode()
-            assert "caixa.example" not in page.content.decode()
-
-    def membership_of_organisation(organisation: Organisation):
-        return organisation.memberships.get().user
+        @pytest.mark.parametrize(
+            "means", ["ALTER ROLE {role} BYPASSRLS", "ALTER ROLE {role} SUPERUSER", "GRANT {owner} TO {role}"]
+        )
+        def test_a_role_that_no_policy_binds_is_no_wall(self, means):
+            with connection.cursor() as cursor:
+                if means.startswith("GRANT"):  # no two roles are members of each other
+                    cursor.execute(f"REVOKE {wall.ROLE} FROM CURRENT_USER")
+                cursor.execute(means.format(role=wall.ROLE, owner=connection.settings_dict["USER"]))
+            assert (wall_tables.bound(), wall_tables.stands()) == (False, False)
+            [found] = examine_here.wall_of_tenants()
+            assert (found.verdict, "no policy binds trinco_tenant" in found.seen) == ("warning", True)

@@ -124,6 +124,12 @@ def wall_of_tenants() -> Iterator[Finding]:
         yield warning(
             "wall", "PostgreSQL does not keep tenants apart: no role for it", f"{missing} then trinco migrate"
         )
+    elif not wall_tables.bound():
+        yield warning(
+            "wall",
+            f"no policy binds {wall.ROLE}: it is a superuser, has BYPASSRLS or owns the tables",
+            "make it anew: it is NOLOGIN, and a member of no other role",
+        )
     elif lacking := wall_tables.lacking():
         yield warning("wall", f"{len(lacking)} tables are not behind it: {lacking[0]}", "trinco migrate makes it whole")
     else:

@@ -22,7 +22,11 @@ _SEEN: Final = f"ANY ((SELECT string_to_array(nullif(current_setting('{SETTING}'
 """The keys that a request may see. In a SELECT of its own: worked out once for a query, not for each row."""
 _MEMBER: Final = "SELECT count(*) FROM pg_roles WHERE rolname = %s AND pg_has_role(oid, 'MEMBER')"
 
-
+_BOUND: Final = (
+    "SELECT count(*) FROM pg_roles r WHERE rolname = %s AND NOT rolsuper AND NOT rolbypassrls AND NOT EXISTS"
+    " (SELECT 1 FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = ANY (%s)"
+    " AND pg_has_role(r.oid, relowner, 'USAGE'))"
+)
 _CLOSED: Final = (
     "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
     " AND NOT has_table_privilege(%s, oid, 'DELETE') AND relname = ANY (%s) ORDER BY relname"
@@ -62,7 +66,7 @@ def raise_up() -> bool:
 
 def stands() -> bool:
     """Whether requests can be answered within the wall: never with SQLite, which has no such thing."""
-    return member() and not lacking() and not closed()
+    return member() and bound() and not lacking() and not closed()
 
 
 def member() -> bool:
@@ -71,6 +75,13 @@ def member() -> bool:
         return False
     with connection.cursor() as cursor:
         cursor.execute(_MEMBER, [ROLE])
+        return bool(cursor.fetchone()[0])
+
+
+def bound() -> bool:
+    """Whether policies bind the role: they bind no superuser, nobody with BYPASSRLS, and not the tables' owner."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BOUND, [ROLE, list(policies())])
         return bool(cursor.fetchone()[0])
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from django.db import NotSupportedError
 from django.db.backends.postgresql import base
 from psycopg import ClientCursor
 from psycopg.pq import TransactionStatus
+from psycopg.sql import Composable
 
 from trinco.panel import wall
 
@@ -19,10 +21,10 @@ class Cursor(ClientCursor[Any]):
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
         before = self._before()
-        if not before or not isinstance(query, str):
+        if not before:
             super().execute(query, params, **options)
             return self
-        super().execute(before + query, params, **options)
+        super().execute(before + self._text(query), params, **options)
         for _ in range(before.count(";")):
             self.nextset()
         return self
@@ -33,6 +35,23 @@ class Cursor(ClientCursor[Any]):
             return
         for params in params_seq:
             self.execute(query, params)
+
+    def copy(self, statement: Any, params: Any = None, **options: Any) -> Any:
+        """COPY takes no other statement in its message, and writes no table with policies: no request has it."""
+        if self._before():
+            raise NotSupportedError("no COPY within the wall")
+        return super().copy(statement, params, **options)
+
+    def stream(self, query: Any, params: Any = None, **options: Any) -> Any:
+        """Rows one by one are of one statement alone."""
+        if self._before():
+            raise NotSupportedError("no stream of rows within the wall")
+        return super().stream(query, params, **options)
+
+    def _text(self, query: Any) -> str:
+        if isinstance(query, Composable):
+            return query.as_string(self)
+        return query.decode(self.connection.info.encoding) if isinstance(query, bytes) else str(query)
 
     def _before(self) -> str:
         """The prefix; where it is over in the middle of a transaction, what ends it there."""
