@@ -14,7 +14,8 @@ from trinco.core.mtasts.policy import Mode
 from trinco.panel.accounts import access, invitations, people
 from trinco.panel.accounts.models import Organisation, Role
 from trinco.panel.domains.models import Finding, Starttls
-from trinco.panel.policies import services
+from trinco.panel.policies import imports, services
+from trinco.panel.policies.import_models import DomainImport
 
 SIGNED_OUT = {
     "login": "/account/login/",
@@ -26,6 +27,7 @@ SIGNED_IN = {
     "overview": "/",
     "overview-empty": "/?q=zulu",
     "add": "/domains/add/?name=novo.example",
+    "imports": "/domains/import/",
     "domain": "/domains/correio.example/",
     "domain-ready": "/domains/pronto.example/",
     "domain-leaving": "/domains/antigo.example/",
@@ -73,6 +75,9 @@ def world(ours: Organisation) -> Organisation:
     fresh.zone, fresh.nameservers = "novo.example", ["a.ns.cloudflare.com", "dns104.ovh.net"]
     fresh.save(update_fields=["zone", "nameservers"])
     support_web.troubled(troubled)
+    listed = "novo.example\nno_name\na.example,*.com\n" + "x" * 200
+    imported = imports.start(organisation=ours, text=listed, actor=support_panel.ANA)
+    imports.stop(job=imported, actor=support_panel.ANA)
     return ours
 
 
@@ -99,7 +104,9 @@ class TestEveryPage:
     def test_signed_in(
         self, world: Organisation, visit: Callable[..., Visitor], dress: str, wishes: dict[str, object]
     ) -> None:
-        assert walk(visit(**wishes).sign_in(), SIGNED_IN, dress) == {}
+        imported = DomainImport.objects.of(world).get()
+        pages = {**SIGNED_IN, "import": f"/domains/import/{imported.pk}/"}
+        assert walk(visit(**wishes).sign_in(), pages, dress) == {}
 
     def test_of_a_provider(
         self, ours: Organisation, visit: Callable[..., Visitor], dress: str, wishes: dict[str, object]

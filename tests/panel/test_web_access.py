@@ -43,6 +43,7 @@ OF_NONE = {
     "tokens": SEE,
     "add": CHANGE,
     "bulk": POST,
+    "imports": CHANGE,
     "reports": SEE,
     "sources": SEE,
     "received": SEE,

@@ -140,7 +140,7 @@ class TestWords:
             word
             for text in sources
             for word in re.findall(
-                r'"((?:domain|policy|certificate|reports?|token|member|organisation|client)\.[a-z-]+)"', text
+                r'"((?:domain|policy|certificate|reports?|token|member|organisation|client|import)\.[a-z-]+)"', text
             )
         }
         assert written == set(ACTIONS)

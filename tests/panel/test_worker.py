@@ -102,6 +102,7 @@ class TestRun:
             "look",
             "probe",
             "levels",
+            "imports",
             "forward",
             "retire",
             "prune",

@@ -24,6 +24,7 @@ from trinco.panel.certificates.services import issue_due
 from trinco.panel.checks.services import look_due, probe_due
 from trinco.panel.checks.status import refresh_changed
 from trinco.panel.metrics import Board
+from trinco.panel.policies.imports import imports_due
 from trinco.panel.policies.rotation import rotate_due
 from trinco.panel.policies.services import announce_due, reissue_due, retire_due
 from trinco.panel.reports.services import digest_due, forward_due, prune_due
@@ -58,6 +59,7 @@ JOBS: tuple[Job, ...] = (
     Job("look", look_due, 0.5),
     Job("probe", probe_due, 1.0),
     Job("levels", refresh_changed, 0.5),
+    Job("imports", imports_due, 0.25),
     Job("forward", forward_due, 2.0),
     Job("retire", retire_due, 5.0),
     Job("prune", prune_due, 10.0),

@@ -66,8 +66,7 @@ def add(*, organisation: Organisation, name: Domain, actor: Actor) -> HostedDoma
 
     Several organisations may wait with the same name: the one to whose label the CNAMEs point will have it.
     """
-    base = str(settings.CONFIG.base)
-    if str(name) == base or str(name).endswith(f".{base}"):
+    if is_ours(str(name)):
         raise OurOwnName(str(name))
     try:
         return _added(organisation, str(name), actor)
@@ -75,15 +74,22 @@ def add(*, organisation: Organisation, name: Domain, actor: Actor) -> HostedDoma
         raise AlreadyAdded(str(name)) from None
 
 
+def is_ours(name: str) -> bool:
+    """Whether the name lies in the zone of this installation itself."""
+    base = str(settings.CONFIG.base)
+    return name == base or name.endswith(f".{base}")
+
+
 @transaction.atomic
 def _added(organisation: Organisation, name: str, actor: Actor) -> HostedDomain:
-    domain = HostedDomain.objects.everywhere().create(organisation=organisation, name=name, label=_label())
+    domain = HostedDomain.objects.everywhere().create(organisation=organisation, name=name, label=new_label())
     touch(domain)  # the names that the CNAMEs lead to exist before the owner points there
     record(organisation=organisation, actor=actor, action="domain.added", subject=name, after={"label": domain.label})
     return domain
 
 
-def _label() -> str:
+def new_label() -> str:
+    """A label that nobody has, nor can guess."""
     return base64.b32encode(secrets.token_bytes(16)).decode("ascii").rstrip("=").lower()
 
 

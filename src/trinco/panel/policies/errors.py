@@ -65,3 +65,19 @@ class Conflict(PolicyRefused):
     def __init__(self, number: int) -> None:
         super().__init__(str(number))
         self.number = number
+
+
+class ImportRefused(TrincoError):
+    """A list of domains that is not taken in."""
+
+
+class NothingToImport(ImportRefused):
+    """No line of it says anything."""
+
+
+class TooManyLines(ImportRefused):
+    """More lines than one import has."""
+
+
+class ImportUnderWay(ImportRefused):
+    """The organisation has another one that runs."""

@@ -103,3 +103,7 @@ class EdgeNode(models.Model):
     def waived(self, now: datetime) -> bool:
         """Whether an announcement goes on without it although its lease runs."""
         return self.waived_at is not None and self.waived_at <= now
+
+
+# Django looks for an app's tables here.
+from trinco.panel.policies import import_models  # noqa: E402, F401

@@ -46,6 +46,9 @@ POLICIES = (
     gettext_noop("mx {}: a host name has no underscore"),
     gettext_noop("mx {} is not a host name"),
     gettext_noop("mx {} is an address: MX records name hosts"),
+    gettext_noop("{} is no host name"),
+    gettext_noop("{} is no host name: {}"),
+    gettext_noop("more mail servers than any domain has"),
 )
 
 

@@ -107,6 +107,9 @@ _WORDS: dict[type[TrincoError], Callable[..., str]] = {
     errors.Conflict: lambda _error: _(
         "Somebody changed the policy meanwhile. This is what it would become from there."
     ),
+    errors.NothingToImport: lambda _error: _("Paste a list, or choose a file: there is no line that says anything."),
+    errors.TooManyLines: lambda _error: _("A list has 10,000 lines at most. Give the rest when this one is done."),
+    errors.ImportUnderWay: lambda _error: _("Another import is running. Wait until it is done, or stop it."),
     CertificateRefused: _certificate,
     NotInSetup: lambda _error: _("The domain is served already."),
     reports.NotParked: lambda _error: _("It was read meanwhile, or waits to be read."),

@@ -1,0 +1,140 @@
+"""Imports of many domains: given at once, worked off in portions, each of which is one transaction.
+
+The domains of a portion, their audit lines and how their lines ended are committed together, and whoever works on an
+import holds its row: a kill at any moment doubles nothing and loses nothing, and several workers share the imports.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count
+from django.utils import timezone
+
+from trinco.core.mtasts.policy import DEFAULT_MAX_AGE, Mode, Policy
+from trinco.panel.accounts.actors import Actor
+from trinco.panel.accounts.models import Organisation
+from trinco.panel.accounts.services import record
+from trinco.panel.domains.many import add_many
+from trinco.panel.domains.models import HostedDomain
+from trinco.panel.domains.services import SERVED
+from trinco.panel.policies.errors import ImportUnderWay
+from trinco.panel.policies.import_lines import read
+from trinco.panel.policies.import_models import DomainImport, Ending, ImportLine, ImportState
+from trinco.panel.policies.versions import Deed, Draft, write_all
+
+KEPT = 20
+"""Imports of an organisation that can be looked at; older ones go, and their domains stay."""
+_AT_ONCE = 250
+
+
+def start(*, organisation: Organisation, text: str, actor: Actor) -> DomainImport:
+    """Take a list in. Raises NothingToImport, TooManyLines, and ImportUnderWay while another one runs."""
+    lines = read(text)
+    try:
+        return _stored(organisation, lines, actor)
+    except IntegrityError:
+        raise ImportUnderWay from None
+
+
+@transaction.atomic
+def _stored(organisation: Organisation, lines: Sequence[ImportLine], actor: Actor) -> DomainImport:
+    who = {"actor": actor.name, "source": actor.source, "provider": actor.provider, "token": actor.token}
+    job = DomainImport.objects.everywhere().create(organisation=organisation, **who)
+    for line in lines:
+        line.job = job
+    ImportLine.objects.everywhere().bulk_create(lines)
+    _note(job, actor, "import.started", {"lines": len(lines)})
+    older = DomainImport.objects.of(organisation).exclude(state=ImportState.RUNNING).order_by("-pk")
+    DomainImport.objects.of(organisation).filter(pk__in=list(older.values_list("pk", flat=True)[KEPT:])).delete()
+    return job
+
+
+def stop(*, job: DomainImport, actor: Actor) -> None:
+    """Go no further: what was added stays, the rest waits. One that does not run stays as it is."""
+    _turn(job, actor, (ImportState.RUNNING, ImportState.STOPPED))
+
+
+def go_on(*, job: DomainImport, actor: Actor) -> None:
+    """Go on with one that was stopped. Raises ImportUnderWay while another one runs."""
+    try:
+        _turn(job, actor, (ImportState.STOPPED, ImportState.RUNNING))
+    except IntegrityError:
+        raise ImportUnderWay from None
+
+
+@transaction.atomic
+def _turn(job: DomainImport, actor: Actor, change: tuple[ImportState, ImportState]) -> None:
+    before, after = change
+    row = DomainImport.objects.of(job.organisation).select_for_update().get(pk=job.pk)
+    if row.state == before:
+        row.state = after
+        row.save(update_fields=["state"])
+        _note(row, actor, "import.stopped" if after == ImportState.STOPPED else "import.resumed", {})
+    job.refresh_from_db()
+
+
+def _note(job: DomainImport, actor: Actor, action: str, after: dict[str, int]) -> None:
+    record(organisation=job.organisation, actor=actor, action=action, subject=f"#{job.pk}", after=after)
+
+
+def imports_due(now: datetime) -> int:
+    """Work off one portion of the import whose turn is longest ago. How many lines that were."""
+    running = DomainImport.objects.everywhere().filter(state=ImportState.RUNNING)
+    key = running.order_by("turn_at").values_list("pk", flat=True).first()
+    if key is None:
+        return 0
+    running.filter(pk=key).update(turn_at=now)  # by itself: one that fails stands in nobody's way
+    return _portion(key)
+
+
+@transaction.atomic
+def _portion(key: int) -> int:
+    free = DomainImport.objects.everywhere().select_for_update(of=("self",), skip_locked=True)
+    job = free.select_related("organisation").filter(pk=key, state=ImportState.RUNNING).first()
+    if job is None:
+        return 0
+    waiting = ImportLine.objects.everywhere().filter(job=job, ending=Ending.WAITING)
+    lines = list(waiting.order_by("number")[:_AT_ONCE])
+    for ending, keys in _worked(job, lines).items():
+        waiting.filter(pk__in=keys).update(ending=ending)
+    if len(lines) < _AT_ONCE:
+        job.state, job.ended_at = ImportState.DONE, timezone.now()
+        job.save(update_fields=["state", "ended_at"])
+    return len(lines)
+
+
+def _worked(job: DomainImport, lines: Sequence[ImportLine]) -> dict[Ending, list[int]]:
+    """Add what is new, and say how each line ended."""
+    actor = Actor(job.actor, job.source, job.provider, job.token)
+    taken = _served_elsewhere(job.organisation, [line.name for line in lines])
+    names = [line.name for line in lines if line.name not in taken]
+    added = {each.name: each for each in add_many(organisation=job.organisation, names=names, actor=actor)}
+    _start_policies([(added[line.name], line) for line in lines if line.name in added and line.mx], actor)
+    ended: dict[Ending, list[int]] = {}
+    for line in lines:
+        other = Ending.TAKEN if line.name in taken else Ending.THERE
+        ended.setdefault(Ending.ADDED if line.name in added else other, []).append(line.pk)
+    return ended
+
+
+def _served_elsewhere(organisation: Organisation, names: Sequence[str]) -> set[str]:
+    served = HostedDomain.objects.everywhere().filter(name__in=names, state__in=SERVED)
+    return set(served.exclude(organisation=organisation).values_list("name", flat=True))
+
+
+def _start_policies(pairs: Sequence[tuple[HostedDomain, ImportLine]], actor: Actor) -> None:
+    """Testing, for a day, where the mail servers were given: as `services.start`."""
+    mode, age = Mode.TESTING, DEFAULT_MAX_AGE[Mode.TESTING]
+    drafts = [Draft(domain, None, Policy(mode, tuple(line.mx), age)) for domain, line in pairs]
+    if drafts:
+        write_all(drafts, Deed(actor, "policy.started"), timezone.now())
+
+
+def tally(job: DomainImport) -> Counter[str]:
+    """How many lines ended how."""
+    rows = ImportLine.objects.of(job.organisation).filter(job=job).order_by().values_list("ending")
+    return Counter(dict(rows.annotate(n=Count("pk"))))
