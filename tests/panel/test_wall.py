@@ -90,6 +90,16 @@ if ON_POSTGRESQL:
                 mine = HostedDomain.objects.everywhere().get()
                 assert set(raw("SELECT domain_id FROM policies_policyversion")) == {mine.pk}
 
+        def test_a_chart_is_added_up_from_an_index_alone(self, ours):
+            """The policy asks for no column that the index of charts has not."""
+            with wall.within([ours.pk]), transaction.atomic():
+                raw(
+                    "SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_seqscan', 'enable_bitmapscan']) AS name"
+                )
+                asked = "SELECT sum(failed_session_count) FROM reports_dailytotal WHERE domain_id = 1"
+                plan = raw(f"EXPLAIN {asked} AND policy_type = '' AND result_type = ''")
+            assert [line for line in plan if "Index Only Scan using totals_of_sessions" in str(line)]
+
         def test_no_row_is_changed_or_taken_away(self, ours):
             with wall.within([ours.pk]), connection.cursor() as cursor:
                 cursor.execute("UPDATE domains_hosteddomain SET tlsrpt = false")
