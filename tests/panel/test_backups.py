@@ -91,6 +91,14 @@ class TestArchive:
         with pytest.raises(ArchiveDamaged, match=r"the archive has no database\.sqlite3"):
             extracted(crafted(tmp_path / "stray.tar", MANIFEST, stray), tmp_path / "out")
 
+    def test_a_member_that_is_longer_than_said_is_not_written_out(self, tmp_path):
+        long = tarfile.TarInfo("database.sqlite3")
+        long.size = 3
+        manifest = msgspec.structs.replace(MANIFEST, members=(archive.Member("database.sqlite3", 1, "0" * 64),))
+        with pytest.raises(ArchiveDamaged, match="longer"):
+            extracted(crafted(tmp_path / "long.tar", manifest, long), tmp_path / "out")
+        assert (tmp_path / "out").read_bytes() == b""
+
     def test_another_format_is_refused(self, tmp_path):
         later = msgspec.structs.replace(MANIFEST, format=2)
         with pytest.raises(ArchiveDamaged, match="of format 2, and this Trinco reads 1"):
@@ -135,7 +143,17 @@ class TestKeys:
         with pytest.raises(ArchiveDamaged, match="no bundle"):
             keys.opened(bundle.replace(b'"cost":17', b'"cost":%d' % cost), PASSPHRASE)
 
-    @pytest.mark.parametrize("octets", [b"", b"trinco keys 1", b"trinco keys 1\n", b"trinco keys 2\n{}\n", b"\n" * 9])
+    @pytest.mark.parametrize(
+        "octets",
+        [
+            b"",
+            b"trinco keys 1",
+            b"trinco keys 1\n",
+            b"trinco keys 2\n{}\n",
+            b"\n" * 9,
+            b'trinco keys 1\n{"cost":"\xff"}\n',
+        ],
+    )
     def test_other_files_are_told_apart(self, octets):
         with pytest.raises(ArchiveDamaged, match="no bundle"):
             keys.opened(octets, PASSPHRASE)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 from msgspec.structs import replace
 from tests.support_panel import ANA, announced, edge, hosted, live, organisation, standing, versions
 
-from trinco.core.errors import FeedUnavailable
+from trinco.core.errors import FeedUnavailable, LeaseLost
 from trinco.core.hosting import HostedDomain, Publication
 from trinco.core.mtasts import ids
 from trinco.core.mtasts import policy as policy_files
 from trinco.core.mtasts.policy import Mode, Policy
 from trinco.core.names import Domain
+from trinco.edge import node
 from trinco.panel import recovery
 from trinco.panel.domains.models import HostedDomain as Row
 from trinco.panel.domains.models import Revision
@@ -187,6 +190,21 @@ class TestAnotherDatabase:
         waiting = HostedDomain(Domain.trusted("ghost.example"), "ghost", 1)
         feed = register(zone, Publication(9, zone, {"ghost": waiting}))
         assert feed.changes(9).whole
+
+
+class TestWhileALeaseRuns:
+    """A database that went back a second ago still knows the lease: whoever asks for news, or for all, notices."""
+
+    @pytest.mark.parametrize("ask", [partial(node._news, renewing=True), node._everything], ids=["news", "everything"])
+    def test_it_is_told_to_register_anew(self, domain, zone, ask):
+        feed = DatabaseFeed("edge2", zone, "a" * 16)
+        feed.register(None)
+        behind = transaction.savepoint()
+        policies.publish(domain=domain, policy=LOST, actor=ANA, override=True)
+        held = feed.changes(None)
+        transaction.savepoint_rollback(behind)
+        with pytest.raises(LeaseLost, match="went back"):
+            ask(feed, since=held.revision)
 
 
 def test_many_lost_ids_are_left_to_the_worker(zone, monkeypatch):

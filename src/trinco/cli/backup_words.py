@@ -49,7 +49,10 @@ def _ended(message: str, code: int) -> typer.Exit:
 def passphrase(file: Path | None, *, twice: bool) -> str:
     """The passphrase, from a file or a person. Raises BackupRefused when there is neither, OSError."""
     if file is not None:
-        return (file.read_text(encoding="utf-8").splitlines() or [""])[0]
+        try:
+            return (file.read_text(encoding="utf-8").splitlines() or [""])[0]
+        except UnicodeDecodeError:
+            raise BackupRefused(f"{file} holds no text that could be a passphrase") from None
     if not sys.stdin.isatty():
         raise BackupRefused("the keys want a passphrase: nobody is here to ask, so give --passphrase-file")
     said: str = typer.prompt("Passphrase of the keys", hide_input=True, confirmation_prompt=twice, err=True)

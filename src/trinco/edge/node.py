@@ -179,7 +179,8 @@ class Node:
         asked_at = self._clock()
         renewing = asked_at >= self._renew_at
         resyncing = renewing and asked_at >= self._resync_at
-        question = _everything if resyncing else partial(_news, since=self.held.revision, renewing=renewing)
+        since = self.held.revision
+        question = partial(_everything, since=since) if resyncing else partial(_news, since=since, renewing=renewing)
         try:
             change = await self._line.ask(question)
         except FeedUnavailable:
@@ -336,9 +337,13 @@ def _news(feed: Feed, *, since: int, renewing: bool) -> Change | None:
     return None if revision == since else feed.changes(since)
 
 
-def _everything(feed: Feed) -> Change:
+def _everything(feed: Feed, *, since: int) -> Change:
+    """All there is. Raises LeaseLost as `_news` does."""
     feed.renew()
-    return feed.changes(None)
+    change = feed.changes(None)
+    if change.revision < since:
+        raise LeaseLost(f"the database went back from revision {since} to {change.revision}")
+    return change
 
 
 @asynccontextmanager

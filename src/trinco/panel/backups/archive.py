@@ -133,6 +133,8 @@ class Archive:
         hashed = _Hashed(_opened(self.tar, name), progress, known.octets)
         try:
             while chunk := hashed.read():
+                if hashed.octets > known.octets:
+                    raise ArchiveDamaged(f"{name} in the archive is not what was written: it is longer")
                 yield chunk
         except (tarfile.TarError, EOFError) as error:
             raise ArchiveDamaged(f"{name} in the archive ends too soon") from error
@@ -155,7 +157,7 @@ def _manifest(tar: tarfile.TarFile) -> Manifest:
         content = file.read(_LARGEST_SMALL)
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ArchiveDamaged(f"the manifest of the archive cannot be read: {error}") from error
     if manifest.format != FORMAT:
         raise ArchiveDamaged(f"the archive is of format {manifest.format}, and this Trinco reads {FORMAT}")

@@ -95,7 +95,7 @@ def opened(bundle: bytes, passphrase: str) -> Keys:
     try:
         content = _cipher(passphrase, parameters).decrypt(parameters.nonce, bundle[len(head) :], head)
         keys = msgspec.json.decode(content, type=dict[str, bytes])
-    except (InvalidTag, msgspec.DecodeError):
+    except (InvalidTag, msgspec.DecodeError, UnicodeDecodeError):
         raise ArchiveDamaged("the bundle of keys does not open: another passphrase, or it is damaged") from None
     if SEAL_KEY not in keys or not all(_NAME.fullmatch(name) for name in keys):
         raise ArchiveDamaged("the bundle holds something else than keys of Trinco")
@@ -107,7 +107,7 @@ def _parameters(bundle: bytes) -> tuple[bytes, _Parameters]:
     head = _HEAD + line + b"\n"
     try:
         parameters = msgspec.json.decode(line, type=_Parameters)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ArchiveDamaged("this is no bundle of keys of Trinco") from error
     sound = 10 <= parameters.cost <= _HIGHEST_COST and len(parameters.salt) == 16 and len(parameters.nonce) == 12
     if not bundle.startswith(head) or len(bundle) > _LARGEST or not sound:
