@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from trinco.panel import clock
 from trinco.panel.domains.models import Finding, HostedDomain, MxSighting, State
 
 LEASE = timedelta(seconds=60)
@@ -18,6 +19,9 @@ LEASE = timedelta(seconds=60)
 PROBE_EVERY = timedelta(hours=1)
 PROBE_LEASE = timedelta(minutes=5)
 """Longer than the probes of one call take."""
+
+_AFAR, _PROBE_AFAR = timedelta(hours=25), timedelta(hours=2)
+"""Longer than any pause: a clock that was ahead wrote such a moment, and it is due."""
 
 _FRESH = ((timedelta(minutes=10), timedelta(seconds=5)), (timedelta(days=1), timedelta(seconds=30)))
 """(age, pause) while the owner is likely to be waiting for the page to turn green."""
@@ -46,7 +50,7 @@ def _pause_in_setup(age: timedelta, findings: set[str]) -> timedelta:
 
 def take(now: datetime, most: int) -> list[HostedDomain]:
     """The domains that are due, the longest overdue first, leased to this worker."""
-    due = HostedDomain.objects.everywhere().filter(check_due_at__lte=now).exclude(state=State.GONE)
+    due = HostedDomain.objects.everywhere().filter(clock.due("check_due_at", now, _AFAR)).exclude(state=State.GONE)
     if most < 1 or not due.exists():  # without a lock, since most calls find nothing
         return []
     with transaction.atomic():
@@ -59,7 +63,7 @@ def take_hosts(now: datetime, most: int) -> list[str]:
     """The MX hosts of live domains that are due to be probed, the longest overdue first, leased to this worker for
     every domain that has them."""
     live = MxSighting.objects.everywhere().filter(domain__state=State.LIVE)
-    due = live.filter(probe_due_at__lte=now)
+    due = live.filter(clock.due("probe_due_at", now, _PROBE_AFAR))
     if not due.exists():
         return []
     with transaction.atomic():

@@ -79,11 +79,11 @@ def look_due(now: datetime) -> int:
 def check_now(domain: HostedDomain) -> bool:
     """Have the worker look at the domain and its mail servers at once. False: that was done less than 10 s ago."""
     now = clock.now()
-    rested = Q(checked_at=None) | Q(checked_at__lte=now - REST)
+    rested = Q(checked_at=None) | clock.due("checked_at", now - REST, 2 * REST)
     mine = HostedDomain.objects.of(domain.organisation).filter(rested, pk=domain.pk).exclude(state=State.GONE)
     if not mine.update(check_due_at=now):
         return False
-    silent = Q(probed_at=None) | Q(probed_at__lte=now - REST)
+    silent = Q(probed_at=None) | clock.due("probed_at", now - REST, 2 * REST)
     MxSighting.objects.of(domain.organisation).filter(silent, domain=domain).update(probe_due_at=now)
     return True
 
@@ -92,7 +92,8 @@ def watch(domain: HostedDomain) -> None:
     """Somebody looks at the set-up page of a domain: look every five seconds, however old it is."""
     now = clock.now()
     mine = HostedDomain.objects.of(domain.organisation).filter(pk=domain.pk, state=State.SETUP)
-    mine.filter(check_due_at__gt=now, checked_at__lt=now - WATCHED).update(check_due_at=now)
+    rested = clock.due("checked_at", now - WATCHED, 2 * WATCHED)
+    mine.filter(rested, check_due_at__gt=now).update(check_due_at=now)
 
 
 def note(domain: HostedDomain, seen: View, now: datetime) -> None:

@@ -29,6 +29,7 @@ from trinco.core.errors import DomainSyntaxError, ReportSyntaxError
 from trinco.core.names import Domain
 from trinco.core.tlsrpt import render
 from trinco.core.tlsrpt import report as core
+from trinco.panel import clock
 from trinco.panel.reports import sending
 from trinco.panel.reports.models import Copy, Recipient, Report, Trust
 from trinco.panel.reports.originals import own_part
@@ -114,7 +115,7 @@ def _text(report: Report, recipient: Recipient) -> str:
 
 def _taken(now: datetime) -> list[Copy]:
     copies = Copy.objects.everywhere()
-    due = copies.filter(due_at__lte=now)
+    due = copies.filter(clock.due("due_at", now, sending.AFAR))
     if not due.exists():  # without a lock, since most calls find nothing
         return []
     with transaction.atomic():

@@ -36,6 +36,8 @@ from trinco.panel.reports.models import Recipient
 MOST = 10
 """Recipients of one domain."""
 ASK_AGAIN = timedelta(hours=1)
+_APART = timedelta(minutes=10)
+"""How much later another worker may have begun its batch. What was asked later than that, a wrong clock says."""
 LINK_LIVES = timedelta(days=7)
 _SALT = "trinco.reports.recipient"
 _AT_ONCE = 20
@@ -55,7 +57,7 @@ def add_recipient(*, domain: HostedDomain, address: str, actor: Actor) -> Recipi
         return _added(owner, wanted, actor)
     if row.confirmed_at is not None:
         raise AlreadyRecipient(wanted)
-    if row.asked_at is not None and row.asked_at <= clock.now() - ASK_AGAIN:
+    if row.asked_at is not None and not _lately(row.asked_at, clock.now()):
         row.asked_at, row.due_at, row.tries, row.unreachable = None, None, 0, False
         row.language = _language()
         row.save(update_fields=["asked_at", "due_at", "tries", "unreachable", "language"])
@@ -144,10 +146,16 @@ def _language() -> str:
 def _due(now: datetime) -> list[int]:
     """The first row of each address that was not asked within the hour: however many domains ask one, it is one row."""
     recipients = Recipient.objects.everywhere()
-    lately = recipients.filter(address=OuterRef("address"), asked_at__gt=now - ASK_AGAIN)
-    waiting = recipients.filter(asked_at=None, confirmed_at=None).filter(Q(due_at=None) | Q(due_at__lte=now))
+    lately = recipients.filter(address=OuterRef("address"), asked_at__gt=now - ASK_AGAIN, asked_at__lte=now + _APART)
+    waiting = recipients.filter(asked_at=None, confirmed_at=None).filter(
+        Q(due_at=None) | clock.due("due_at", now, sending.AFAR)
+    )
     addresses = waiting.filter(~Exists(lately)).order_by().values("address").annotate(first=Min("pk"))
     return list(addresses.order_by("first").values_list("first", flat=True)[:_AT_ONCE])
+
+
+def _lately(asked_at: datetime, now: datetime) -> bool:
+    return now - ASK_AGAIN < asked_at <= now + _APART
 
 
 def _ask(key: int, now: datetime) -> int:
@@ -171,7 +179,7 @@ def _taken(key: int, now: datetime) -> Recipient | None:
             return None
         same = Recipient.objects.everywhere().filter(address=row.address).order_by("pk")
         asked = [each.asked_at for each in same.select_for_update() if each.asked_at]
-        if any(at > now - ASK_AGAIN for at in asked):
+        if any(_lately(at, now) for at in asked):
             return None
         taken = same.filter(pk=key, asked_at=None, confirmed_at=None).update(asked_at=now)
     return row if taken else None

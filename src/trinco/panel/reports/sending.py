@@ -7,6 +7,8 @@ from smtplib import SMTPDataError, SMTPRecipientsRefused
 
 MOST_TRIES = 17
 """With these waits, a day."""
+AFAR = timedelta(hours=3)
+"""No mail waits that long: a clock that was ahead wrote such a moment."""
 _WAITS = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100))
 
 
