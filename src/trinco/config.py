@@ -300,6 +300,9 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
+_DIRECTORIES = ("acme_directory", "acme_fallback_directory", "acme_staging_directory")
+
+
 def load(environ: Mapping[str, str]) -> Config:
     """The configuration in these variables. Raises ConfigError; secrets named by `_FILE` are read here."""
     known = {setting.variable for setting in SETTINGS} | {s.variable + "_FILE" for s in SETTINGS if s.secret}
@@ -337,6 +340,11 @@ def _completed(values: dict[str, Any]) -> Config:
     values["reports_mx"] = values["reports_mx"] or ((10, values["reports_host"]),)
     if values["secondaries"] and values["tsig_key"] is None:
         raise ConfigError("TRINCO_TSIG_KEY: wants a key, since there are TRINCO_SECONDARIES")
+    directories = [values[name] for name in _DIRECTORIES if values[name]]
+    if len(set(directories)) < len(directories):
+        raise ConfigError(
+            "TRINCO_ACME_DIRECTORY, _FALLBACK_ and _STAGING_DIRECTORY: each names an authority of its own"
+        )
     if values["database"] == "sqlite:///":
         values["database"] = f"sqlite:///{values['data'] / 'trinco.sqlite3'}"
     return Config(**{field.name: values[field.name] for field in fields(Config)})

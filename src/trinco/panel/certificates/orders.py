@@ -43,6 +43,7 @@ _SHORTEST_WAIT: Final = timedelta(seconds=2)
 _LONGEST_WAIT: Final = timedelta(minutes=10)
 _LIMIT_PAUSE: Final = timedelta(minutes=1)
 """The authority gives no more: what else there is waits so long before it is asked again."""
+_REHEARSAL_PAUSE: Final = timedelta(hours=1)
 _TOO_OLD: Final = timedelta(days=7)
 """An order that its authority never decides."""
 
@@ -297,6 +298,11 @@ def _hold_back(order: Order, error: RateLimited, desk: Desk) -> None:
     facts = {"limited_until": until, "limit_problem": str(error)[:255]}
     Account.objects.filter(pk=order.account_id).update(paused_until=desk.now + _LIMIT_PAUSE, **facts)
     _log.warning("authority limits", host=order.host, problem=str(error), until=until.isoformat())
+    site = desk.site(order.account)
+    if site is not None and site.rehearsal:  # it is left alone for a while, and nobody waits for it
+        Account.objects.filter(pk=order.account_id).update(paused_until=min(until, desk.now + _REHEARSAL_PAUSE))
+        _end(order, Stage.FAILED, desk.now, str(error), asked_at=None)
+        return
     if order.url:
         _write(order, step_at=until, lease_until=None, problem=str(error)[:255])
         return

@@ -28,7 +28,7 @@ from trinco.panel.certificates.due import orderable
 from trinco.panel.certificates.keeping import sealing
 from trinco.panel.certificates.models import Account, Advised, Attempt, Certificate, HostCertificate, Order, Stage
 from trinco.panel.certificates.orders import Desk
-from trinco.panel.certificates.terms import Jitter
+from trinco.panel.certificates.terms import Jitter, wanted_at
 from trinco.panel.domains.models import HostedDomain
 
 WINDOW: Final = timedelta(hours=3)
@@ -101,6 +101,7 @@ class Gate:
         """The authority to ask for a name that failed so often; None: none can be asked now.
 
         What keeps failing is tried in the staging environment first, unless that is away: its failures are free.
+        `rehearsed`: it has been, or there is no time for it.
         """
         now = self.desk.now
         if failures >= TRIES and not rehearsed and self.staging and not accounts.paused(self.staging, now):
@@ -145,10 +146,12 @@ def advised(now: datetime, account: Account) -> QuerySet[HostedDomain]:
 
 def _admit(domain: HostedDomain, gate: Gate) -> bool:
     attempt = Attempt.objects.everywhere().filter(domain=domain).first()
-    account = gate.choose(0) if attempt is None else gate.choose(attempt.failures, rehearsed=attempt.rehearsed)
+    held = Certificate.objects.everywhere().filter(domain=domain).order_by("-not_after").first()
+    account = (
+        gate.choose(0) if attempt is None else gate.choose(attempt.failures, rehearsed=_settled(attempt, held, gate))
+    )
     if account is None or _failed_too_often(domain.policy_host, gate.desk.now):
         return False
-    held = Certificate.objects.everywhere().filter(domain=domain).order_by("-not_after").first()
     replaces = _replaces(held, account)
     if not gate.passes(account, replaces):
         return False
@@ -163,11 +166,18 @@ def _admit_ours(gate: Gate) -> Iterator[bool]:
     if not names or Order.objects.everywhere().filter(host=names[0], ended_at__isnull=True).exists():
         return
     held = HostCertificate.objects.filter(host=names[0]).first()
-    account = gate.choose(0) if held is None else gate.choose(held.failures, rehearsed=held.rehearsed)
+    account = gate.choose(0) if held is None else gate.choose(held.failures, rehearsed=_settled(held, held, gate))
     if account is not None and not _failed_too_often(names[0], gate.desk.now):
         replaces = _replaces(held, account) if held and held.names == list(names) else ""
         if gate.passes(account, replaces):
             yield _make(account, names, gate.desk, {"replaces": replaces})
+
+
+def _settled(tried: Attempt | HostCertificate, held: Certificate | HostCertificate | None, gate: Gate) -> bool:
+    """Whether staging is not asked: it has given one, or what is served ends too soon to wait for it."""
+    if held is None or held.not_before is None or held.not_after is None:
+        return tried.rehearsed
+    return tried.rehearsed or wanted_at(held.not_before, held.not_after) < gate.desk.now
 
 
 def _failed_too_often(host: str, now: datetime) -> bool:

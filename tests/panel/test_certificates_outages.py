@@ -1,0 +1,92 @@
+"""What authorities do at the worst moment: nothing that is served ends while somebody would have given the next one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from tests.fake_ca.authority import HOUR, Authority, Clock, Problem
+from tests.support_acme import FIRST, STAGING, Bureau, configured
+from tests.support_panel import edge, live
+
+from trinco.config import ConfigError, load
+from trinco.panel.certificates.models import HostCertificate
+from trinco.panel.certificates.services import current
+from trinco.panel.policies.models import EdgeNode
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def bureau(monkeypatch) -> Bureau:
+    """Our own hosts have theirs for the time being."""
+    configured(monkeypatch)
+    clock = Clock()
+    edge(acknowledged=2**40)
+    EdgeNode.objects.update(lease_until=clock() + timedelta(days=4000))
+    bureau = Bureau(clock, {FIRST: Authority(clock)})
+    bureau.settle()
+    HostCertificate.objects.update(due_at=clock() + timedelta(days=4000), ask_due_at=None)
+    return bureau
+
+
+@pytest.fixture
+def ca(bureau) -> Authority:
+    return bureau.authorities[FIRST]
+
+
+def due(bureau: Bureau, domain) -> datetime:
+    """A certificate, and the moment at which the next one is wanted. When it ends."""
+    bureau.settle()
+    bureau.clock.now = current(domain).renew_due_at + HOUR
+    return current(domain).not_after
+
+
+def days(bureau: Bureau, number: int) -> None:
+    for _ in range(number * 2):
+        bureau.settle(6)
+        bureau.clock.go(hours=12)
+
+
+def failing_thrice(bureau: Bureau, ca: Authority) -> None:
+    """It fails for a moment, and gives again."""
+    ca.prove = lambda *_: "a moment's trouble"
+    for _ in range(3):
+        bureau.settle(6)
+        bureau.clock.go(hours=3)
+    ca.prove = lambda *_: ""
+
+
+class TestStagingInTheWay:
+    """Staging is asked where there is time: what is served never ends because of it."""
+
+    @pytest.fixture
+    def staging(self, bureau) -> Authority:
+        return bureau.authorities.setdefault(STAGING, Authority(bureau.clock, "Staging"))
+
+    def test_it_refuses_for_ever(self, ours, bureau, ca, staging):
+        domain = live(ours)
+        ends = due(bureau, domain)
+        staging.prove = lambda *_: "staging always refuses"
+        failing_thrice(bureau, ca)
+        days(bureau, 14)
+        assert current(domain).not_after > ends
+
+    def test_its_limit_holds_nobody_back(self, ours, bureau, ca, staging):
+        def limit(*_) -> None:
+            raise Problem(429, "rateLimited", "too many", timedelta(days=60))
+
+        domain = live(ours)
+        staging._limit_orders = limit
+        failing_thrice(bureau, ca)
+        bureau.settle()
+        bureau.settle()
+        assert current(domain).issuer == ca.title
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [("", "STAGING_"), ("", "FALLBACK_"), ("FALLBACK_", "STAGING_")],
+    )
+    def test_it_is_no_authority_that_is_named_already(self, one, other):
+        with pytest.raises(ConfigError, match="each names an authority of its own"):
+            load({f"TRINCO_ACME_{each}DIRECTORY": FIRST for each in (one, other)})
