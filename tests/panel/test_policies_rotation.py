@@ -246,6 +246,21 @@ class TestLagging:
             self.wait(lagging, 1)
         assert lagging.zone == (FIRST, SECOND, THIRD)
 
+    def test_a_clock_that_was_ahead_lets_nobody_lag_unseen(self, lagging, domain):
+        self.wait(lagging, 1)
+        EdgeNode.objects.filter(name="edge2").update(awaited_since=lagging.now + timedelta(days=2))
+        self.wait(lagging, 62)
+        assert lagging.zone == (FIRST, THIRD)
+
+    def test_nor_is_a_withdrawn_one_awaited_for_days_because_of_it(self, lagging, domain):
+        self.wait(lagging, 63)
+        lagging.tell("edge1")
+        self.wait(lagging, 1)
+        EdgeNode.objects.filter(name="edge2").update(waived_at=lagging.now + timedelta(days=2))
+        self.wait(lagging, 1)
+        ends = timedelta(seconds=lagging.config.zone.ttl) + rotation.ALLOWANCE
+        assert lagging.node("edge2").waived_at == lagging.now + ends
+
     def test_when_it_has_caught_up_all_is_as_before(self, lagging, domain):
         self.wait(lagging, 63)
         lagging.tell("edge1", "edge2")

@@ -19,6 +19,7 @@ from typing import Final
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from trinco.core.errors import TrincoError
 from trinco.panel.domains.models import Revision
@@ -106,12 +107,14 @@ def forget(*, name: str, now: datetime) -> None:
 
 
 def _note_lag(edges: Iterable[EdgeNode], newest: int, now: datetime) -> None:
-    """Remember the revision that a live edge owes, and since when; forget it when it has come."""
+    """Remember the revision that a live edge owes, and since when; forget it when it has come. Nobody owes it since a
+    time to come: a clock was ahead."""
     for edge in edges:
         if not edge.live(now):
             continue
         owes = not edge.has(newest)
-        if owes and edge.awaited is not None and not edge.has(edge.awaited):
+        before = edge.awaited_since is not None and edge.awaited_since <= now
+        if owes and before and edge.awaited is not None and not edge.has(edge.awaited):
             continue  # the same still
         awaited, since = (newest, now) if owes else (None, None)
         if (edge.awaited, edge.awaited_since) != (awaited, since):
@@ -155,15 +158,17 @@ def _move(now: datetime) -> int:
 
 
 def _waive_withdrawn(edges: Sequence[EdgeNode], now: datetime) -> int:
-    """From when on nobody can have the addresses of the withdrawn: not awaited from then."""
+    """From when on nobody can have the addresses of the withdrawn: not awaited from then, and no later than that,
+    whatever a clock that was ahead has put there."""
+    until = now + timedelta(seconds=settings.CONFIG.zone.ttl) + ALLOWANCE
     others = [edge for edge in edges if edge.live(now) and edge.withdrawn_at is None]
     due = [
         edge
         for edge in edges
         if edge.withdrawn_revision is not None
-        and edge.waived_at is None
+        and (edge.waived_at is None or edge.waived_at > until)
         and others
         and all(other.has(edge.withdrawn_revision) for other in others)
     ]
-    until = now + timedelta(seconds=settings.CONFIG.zone.ttl) + ALLOWANCE
-    return EdgeNode.objects.filter(pk__in=[edge.pk for edge in due], waived_at=None).update(waived_at=until)
+    awaited = Q(waived_at=None) | Q(waived_at__gt=until)
+    return EdgeNode.objects.filter(awaited, pk__in=[edge.pk for edge in due]).update(waived_at=until)
