@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from tests.fake_ca.authority import HOUR, Authority, Clock, Problem
-from tests.support_acme import FIRST, STAGING, Bureau, configured
+from tests.fake_ca.authority import HOUR, Authority, Clock, Habits, Problem
+from tests.support_acme import FIRST, SECOND, STAGING, Bureau, configured
 from tests.support_panel import edge, live
 
 from trinco.config import ConfigError, load
-from trinco.panel.certificates.models import HostCertificate
+from trinco.panel.certificates.models import HostCertificate, Order, Stage
 from trinco.panel.certificates.services import current
 from trinco.panel.policies.models import EdgeNode
 
@@ -48,6 +48,13 @@ def days(bureau: Bureau, number: int) -> None:
         bureau.clock.go(hours=12)
 
 
+def begun(bureau: Bureau) -> None:
+    """An order that its authority has, and does not finish yet."""
+    bureau.turn()
+    bureau.clock.go(seconds=5)
+    bureau.turn()
+
+
 def failing_thrice(bureau: Bureau, ca: Authority) -> None:
     """It fails for a moment, and gives again."""
     ca.prove = lambda *_: "a moment's trouble"
@@ -83,6 +90,17 @@ class TestStagingInTheWay:
         bureau.settle()
         assert current(domain).issuer == ca.title
 
+    def test_it_goes_away_in_the_middle_of_an_order(self, ours, bureau, ca, staging):
+        domain = live(ours)
+        staging.habits = Habits(processing=HOUR)
+        failing_thrice(bureau, ca)
+        begun(bureau)
+        staging.away = True
+        bureau.clock.go(hours=1)
+        bureau.settle()
+        bureau.settle()
+        assert current(domain).issuer == ca.title
+
     @pytest.mark.parametrize(
         ("one", "other"),
         [("", "STAGING_"), ("", "FALLBACK_"), ("FALLBACK_", "STAGING_")],
@@ -90,3 +108,34 @@ class TestStagingInTheWay:
     def test_it_is_no_authority_that_is_named_already(self, one, other):
         with pytest.raises(ConfigError, match="each names an authority of its own"):
             load({f"TRINCO_ACME_{each}DIRECTORY": FIRST for each in (one, other)})
+
+
+class TestAwayForGood:
+    """An authority that goes away with an order of ours keeps no name from the other one."""
+
+    @pytest.mark.parametrize("handed_in", [False, True])
+    def test_the_other_one_is_asked(self, ours, bureau, ca, handed_in):
+        second = bureau.authorities.setdefault(SECOND, Authority(bureau.clock, "Second CA"))
+        domain = live(ours)
+        due(bureau, domain)
+        ca.habits = Habits(processing=HOUR)
+        begun(bureau)
+        Order.objects.everywhere().filter(ended_at=None).update(stage=Stage.FINALIZED if handed_in else Stage.TOLD)
+        ca.away = True
+        reached = []
+        for _ in range(20):
+            bureau.settle(6)
+            reached.append(len(second.orders))
+            bureau.clock.go(hours=1)
+        assert (reached.index(1) > 6, current(domain).issuer) == (handed_in, "Second CA")
+
+    def test_the_only_one_is_waited_for(self, ours, bureau, ca):
+        bureau.authorities.setdefault(STAGING, Authority(bureau.clock, "Staging"))
+        live(ours)
+        ca.habits = Habits(processing=HOUR)
+        begun(bureau)
+        ca.away = True
+        for _ in range(10):
+            bureau.settle(6)
+            bureau.clock.go(hours=1)
+        assert Order.objects.everywhere().filter(domain__isnull=False).count() == 1

@@ -41,6 +41,8 @@ TRIES: Final = 3
 """Failures of one name after which the staging environment is asked first, and the second authority in turn."""
 AWAY: Final = timedelta(hours=1)
 """After which the second authority is asked in place of the first."""
+HANDED_IN: Final = timedelta(hours=6)
+"""How much longer an order is waited for that has been finalized."""
 
 
 def work(now: datetime, jitter: Jitter = random.random) -> int:
@@ -56,11 +58,17 @@ def turn(desk: Desk) -> int:
 
 
 def leave_those_away(desk: Desk) -> None:
-    """An order that its authority never took is given up when that is away for long and there is another."""
-    if len(desk.sites) > 1:
-        lost = Order.objects.everywhere().filter(url="", ended_at__isnull=True, lease_until__isnull=True)
-        lost = lost.filter(account__away_since__lte=desk.now - AWAY)
-        lost.update(stage=Stage.FAILED, ended_at=desk.now, sealed_key=b"", csr=b"", fence=F("fence") + 1)
+    """An order whose authority is away for long is given up where there is another; one in staging at once.
+
+    One that has been handed in is waited for longer: its certificate may be there already.
+    """
+    staging = [site.place.directory for site in desk.sites if site.rehearsal]
+    lost = Q(account__directory__in=staging, account__away_since__isnull=False)
+    if len(desk.sites) - len(staging) > 1:
+        lost |= ~Q(stage=Stage.FINALIZED) & Q(account__away_since__lte=desk.now - AWAY)
+        lost |= Q(account__away_since__lte=desk.now - AWAY - HANDED_IN)
+    orders = Order.objects.everywhere().filter(lost, ended_at__isnull=True, lease_until__isnull=True)
+    orders.update(stage=Stage.FAILED, ended_at=desk.now, sealed_key=b"", csr=b"", fence=F("fence") + 1)
 
 
 def admit(desk: Desk) -> int:
