@@ -21,7 +21,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from trinco.panel import wall
-from trinco.panel.accounts.access import Access
+from trinco.panel.accounts.access import Access, access_to
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.errors import (
     AlreadyMember,
@@ -31,8 +31,8 @@ from trinco.panel.accounts.errors import (
     TooManyInvitations,
 )
 from trinco.panel.accounts.models import Invitation, Membership, Organisation, User
-from trinco.panel.accounts.people import require_rank
-from trinco.panel.accounts.roles import Role
+from trinco.panel.accounts.people import judged_anew, require_rank
+from trinco.panel.accounts.roles import Deed, Role, rank
 from trinco.panel.accounts.services import Details, address_of, create_account, record
 
 LIVES = timedelta(days=7)
@@ -54,8 +54,7 @@ def invite(*, access: Access, wanted: Wanted, actor: Actor) -> Invitation:
 
     Raises EmailSyntaxError, RankTooHigh, AlreadyMember, TooManyInvitations, AskedLately, InvitationNotSent.
     """
-    require_rank(access, wanted.role)
-    row, token = _noted(access.organisation, Wanted(address_of(wanted.email), wanted.role), actor)
+    row, token = _noted(access, Wanted(address_of(wanted.email), wanted.role), actor)
     _send(row, token)
     return row
 
@@ -68,7 +67,7 @@ def resend(*, invitation: Invitation, access: Access, actor: Actor) -> None:
 @transaction.atomic
 def revoke(*, invitation: Invitation, access: Access, actor: Actor) -> None:
     """The link opens nothing from now on. Raises RankTooHigh."""
-    require_rank(access, invitation.role)
+    require_rank(judged_anew(access), invitation.role)
     if Invitation.objects.of(invitation.organisation).filter(pk=invitation.pk).delete()[0]:
         _record("member.invitation-revoked", invitation, actor)
 
@@ -120,14 +119,26 @@ def join_anew(*, token: str, password: str, source: str) -> User:
 def _taken(token: str) -> Invitation:
     """Each link is good for once: of two who follow it at once the second finds nothing."""
     row = invitation_of(token)
+    Organisation.objects.select_for_update().get(pk=row.organisation_id)
     if not Invitation.objects.everywhere().filter(pk=row.pk, digest=row.digest).delete()[0]:
         raise InvitationRefused("used")
+    if not _may_still_ask(row):
+        raise InvitationRefused("whoever sent it may not any more")
     return row
 
 
+def _may_still_ask(row: Invitation) -> bool:
+    """Whether the person who sent it could send it now."""
+    person = User.objects.filter(email__iexact=row.invited_by, is_active=True).first()
+    access = access_to(person, row.organisation_id) if person else None
+    return access is not None and access.may(Deed.PEOPLE_MANAGE) and rank(access.role) >= rank(row.role)
+
+
 @transaction.atomic
-def _noted(organisation: Organisation, wanted: Wanted, actor: Actor) -> tuple[Invitation, str]:
-    locked = Organisation.objects.select_for_update().get(pk=organisation.pk)
+def _noted(access: Access, wanted: Wanted, actor: Actor) -> tuple[Invitation, str]:
+    judged = judged_anew(access)
+    require_rank(judged, wanted.role)
+    locked = judged.organisation
     if Membership.objects.filter(organisation=locked, user__email__iexact=wanted.email).exists():
         raise AlreadyMember(wanted.email)
     rows, now = Invitation.objects.of(locked), timezone.now()

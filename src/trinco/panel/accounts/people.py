@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.db import transaction
 from django.utils import timezone
 
 from trinco.panel import wall
 from trinco.panel.accounts import roles
-from trinco.panel.accounts.access import Access
+from trinco.panel.accounts.access import Access, access_to
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.errors import LastOwner, NoClients, RankTooHigh
-from trinco.panel.accounts.models import ApiToken, Membership, Organisation
-from trinco.panel.accounts.roles import Role
+from trinco.panel.accounts.models import ApiToken, Invitation, Membership, Organisation
+from trinco.panel.accounts.roles import Deed, Role
 from trinco.panel.accounts.services import Details, record
 
 
@@ -21,17 +23,34 @@ def require_rank(access: Access, *wanted: str) -> None:
         raise RankTooHigh(access.role)
 
 
+@wall.lifted()
+def judged_anew(access: Access) -> Access:
+    """The same person as they stand now, with the organisation held: what was read before may be over.
+
+    A provider's row is held before its client's. Only inside a transaction. Raises RankTooHigh where the person looks
+    after nobody there any more.
+    """
+    held = sorted({access.organisation.pk, access.organisation.parent_id or access.organisation.pk})
+    list(Organisation.objects.select_for_update().filter(pk__in=held).order_by("pk"))
+    now = access_to(access.user, access.organisation.pk)
+    if now is None or not replace(now, allowed=access.allowed).may(Deed.PEOPLE_MANAGE):
+        raise RankTooHigh(access.role)
+    return now
+
+
 @transaction.atomic
 def change_role(*, membership: Membership, role: Role, access: Access, actor: Actor) -> None:
     """Give a member another role. Raises RankTooHigh, LastOwner."""
+    now = judged_anew(access)
     row = _locked(membership)
-    require_rank(access, row.role, role)
+    require_rank(now, row.role, role)
     if row.role == role:
         return
     if row.role == Role.OWNER:
         _require_another_owner(row)
     before, row.role = row.role, role
     row.save(update_fields=["role"])
+    _take_back_invitations(row, role)
     _record("member.role", row, actor, before={"role": before}, after={"role": str(role)})
 
 
@@ -39,14 +58,16 @@ def change_role(*, membership: Membership, role: Role, access: Access, actor: Ac
 def remove_member(*, membership: Membership, access: Access, actor: Actor) -> None:
     """The person sees nothing of the organisation from now on; their tokens for it are revoked.
 
-    Raises RankTooHigh, LastOwner.
+    Invitations that they sent and nobody followed yet are taken back. Raises RankTooHigh, LastOwner.
     """
+    now = judged_anew(access)
     row = _locked(membership)
-    require_rank(access, row.role)
+    require_rank(now, row.role)
     if row.role == Role.OWNER:
         _require_another_owner(row)
     tokens = ApiToken.objects.of(row.organisation).filter(user=row.user_id, revoked_at=None)
     tokens.update(revoked_at=timezone.now())
+    _take_back_invitations(row, None)
     _record("member.removed", row, actor, before={"role": row.role}, after={})
     row.delete()
 
@@ -87,6 +108,14 @@ def _lock(organisation_id: int) -> Organisation:
 def _locked(membership: Membership) -> Membership:
     organisation = _lock(membership.organisation_id)
     return Membership.objects.select_related("user", "organisation").get(pk=membership.pk, organisation=organisation)
+
+
+def _take_back_invitations(row: Membership, role: Role | None) -> None:
+    """Those of this member that they could not send with this role: else they would come back by them."""
+    sent = Invitation.objects.of(row.organisation).filter(invited_by__iexact=row.user.email)
+    if role is not None and roles.may(role, Deed.PEOPLE_MANAGE):
+        sent = sent.filter(role__in=[each for each in Role if roles.rank(each) > roles.rank(role)])
+    sent.delete()
 
 
 def _require_another_owner(row: Membership) -> None:
