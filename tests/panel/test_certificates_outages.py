@@ -139,3 +139,19 @@ class TestAwayForGood:
             bureau.settle(6)
             bureau.clock.go(hours=1)
         assert Order.objects.everywhere().filter(domain__isnull=False).count() == 1
+
+
+class TestLimits:
+    """What an authority says is bounded: no word of it holds a name back for longer than a day."""
+
+    def test_retry_after_thirty_years(self, ours, bureau, ca, monkeypatch):
+        def limit(*_) -> None:
+            raise Problem(429, "rateLimited", "too many", timedelta(days=11000))
+
+        domain = live(ours)
+        with monkeypatch.context() as patch:
+            patch.setattr(ca, "_limit_orders", limit)
+            bureau.settle()
+        assert domain.issuance_attempt.due_at == bureau.clock() + timedelta(days=1)
+        bureau.clock.go(days=1)
+        assert bureau.settle() == 1

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from django.views.decorators.debug import sensitive_variables
 
 from trinco.panel.certificates.authority import OWN, Issued
 from trinco.panel.certificates.errors import CertificateRefused, Fault
@@ -30,15 +31,33 @@ _CERTIFICATES: Final = 8
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,32})-----([^-]*)-----END \1-----")
 _RSA: Final = range(2048, 4097)
 _WEAK: Final = (hashes.SHA1, hashes.MD5)
+_ODD: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library says of a certificate that it cannot read, often only when a part of it is asked for."""
 
 E = TypeVar("E", bound=x509.ExtensionType)
 
 
+@sensitive_variables()
 def judged(host: str, pem: bytes, now: datetime, more_roots: Path | None = None) -> Issued:
     """The certificate for `host`, its issuers and its key out of PEM text. Raises CertificateRefused.
 
     `more_roots` is a PEM file of roots that are trusted beside the system's.
     """
+    try:
+        return _judged(host, pem, now, more_roots)
+    except _ODD:
+        raise CertificateRefused(Fault.GARBAGE) from None
+
+
+@sensitive_variables()
+def _judged(host: str, pem: bytes, now: datetime, more_roots: Path | None) -> Issued:
     certificates, key = _read(pem)
     leaf, *issuers = certificates
     _of_the_key(certificates, key)
@@ -58,6 +77,7 @@ def judged(host: str, pem: bytes, now: datetime, more_roots: Path | None = None)
     )
 
 
+@sensitive_variables()
 def _read(pem: bytes) -> tuple[list[x509.Certificate], PrivateKeyTypes]:
     if len(pem) > MOST:
         raise CertificateRefused(Fault.TOO_LARGE)
@@ -78,6 +98,7 @@ def _read(pem: bytes) -> tuple[list[x509.Certificate], PrivateKeyTypes]:
         raise CertificateRefused(Fault.GARBAGE) from None
 
 
+@sensitive_variables()
 def _key(block: bytes) -> PrivateKeyTypes:
     try:
         return serialization.load_pem_private_key(block, None)
@@ -85,6 +106,7 @@ def _key(block: bytes) -> PrivateKeyTypes:
         raise CertificateRefused(Fault.GARBAGE) from None
 
 
+@sensitive_variables()
 def _of_the_key(certificates: Sequence[x509.Certificate], key: PrivateKeyTypes) -> None:
     """It belongs to the first, and is one that every sender takes."""
     good = isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1)

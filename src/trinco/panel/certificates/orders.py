@@ -43,6 +43,8 @@ _SHORTEST_WAIT: Final = timedelta(seconds=2)
 _LONGEST_WAIT: Final = timedelta(minutes=10)
 _LIMIT_PAUSE: Final = timedelta(minutes=1)
 """The authority gives no more: what else there is waits so long before it is asked again."""
+LONGEST_HOLD: Final = timedelta(days=1)
+"""Whatever an authority says: by then it is asked again."""
 _REHEARSAL_PAUSE: Final = timedelta(hours=1)
 _TOO_OLD: Final = timedelta(days=7)
 """An order that its authority never decides."""
@@ -294,7 +296,7 @@ def _wait(order: Order, placed: Placed, desk: Desk) -> None:
 
 def _hold_back(order: Order, error: RateLimited, desk: Desk) -> None:
     """The authority gives no more for now. An order that it has stays; one that it did not take comes again later."""
-    until = error.retry_at or desk.now + timedelta(hours=1)
+    until = min(error.retry_at or desk.now + timedelta(hours=1), desk.now + LONGEST_HOLD)
     facts = {"limited_until": until, "limit_problem": str(error)[:255]}
     Account.objects.filter(pk=order.account_id).update(paused_until=desk.now + _LIMIT_PAUSE, **facts)
     _log.warning("authority limits", host=order.host, problem=str(error), until=until.isoformat())
