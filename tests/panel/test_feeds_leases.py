@@ -12,6 +12,7 @@ from trinco.core.errors import LeaseLost
 from trinco.core.mtasts.policy import Mode, Policy
 from trinco.edge import fence
 from trinco.panel.feeds import DatabaseFeed
+from trinco.panel.policies import rotation
 from trinco.panel.policies import services as policies
 from trinco.panel.policies.gate import CONTACT, LEASE
 from trinco.panel.policies.models import EdgeNode
@@ -152,6 +153,22 @@ class TestOutage:
         first.renew()
         assert policies.announce_due(timezone.now()) == 0
         assert standing(domain).announced is None
+
+    def test_a_clock_that_was_set_back_locks_no_new_one_out(self, zone):
+        feed_of("edge1", zone, "0123456789abcdef")
+        age("edge1", by=-timedelta(days=2))
+        new = DatabaseFeed("edge1", zone, "fedcba9876543210")
+        with pytest.raises(LeaseLost):
+            new.register(None)
+        assert 9 < left("edge1") <= 10
+        age("edge1", by=timedelta(seconds=10))
+        new.register(None)
+
+    def test_the_worker_shortens_what_a_clock_that_was_set_back_has_left(self, zone):
+        feed_of("edge1", zone)
+        age("edge1", by=-timedelta(days=2))
+        rotation.rotate_due(timezone.now())
+        assert 9 < left("edge1") <= 10
 
     def test_a_clock_that_was_set_back_keeps_nobody_waiting(self, zone):
         first, _ = feed_of("edge1", zone), feed_of("edge2", zone)

@@ -23,7 +23,7 @@ from trinco.core.hosting import Change, Publication, Zone, empty, same_records
 from trinco.core.tlsrpt.arrival import Arrival
 from trinco.panel import clock, recovery, rendering
 from trinco.panel.domains.services import next_revision
-from trinco.panel.policies.gate import CONTACT, LEASE
+from trinco.panel.policies.gate import CONTACT, LEASE, shorten_leases
 from trinco.panel.policies.models import EdgeNode
 from trinco.panel.policies.services import announce_due, reissue_due
 from trinco.panel.quiet import Quiet
@@ -60,6 +60,7 @@ class DatabaseFeed:
     def register(self, held: Publication | None) -> None:
         """See `edge.ports.Feed`."""
         with _database(self._watch):
+            shorten_leases(clock.now())  # to stay, also when a twin is refused: it runs out then
             floors = self._register(held)
             if 0 < floors <= _REISSUED_AT_ONCE:
                 reissue_due(timezone.now())

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from trinco.panel import clock
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies.models import EdgeNode
 
@@ -47,6 +48,16 @@ class Gate:
 def heard_lately(edges: Iterable[EdgeNode], now: datetime) -> bool:
     """Whether one of the edges has renewed its lease just now: the database can be reached."""
     return any(edge.live(now) and edge.lease_until - LEASE >= now - CONTACT for edge in edges)
+
+
+def shorten_leases(now: datetime) -> None:
+    """No lease runs longer than a lease: one that does is of a clock that was ahead, and its edge may be gone. Each is
+    read before the time is, so that none is shortened that was renewed just now."""
+    nodes = list(EdgeNode.objects.filter(lease_until__gt=now + LEASE))
+    end = max(now, clock.now()) + LEASE
+    for node in nodes:
+        if node.lease_until > end:
+            EdgeNode.objects.filter(pk=node.pk, lease_until=node.lease_until).update(lease_until=end)
 
 
 def gate(now: datetime) -> Gate:

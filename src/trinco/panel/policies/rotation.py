@@ -24,7 +24,7 @@ from django.db.models import Q
 from trinco.core.errors import TrincoError
 from trinco.panel.domains.models import Revision
 from trinco.panel.domains.services import next_revision
-from trinco.panel.policies.gate import heard_lately
+from trinco.panel.policies.gate import heard_lately, shorten_leases
 from trinco.panel.policies.models import EdgeNode
 
 LAG: Final = timedelta(seconds=60)
@@ -78,6 +78,7 @@ def in_rotation(all_of_them: Sequence[str], edges: Iterable[EdgeNode]) -> tuple[
 
 def rotate_due(now: datetime) -> int:
     """Withdraw, waive and take back whoever is due. How many were."""
+    shorten_leases(now)
     edges = list(EdgeNode.objects.order_by("pk"))
     if not heard_lately(edges, now):
         return 0
