@@ -20,6 +20,9 @@ WANTED = tuple(
     for name, part in (("mta-sts", "policy"), ("_mta-sts", "mta-sts"), ("_smtp._tls", "tlsrpt"))
 )
 OLD = "mta-sts CNAME l1.policy.trinco.example.\n" + '_mta-sts TXT "v=STSv1; id=1"\n_mta-sts TXT "other"\n'
+OLD += 'taken A 192.0.2.9\ntaken CAA 0 issue "ca.example"\ntaken SSHFP 1 1 ' + "ab" * 20 + "\n"
+OLD += "taken LOC 38 0 0 N 9 0 0 W 10m\nrare A 192.0.2.9\nrare HINFO PC none\n*.wild A 192.0.2.9\n"
+TAKEN = Wanted(f"taken.{ZONE}", "l1.policy.trinco.example")
 
 
 def states(places):
@@ -75,6 +78,30 @@ class TestKnot:
             with pytest.raises(WritingFailed, match="NXRRSET"):
                 book.put(WANTED[1], before[:1])
         assert knot.at(WANTED[2].name, "CNAME") == ["l1.tlsrpt.trinco.example."]
+
+    def test_what_is_replaced_is_shown_first_whatever_it_is(self, knot):
+        with dnsupdate.book(ZONE, knot.credentials, NEAR) as book:
+            held = [place.found for place in look(book, [TAKEN])]
+            assert [sorted(each.rdtype for each in found) for found in held] == [["A", "CAA", "LOC", "SSHFP"]]
+            assert states(write(book, [TAKEN], mark(look(book, [TAKEN])))) == [State.RIGHT]
+
+    def test_what_was_not_shown_is_not_deleted(self, knot):
+        with dnsupdate.book(ZONE, knot.credentials, NEAR) as book:
+            before = book.at(TAKEN.name)
+            with pytest.raises(WritingFailed, match="YXRRSET"):
+                book.put(TAKEN, [each for each in before if each.rdtype != "CAA"])
+            rare = Wanted(f"rare.{ZONE}", TAKEN.target)
+            with pytest.raises(WritingFailed, match="YXRRSET"):
+                book.put(rare, book.at(rare.name))
+            assert book.at(TAKEN.name) == before
+        assert knot.at(rare.name, "A") == ["192.0.2.9"]
+
+    def test_beside_a_wildcard_a_name_is_free(self, knot):
+        free = Wanted(f"mta-sts.wild.{ZONE}", TAKEN.target)
+        with dnsupdate.book(ZONE, knot.credentials, NEAR) as book:
+            assert states(look(book, [free])) == [State.FREE]
+            assert states(write(book, [free])) == [State.RIGHT]
+        assert knot.at(f"other.wild.{ZONE}", "A") == ["192.0.2.9"]
 
     @pytest.mark.parametrize(
         ("change", "trouble"),

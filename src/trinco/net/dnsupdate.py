@@ -31,7 +31,12 @@ FIELDS = ("server", "key_name", "key_algorithm", "key_secret")
 SECONDS = 10.0
 _PORT, _FREE_PORTS, _LAST_PORT = 53, 1024, 65535
 """Where name servers listen: nobody talks through us to the well-known ports of others."""
-_KINDS = ("CNAME", "TXT", "A", "AAAA", "MX", "NS")
+_KINDS = (
+    *("CNAME", "TXT", "A", "AAAA", "MX", "NS", "CAA", "SRV", "HTTPS", "SVCB"),
+    *("SSHFP", "TLSA", "LOC", "PTR", "NAPTR", "DNAME", "DS", "URI"),
+)
+_RARE = ("AFSDB", "APL", "CERT", "HINFO", "KX", "OPENPGPKEY", "RP", "SMIMEA", "SPF")
+"""Never asked for; what is replaced has none of them, or nothing is changed."""
 _DENIED = (dns.rcode.REFUSED, dns.rcode.NOTAUTH, dns.rcode.BADSIG, dns.rcode.BADKEY, dns.rcode.BADTIME)
 
 
@@ -45,9 +50,11 @@ class UpdateBook:
     key: dns.tsig.Key
 
     def at(self, name: str) -> tuple[Found, ...]:
-        """All records at exactly this name, of the kinds that could be in the way."""
+        """All records at exactly this name, of the kinds that could be in the way. A wildcard's are at no name."""
         found: dict[Found, None] = {}
-        for kind in _KINDS:
+        for kind in () if self._is_free(name) else _KINDS:
+            if any(each.rdtype == "CNAME" for each in found):
+                break  # it stands alone (RFC 1034 section 3.6.2)
             query = dns.message.make_query(name, kind)
             query.use_tsig(self.key)
             for rrset in self._asked(query).answer:
@@ -56,19 +63,34 @@ class UpdateBook:
         return tuple(found)
 
     def put(self, wanted: Wanted, instead_of: Sequence[Found]) -> None:
-        """In one message: nothing has changed at the name since it was looked at, and then the CNAME alone is there."""
+        """In one message: nothing has changed at the name since it was looked at, and then the CNAME alone is there.
+
+        Only what was shown is deleted. With another record at the name, nothing is.
+        """
         name = dns.name.from_text(wanted.name)
         update = dns.update.UpdateMessage(self.zone, keyring=self.key)
-        for kind in sorted({each.rdtype for each in instead_of}):
+        shown = sorted({each.rdtype for each in instead_of})
+        for kind in shown:
             update.present(name, kind, *(each.content for each in instead_of if each.rdtype == kind))
-        if instead_of:
-            update.delete(name)
-        else:
+            update.delete(name, kind)
+        if not shown:
             update.absent(name)
+        for kind in {*_KINDS, *_RARE}.difference(shown) if shown else ():
+            update.absent(name, kind)
         update.add(name, TTL, "CNAME", f"{wanted.target}.")
         self._asked(update)
 
+    def _is_free(self, name: str) -> bool:
+        """Whether the zone has no record at this name, by a prerequisite alone (RFC 2136 section 2.4.5)."""
+        question = dns.update.UpdateMessage(self.zone, keyring=self.key)
+        question.absent(dns.name.from_text(name))
+        return self._answered(question, dns.rcode.YXDOMAIN).rcode() != dns.rcode.YXDOMAIN
+
     def _asked(self, message: dns.message.Message) -> dns.message.Message:
+        return self._answered(message, dns.rcode.NXDOMAIN)
+
+    def _answered(self, message: dns.message.Message, other: dns.rcode.Rcode) -> dns.message.Message:
+        """The answer, which says NOERROR or this other thing. Raises WritingFailed."""
         try:
             reply = dns.query.tcp(message, self.address, SECONDS, self.port)
         except dns.exception.FormError as error:  # as it comes from one that has no such zone, or no such key
@@ -79,7 +101,7 @@ class UpdateBook:
             raise WritingFailed(Trouble.SILENCE, type(error).__name__) from error
         except (OSError, EOFError) as error:
             raise WritingFailed(Trouble.SILENCE, type(error).__name__) from error
-        if reply.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+        if reply.rcode() in (dns.rcode.NOERROR, other):
             return reply
         denied = reply.rcode() in _DENIED
         raise WritingFailed(Trouble.CREDENTIALS if denied else Trouble.ANSWER, dns.rcode.to_text(reply.rcode()))
