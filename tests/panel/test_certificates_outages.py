@@ -10,7 +10,7 @@ from tests.support_acme import FIRST, SECOND, STAGING, Bureau, configured
 from tests.support_panel import edge, live
 
 from trinco.config import ConfigError, load
-from trinco.panel.certificates.models import HostCertificate, Order, Stage
+from trinco.panel.certificates.models import Account, Attempt, Certificate, HostCertificate, Order, Stage
 from trinco.panel.certificates.services import current
 from trinco.panel.policies.models import EdgeNode
 
@@ -154,4 +154,52 @@ class TestLimits:
             bureau.settle()
         assert domain.issuance_attempt.due_at == bureau.clock() + timedelta(days=1)
         bureau.clock.go(days=1)
+        assert bureau.settle() == 1
+
+
+class TestClockThatWentBack:
+    """A clock that was two days ahead leaves moments in the tables that nobody waits for."""
+
+    AHEAD = timedelta(days=2)
+
+    @pytest.mark.parametrize("moment", ["lease_until", "step_at"])
+    def test_an_order_goes_on(self, ours, bureau, moment):
+        domain = live(ours)
+        bureau.turn()
+        Order.objects.everywhere().filter(ended_at=None).update(**{moment: bureau.clock() + self.AHEAD})
+        bureau.clock.go(minutes=5)
+        bureau.turn()
+        bureau.settle()
+        assert current(domain) is not None
+
+    def test_an_authority_is_asked(self, ours, bureau):
+        domain = live(ours)
+        Account.objects.update(paused_until=bureau.clock() + self.AHEAD)
+        assert (bureau.settle(), current(domain) is None) == (1, False)
+
+    def test_a_domain_is_tried_again(self, ours, bureau):
+        domain = live(ours)
+        later = bureau.clock() + self.AHEAD
+        Attempt.objects.everywhere().create(domain=domain, due_at=later, failures=1, problem="x")
+        assert bureau.settle() == 1
+
+    def test_our_own_hosts_are_tried_again(self, bureau):
+        HostCertificate.objects.update(due_at=bureau.clock() + self.AHEAD, failures=1, problem="x")
+        assert bureau.settle() == 1
+
+    def test_an_authority_is_asked_when_to_renew(self, ours, bureau):
+        live(ours)
+        bureau.settle()
+        Certificate.objects.everywhere().update(ask_due_at=bureau.clock() + self.AHEAD)
+        assert bureau.ask() == 1
+
+    def test_neither_orders_nor_failures_count_that_are_still_to_come(self, ours, bureau, monkeypatch):
+        domain = live(ours)
+        later = bureau.clock() + self.AHEAD
+        order = Order.objects.everywhere().get()
+        for _ in range(5):
+            order.pk, order.host, order.names = None, domain.policy_host, [domain.policy_host]
+            order.stage, order.asked_at, order.ended_at = Stage.FAILED, later, later
+            order.save()
+        configured(monkeypatch, acme_orders=3)
         assert bureau.settle() == 1

@@ -28,6 +28,7 @@ from trinco.net.acme_words import (
 )
 from trinco.panel.certificates.keeping import sealing
 from trinco.panel.certificates.models import Account, AccountKey
+from trinco.panel.certificates.terms import FARTHEST, LONGEST_HOLD
 from trinco.panel.domains.services import next_revision
 
 KEY_NAME: Final = "acme-account"
@@ -172,7 +173,7 @@ def enter(ca: Ca, site: Site, account: Account) -> None:
 
 def paused(account: Account, now: datetime) -> bool:
     """Whether the authority is left alone for now."""
-    return account.paused_until is not None and account.paused_until > now
+    return account.paused_until is not None and now < account.paused_until <= now + FARTHEST
 
 
 def answered(account: Account, skew: timedelta | None) -> None:
@@ -200,7 +201,7 @@ def away(account: Account, error: CaUnavailable, now: datetime) -> datetime:
     wait = min(timedelta(minutes=1) * (1 << min(account.failures, 6)), _LONGEST_PAUSE)
     account.refused = isinstance(error, AccountRefused)
     wait = _FOR_THE_OPERATOR if account.refused else wait
-    said = now if error.retry_at is None else min(error.retry_at, now + timedelta(days=1))
+    said = now if error.retry_at is None else min(error.retry_at, now + LONGEST_HOLD)
     account.failures += 1
     account.problem = str(error)[:255]
     account.paused_until = max(now + wait, said)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from django.db.models import Q
 
 from trinco.net.acme_words import AcmeFailure, CaUnavailable, Window
 from trinco.panel.certificates import account as accounts
@@ -15,7 +16,7 @@ from trinco.panel.certificates import orders
 from trinco.panel.certificates.account import Site
 from trinco.panel.certificates.models import Account, Advised, Certificate, HostCertificate
 from trinco.panel.certificates.orders import Desk
-from trinco.panel.certificates.terms import Jitter, chosen
+from trinco.panel.certificates.terms import FARTHEST, Jitter, chosen
 from trinco.panel.domains.services import SERVED
 
 AT_ONCE: Final = 200
@@ -45,9 +46,10 @@ def ask(desk: Desk) -> int:
 
 def _due(account: Account, now: datetime) -> list[Certificate | HostCertificate]:
     """Never of a certificate that has ended (RFC 9773 section 4.3)."""
-    asked = {"directory": account.directory, "ask_due_at__lte": now, "not_after__gt": now}
-    theirs = Certificate.objects.everywhere().filter(domain__state__in=SERVED, **asked)
-    ours = HostCertificate.objects.filter(leaf__isnull=False, **asked)
+    when = Q(ask_due_at__lte=now) | Q(ask_due_at__gt=now + FARTHEST)
+    asked = {"directory": account.directory, "not_after__gt": now}
+    theirs = Certificate.objects.everywhere().filter(when, domain__state__in=SERVED, **asked)
+    ours = HostCertificate.objects.filter(when, leaf__isnull=False, **asked)
     return [*ours, *theirs.order_by("ask_due_at").defer("sealed_key")[:AT_ONCE]]
 
 

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from trinco.panel.certificates.authority import OWN
 from trinco.panel.certificates.models import Certificate, Order
+from trinco.panel.certificates.terms import FARTHEST
 from trinco.panel.domains.models import Finding, HostedDomain, RecordName, RecordSighting
 from trinco.panel.domains.services import SERVED
 
@@ -23,7 +24,7 @@ def due(now: datetime) -> QuerySet[HostedDomain]:
     what an owner has brought is served to its end.
     """
     served = HostedDomain.objects.everywhere().filter(state__in=SERVED, verified_at__isnull=False)
-    waiting = Q(issuance_attempt__due_at__gt=now)
+    waiting = Q(issuance_attempt__due_at__gt=now, issuance_attempt__due_at__lte=now + FARTHEST)
     good = Certificate.objects.everywhere().filter(domain=OuterRef("pk"))
     if settings.CONFIG.acme_directory:
         good = good.filter(renew_due_at__gt=now).exclude(directory="")

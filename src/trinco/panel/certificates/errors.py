@@ -32,6 +32,7 @@ class Fault(StrEnum):
     NOT_YET = "it is not valid yet"
     ENDS_SOON = "it ends too soon to be worth it"
     PURPOSE = "it is not for servers"
+    SENDERS = "senders would refuse it: it, or who issued it, may not be used for this host"
     CHAIN = "its chain does not lead to an authority that is trusted here: add the intermediate certificates"
 
 

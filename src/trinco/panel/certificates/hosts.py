@@ -20,7 +20,7 @@ from trinco.panel.certificates.authority import Authority, Issued
 from trinco.panel.certificates.development import DevelopmentAuthority
 from trinco.panel.certificates.keeping import sealing
 from trinco.panel.certificates.models import Chain, HostCertificate
-from trinco.panel.certificates.terms import Jitter, again_at, renew_due_at
+from trinco.panel.certificates.terms import FARTHEST, Jitter, again_at, renew_due_at
 from trinco.panel.domains.services import next_revision
 
 _OFTEN: Final = 2
@@ -62,6 +62,8 @@ def due(now: datetime) -> tuple[str, ...]:
     wanted = names(settings.CONFIG)
     held = HostCertificate.objects.defer("leaf", "sealed_key").filter(host=wanted[0]).first()
     if held is None or held.names != list(wanted) or held.due_at <= now:
+        return wanted
+    if held.problem and held.due_at > now + FARTHEST:
         return wanted
     of_the_development_ca = held.issued_at is not None and not held.directory and not held.problem
     return wanted if settings.CONFIG.acme_directory and of_the_development_ca else ()

@@ -5,6 +5,7 @@ Nothing here writes, logs or shows a key; what is refused is forgotten.
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +31,9 @@ MOST: Final = 64 * 1024
 _CERTIFICATES: Final = 8
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,32})-----([^-]*)-----END \1-----")
 _RSA: Final = range(2048, 4097)
+_DER: Final = serialization.Encoding.DER
+_NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, for which the standard library has no name."""
 _WEAK: Final = (hashes.SHA1, hashes.MD5)
 _ODD: Final = (
     ValueError,
@@ -64,17 +68,18 @@ def _judged(host: str, pem: bytes, now: datetime, more_roots: Path | None) -> Is
     if len(issuers) and issuers[-1].issuer == issuers[-1].subject:
         issuers.pop()
     _sound(leaf, host, now)
-    _chained([leaf, *issuers], now, more_roots)
-    der = serialization.Encoding.DER
-    return Issued(
-        leaf=leaf.public_bytes(der),
-        chain=tuple(each.public_bytes(der) for each in issuers),
-        key=key.private_bytes(der, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+    roots = _chained([leaf, *issuers], now, more_roots)
+    issued = Issued(
+        leaf=leaf.public_bytes(_DER),
+        chain=tuple(each.public_bytes(_DER) for each in issuers),
+        key=key.private_bytes(_DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
         issuer=_issuer(leaf),
         not_before=leaf.not_valid_before_utc,
         not_after=leaf.not_valid_after_utc,
         directory=OWN,
     )
+    _shaken(host, issued, roots)
+    return issued
 
 
 @sensitive_variables()
@@ -151,18 +156,66 @@ def _covers(name: str, host: str) -> bool:
     return name == host or (name.startswith("*.") and name[2:] == host.partition(".")[2])
 
 
-def _chained(chain: Sequence[x509.Certificate], now: datetime, more_roots: Path | None) -> None:
-    """Each was issued by the next, and the last by somebody who is trusted."""
+def _chained(chain: Sequence[x509.Certificate], now: datetime, more_roots: Path | None) -> list[x509.Certificate]:
+    """Each was issued by the next, and the last by somebody who is trusted: who that is."""
     for issued, issuer in pairwise(chain):
         if not _issued_by(issued, issuer):
             raise CertificateRefused(Fault.ORDER)
         if not _may_issue(issuer, now):
             raise CertificateRefused(Fault.CHAIN)
-    if any(isinstance(each.signature_hash_algorithm, _WEAK) for each in chain):
+    if any(isinstance(each.signature_hash_algorithm, _WEAK) or _short(each.public_key()) for each in chain):
         raise CertificateRefused(Fault.CHAIN)
     roots = _roots(chain[-1].issuer.public_bytes(), more_roots)
-    if not any(_issued_by(chain[-1], root) and _may_issue(root, now) for root in roots):
+    trusted = [root for root in roots if _issued_by(chain[-1], root) and _may_issue(root, now)]
+    if not trusted:
         raise CertificateRefused(Fault.CHAIN)
+    return trusted
+
+
+@sensitive_variables()
+def _shaken(host: str, issued: Issued, roots: Sequence[x509.Certificate]) -> None:
+    """The last word is a TLS library's, as senders have one: name constraints, path lengths, uses of keys, their sizes.
+
+    Both ends are here, and the key is in memory alone. Dates were judged before, at the caller's time.
+    """
+    server, client = _server(issued), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.verify_flags |= _NO_CHECK_TIME
+    client.load_verify_locations(cadata=b"".join(each.public_bytes(_DER) for each in roots))
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = client.wrap_bio(back, there, server_hostname=host), server.wrap_bio(there, back, server_side=True)
+    waiting = list(ends)
+    while waiting:
+        waiting = [end for end in waiting if not _shook(end)]
+
+
+def _shook(end: ssl.SSLObject) -> bool:
+    try:
+        end.do_handshake()
+    except ssl.SSLWantReadError:
+        return False
+    except ssl.SSLError:
+        raise CertificateRefused(Fault.SENDERS) from None
+    return True
+
+
+@sensitive_variables()
+def _server(issued: Issued) -> ssl.SSLContext:
+    """The standard library takes a chain and its key from a file: this one has no place on a disk."""
+    context, blocks = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), [issued.leaf, *issued.chain]
+    key = serialization.load_der_private_key(issued.key, None)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    with os.fdopen(os.memfd_create("chain"), "wb") as file:
+        file.write(pem + "".join(map(ssl.DER_cert_to_PEM_cert, blocks)).encode())
+        file.flush()
+        try:
+            context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
+        except ssl.SSLError:
+            raise CertificateRefused(Fault.SENDERS) from None
+    return context
+
+
+def _short(key: object) -> bool:
+    return isinstance(key, rsa.RSAPublicKey) and key.key_size < _RSA.start
 
 
 def _issued_by(issued: x509.Certificate, issuer: x509.Certificate) -> bool:

@@ -30,7 +30,7 @@ from trinco.panel.certificates.authority import Issued
 from trinco.panel.certificates.errors import IssuanceFailed
 from trinco.panel.certificates.keeping import sealing
 from trinco.panel.certificates.models import Account, AccountKey, Order, Stage
-from trinco.panel.certificates.terms import Jitter
+from trinco.panel.certificates.terms import FARTHEST, LONGEST_HOLD, SLACK, Jitter
 from trinco.panel.policies.models import EdgeNode
 
 AT_ONCE: Final = 50
@@ -43,8 +43,6 @@ _SHORTEST_WAIT: Final = timedelta(seconds=2)
 _LONGEST_WAIT: Final = timedelta(minutes=10)
 _LIMIT_PAUSE: Final = timedelta(minutes=1)
 """The authority gives no more: what else there is waits so long before it is asked again."""
-LONGEST_HOLD: Final = timedelta(days=1)
-"""Whatever an authority says: by then it is asked again."""
 _REHEARSAL_PAUSE: Final = timedelta(hours=1)
 _TOO_OLD: Final = timedelta(days=7)
 """An order that its authority never decides."""
@@ -93,8 +91,11 @@ def desk(now: datetime, jitter: Jitter = random.random) -> Desk:
 
 def move_due(desk: Desk) -> int:
     """Move the orders whose time has come, each as far as it goes. How many certificates were stored."""
-    waits = Q(lease_until__gt=desk.now) | Q(account__paused_until__gt=desk.now)
-    pending = Order.objects.everywhere().filter(ended_at__isnull=True, step_at__lte=desk.now).exclude(waits)
+    far = desk.now + FARTHEST
+    leased = Q(lease_until__gt=desk.now, lease_until__lte=desk.now + LEASE + SLACK)
+    paused = Q(account__paused_until__gt=desk.now, account__paused_until__lte=far)
+    due = Q(step_at__lte=desk.now) | Q(step_at__gt=far)
+    pending = Order.objects.everywhere().filter(due, ended_at__isnull=True).exclude(leased | paused)
     keys = list(pending.order_by("step_at", "pk").values_list("pk", flat=True)[:AT_ONCE])
     return sum(move(key, desk) for key in keys)
 
@@ -131,7 +132,7 @@ def _moved(order: Order, desk: Desk) -> int:
 
 def _claimed(key: int, now: datetime) -> Order | None:
     orders = Order.objects.everywhere().filter(pk=key, ended_at__isnull=True)
-    free = orders.filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now))
+    free = orders.filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now) | Q(lease_until__gt=now + LEASE + SLACK))
     order = free.select_related("account", "domain").first()
     if order is None or accounts.paused(order.account, now):
         return None

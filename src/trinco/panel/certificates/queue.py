@@ -28,7 +28,7 @@ from trinco.panel.certificates.due import orderable
 from trinco.panel.certificates.keeping import sealing
 from trinco.panel.certificates.models import Account, Advised, Attempt, Certificate, HostCertificate, Order, Stage
 from trinco.panel.certificates.orders import Desk
-from trinco.panel.certificates.terms import Jitter, wanted_at
+from trinco.panel.certificates.terms import SLACK, Jitter, wanted_at
 from trinco.panel.domains.models import HostedDomain
 
 WINDOW: Final = timedelta(hours=3)
@@ -136,7 +136,9 @@ def free(account: Account, now: datetime) -> int:
 def _counted(account: Account, now: datetime) -> QuerySet[Order]:
     """The orders that the limit counts: asked for within the window, or about to be."""
     orders = Order.objects.everywhere().filter(account=account, replaces="")
-    return orders.filter(Q(asked_at__gt=now - WINDOW) | Q(asked_at__isnull=True, ended_at__isnull=True))
+    return orders.filter(
+        Q(asked_at__gt=now - WINDOW, asked_at__lte=now + SLACK) | Q(asked_at__isnull=True, ended_at__isnull=True)
+    )
 
 
 def queued(now: datetime) -> QuerySet[HostedDomain]:
@@ -190,7 +192,7 @@ def _settled(tried: Attempt | HostCertificate, held: Certificate | HostCertifica
 
 def _failed_too_often(host: str, now: datetime) -> bool:
     failed = Order.objects.everywhere().filter(host=host, stage=Stage.FAILED, asked_at__isnull=False)
-    return failed.filter(ended_at__gt=now - timedelta(hours=1)).count() >= FAILURES
+    return failed.filter(ended_at__gt=now - timedelta(hours=1), ended_at__lte=now + SLACK).count() >= FAILURES
 
 
 def _replaces(held: Advised | None, account: Account) -> str:

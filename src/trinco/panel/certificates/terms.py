@@ -10,6 +10,12 @@ Jitter = Callable[[], float]
 
 LAST_MOMENT = timedelta(days=1)
 """Before the end: no authority may put a renewal off longer than that."""
+LONGEST_HOLD = timedelta(days=1)
+"""Nothing is put off for longer: neither after a failure nor by what an authority says."""
+SLACK = timedelta(hours=1)
+"""By which the clocks of two machines may differ."""
+FARTHEST = LONGEST_HOLD + SLACK
+"""A moment beyond was written down by a clock that was wrong: it is not waited for."""
 _WAITS = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100), timedelta(days=1))
 
 
