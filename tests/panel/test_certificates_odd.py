@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import ssl
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.panel.test_certificates_own import HOST, KEY, MIDDLE_PEM, NOW, ROOT_PEM, bundle, leaf, pem
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from tests.panel.test_certificates_own import (
+    HOST,
+    KEY,
+    KEYS,
+    MIDDLE,
+    MIDDLE_PEM,
+    NOW,
+    ROOT,
+    ROOT_PEM,
+    bundle,
+    leaf,
+    name,
+    pem,
+)
 
 from trinco.panel.certificates.errors import CertificateRefused, Fault
 from trinco.panel.certificates.judging import judged
@@ -36,3 +53,39 @@ class TestUnreadable:
         with pytest.raises(CertificateRefused) as refused:
             judged(HOST, text, NOW, roots)
         assert refused.value.args[0] == Fault.GARBAGE
+
+
+def issuer(*extensions: tuple[x509.ExtensionType, bool]) -> str:
+    """The intermediate, with these words about what it may do."""
+    key = KEYS[MIDDLE]
+    builder = x509.CertificateBuilder(name(ROOT), name(MIDDLE), key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(NOW - timedelta(days=30)).not_valid_after(NOW + timedelta(days=60))
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    return builder.sign(KEYS[ROOT], hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+CA = (x509.BasicConstraints(ca=True, path_length=None), True)
+SIGNS_NOTHING = x509.KeyUsage(True, *[False] * 8)
+
+
+class TestSendersRefuse:
+    """RFC 8461 section 3.3, RFC 5280: what a sender's TLS library refuses is not taken here."""
+
+    @pytest.mark.parametrize(
+        "word",
+        [
+            (x509.NameConstraints(None, [x509.DNSName("example")]), True),
+            (x509.NameConstraints([x509.DNSName("other.test")], None), True),
+            (SIGNS_NOTHING, True),
+            (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), False),
+            (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), True),
+        ],
+        ids=["excluded", "permitted", "key-usage", "purpose", "critical"],
+    )
+    def test_an_issuer_that_may_not(self, roots: Path, word: tuple[x509.ExtensionType, bool]) -> None:
+        with pytest.raises(CertificateRefused):
+            judged(HOST, bundle(leaf(), issuer(CA, word), pem(KEY)), NOW, roots)
+
+    def test_the_same_issuer_without_such_a_word(self, roots: Path) -> None:
+        assert judged(HOST, bundle(leaf(), issuer(CA), pem(KEY)), NOW, roots).chain

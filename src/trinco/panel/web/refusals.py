@@ -75,6 +75,7 @@ _FAULTS: dict[Fault, Promise] = {
     Fault.NOT_YET: gettext_lazy("It is not valid yet."),
     Fault.ENDS_SOON: gettext_lazy("It ends too soon: another would be obtained in its place at once."),
     Fault.PURPOSE: gettext_lazy("It is not for servers."),
+    Fault.SENDERS: gettext_lazy("Senders would refuse it: it, or who issued it, may not be used for this host."),
     Fault.CHAIN: gettext_lazy(
         "Its chain does not lead to an authority that is trusted here. Add the intermediate certificates."
     ),
