@@ -10,6 +10,7 @@ from tests.support_acme import FIRST, SECOND, STAGING, Bureau, configured
 from tests.support_panel import edge, live
 
 from trinco.config import ConfigError, load
+from trinco.panel.certificates import queue
 from trinco.panel.certificates.models import Account, Attempt, Certificate, HostCertificate, Order, Stage
 from trinco.panel.certificates.services import current
 from trinco.panel.policies.models import EdgeNode
@@ -203,3 +204,32 @@ class TestClockThatWentBack:
             order.save()
         configured(monkeypatch, acme_orders=3)
         assert bureau.settle() == 1
+
+
+class TestRenewalInformationAway:
+    """Where renewal information alone is away (RFC 9773 section 4.3.3), orders go on as ever."""
+
+    def test_the_authority_counts_as_there(self, ours, bureau, ca, monkeypatch):
+        def out(*_) -> None:
+            raise Problem(503, "serverInternal", "no renewal information today")
+
+        second = bureau.authorities.setdefault(SECOND, Authority(bureau.clock, "Second CA"))
+        live(ours)
+        bureau.settle()
+        monkeypatch.setattr(ca, "window", out)
+        for _ in range(6):
+            bureau.clock.go(minutes=30)
+            bureau.ask()
+        account = Account.objects.get(directory=FIRST)
+        assert (account.away_since, account.paused_until) == (None, None)
+        other = live(ours, "outro.example")
+        assert (bureau.settle(), current(other).issuer, second.orders) == (1, ca.title, [])
+
+    def test_a_certificate_without_an_id_is_renewed_as_a_new_one(self, ours, bureau, ca, monkeypatch):
+        def nameless(_leaf: bytes) -> str:
+            raise ValueError("no authority key identifier")
+
+        domain = live(ours)
+        due(bureau, domain)
+        monkeypatch.setattr(queue, "certificate_id", nameless)
+        assert (bureau.settle(), ca.orders[-1].replaces) == (1, "")

@@ -217,7 +217,7 @@ class TestAdvice:
         assert current(domain).issuer == "Second CA"
         assert [order.replaces for order in second.orders] == [""]
 
-    def test_an_authority_that_is_away_is_asked_once(self, ours, bureau, ca):
+    def test_an_authority_that_is_away_is_asked_three_times_within_the_hour(self, ours, bureau, ca):
         for number in range(3):
             live(ours, f"d{number}.example")
         bureau.settle()
@@ -225,7 +225,7 @@ class TestAdvice:
         bureau.clock.go(hours=2)
         bureau.ask()
         bureau.ask()
-        assert ca.requests == asked + 1
+        assert ca.requests == asked + 3
 
     def test_it_is_never_asked_about_what_has_ended(self, ours, bureau, ca):
         live(ours)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,7 +13,7 @@ from django.db.models import Q
 from trinco.net.acme_words import AcmeFailure, CaUnavailable, Window
 from trinco.panel.certificates import account as accounts
 from trinco.panel.certificates import orders
-from trinco.panel.certificates.account import Site
+from trinco.panel.certificates.account import Ca, Site
 from trinco.panel.certificates.models import Account, Advised, Certificate, HostCertificate
 from trinco.panel.certificates.orders import Desk
 from trinco.panel.certificates.terms import FARTHEST, Jitter, chosen
@@ -26,6 +26,9 @@ _SOONEST, _LATEST = timedelta(minutes=1), timedelta(days=1)
 """Bounds of what it may say (RFC 9773 section 4.3.2)."""
 _AFTER_REFUSAL: Final = timedelta(hours=6)
 """RFC 9773 section 4.3.3."""
+_AFTER_OUTAGE: Final = timedelta(hours=1)
+_FEW: Final = 3
+"""Questions in a row without an answer, after which no more are asked in this turn."""
 _log = structlog.get_logger("trinco.certificates")
 
 
@@ -55,23 +58,17 @@ def _due(account: Account, now: datetime) -> list[Certificate | HostCertificate]
 
 def _ask(rows: Iterable[Certificate | HostCertificate], site: Site, account: Account, desk: Desk) -> int:
     """One after the other; what is the same as before is written down for all at once."""
-    moved, same = 0, dict[datetime, list[int]]()
+    moved, heard, same = 0, False, dict[datetime, list[int]]()
     try:
         ca = desk.talks(site, account, desk.now)
-        for row in rows:
-            try:
-                window = ca.window(bytes(row.leaf or b""))
-            except CaUnavailable:
-                raise
-            except AcmeFailure as error:
-                _log.warning("no renewal information", problem=str(error))
-                _again(row, desk.now + _AFTER_REFUSAL)
-                continue
+        for row, window in _windows(ca, rows, desk.now):
+            heard = True
             if isinstance(row, Certificate) and window and (row.window_start, row.window_end) == _ends(window):
                 same.setdefault(_next(window, desk.now), []).append(row.pk)
             else:
                 moved += _take(row, window, desk)
-        accounts.answered(account, ca.skew)
+        if heard:
+            accounts.answered(account, ca.skew)
     except CaUnavailable as error:
         accounts.away(account, error, desk.now)
     except AcmeFailure as error:
@@ -81,6 +78,27 @@ def _ask(rows: Iterable[Certificate | HostCertificate], site: Site, account: Acc
     for moment, keys in same.items():
         _unchanged(keys, moment)
     return moved
+
+
+def _windows(
+    ca: Ca, rows: Iterable[Certificate | HostCertificate], now: datetime
+) -> Iterator[tuple[Certificate | HostCertificate, Window | None]]:
+    """What it says of each. Where it does not answer it may take orders all the same: the rest is asked later."""
+    out = 0
+    for row in rows:
+        if out >= _FEW:
+            _again(row, now + _AFTER_OUTAGE)
+            continue
+        try:
+            window = ca.window(bytes(row.leaf or b""))
+        except AcmeFailure as error:
+            _log.warning("no renewal information", problem=str(error))
+            away = isinstance(error, CaUnavailable)
+            out = out + 1 if away else 0
+            _again(row, now + (_AFTER_OUTAGE if away else _AFTER_REFUSAL))
+        else:
+            out = 0
+            yield row, window
 
 
 def _unchanged(keys: Sequence[int], moment: datetime) -> None:

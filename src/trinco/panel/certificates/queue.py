@@ -199,7 +199,10 @@ def _replaces(held: Advised | None, account: Account) -> str:
     """What the renewal of a certificate says that it replaces; "": the authority of the new one has no use for it."""
     if not isinstance(held, Certificate | HostCertificate) or held.leaf is None or held.ask_due_at is None:
         return ""
-    return certificate_id(bytes(held.leaf)) if held.directory == account.directory else ""
+    try:
+        return certificate_id(bytes(held.leaf)) if held.directory == account.directory else ""
+    except ValueError:  # it does not say which key it was signed with
+        return ""
 
 
 def _make(account: Account, names: Sequence[str], desk: Desk, facts: dict[str, Any]) -> bool:
