@@ -127,6 +127,14 @@ class TestKnot:
         assert failed.value.trouble is trouble
         assert SECRET not in str(failed.value)
 
+    def test_one_that_is_slow_with_each_answer_does_not_keep_us_for_long(self, knot, monkeypatch):
+        monkeypatch.setattr(dnsupdate, "_CONVERSATION", 0.0)
+        with (
+            dnsupdate.book(ZONE, knot.credentials, NEAR) as book,
+            pytest.raises(WritingFailed, match="too long in all"),
+        ):
+            write(book, WANTED)
+
     def test_another_s_zone(self, knot):
         with dnsupdate.book("outro.example", knot.credentials, NEAR) as book, pytest.raises(WritingFailed) as failed:
             write(book, [Wanted("mta-sts.outro.example", "l1.policy.trinco.example")])

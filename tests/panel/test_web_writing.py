@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ from tests.support_dnsapi import TOKEN, Cloudflare
 from typer.testing import CliRunner
 
 from trinco.cli.main import app
+from trinco.net.dnswriting import Wanted, WritingFailed
 from trinco.panel.accounts.models import AuditEntry, Organisation
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.web import writing
+from trinco.panel.web.views import writing as views
 
 WRITE = "/domains/correio.example/setup/write/"
+ACCESS = writing.Access("cloudflare", {"auth_token": TOKEN})
 PARTS = {"mta-sts": "policy", "_mta-sts": "mta-sts", "_smtp._tls": "tlsrpt"}
 
 
@@ -110,9 +114,43 @@ class TestWriting:
 
     def test_one_that_takes_too_long(self, person: Client, fake: Cloudflare, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(writing, "SECONDS", 0.1)
+        monkeypatch.setattr(writing, "_threads", ThreadPoolExecutor(1))
         fake.sleeps = 0.3
         assert "The provider did not answer in time." in support_web.text_of(post(person))
-        writing._threads.submit(lambda: None).result(5)
+        assert "Records are being written already." in support_web.text_of(post(person))
+        writing._threads.shutdown()  # when it is over, its place is free
+        assert writing._talking == set()
+
+    def test_one_conversation_at_a_time(
+        self, domain: HostedDomain, person: Client, fake: Cloudflare, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(writing, "_talking", {domain.organisation_id})
+        assert "Records are being written already." in support_web.text_of(post(person))
+        assert fake.calls == []
+
+    def test_none_waits_for_a_thread(
+        self, domain: HostedDomain, person: Client, fake: Cloudflare, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(writing, "_talking", {-1, -2, -3, -4})
+        assert "Records are being written already." in support_web.text_of(post(person))
+        writing._talking.discard(-4)
+        assert support_web.text_of(post(person)).count("In place") == 3
+        assert writing._talking == {-1, -2, -3}
+
+    def test_so_many_a_minute(self, person: Client, fake: Cloudflare, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(views, "MOST_A_MINUTE", 1)
+        assert support_web.text_of(post(person)).count("In place") == 3
+        fake.calls.clear()
+        assert "That was a lot at once." in support_web.text_of(post(person))
+        assert fake.calls == []
+
+    def test_when_the_time_is_over_nothing_more_is_asked(
+        self, domain: HostedDomain, fake: Cloudflare, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(writing, "SECONDS", 0.0)
+        with pytest.raises(WritingFailed, match="silence"):
+            writing._talk(domain.name, (Wanted("a.correio.example", "b.example"),), ACCESS, "")
+        assert [path for _, path in fake.calls if "dns_records" in path] == []
 
     def test_the_guard_holds(self, person: Client, fake: Cloudflare, settings: Any) -> None:
         support_checks.configure(settings, allow_networks=())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import ipaddress
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ NAME = "rfc2136"
 FIELDS = ("server", "key_name", "key_algorithm", "key_secret")
 """What the owner of the zone gives. `server` is an address, with `:port` or `#port` where it is not 53."""
 SECONDS = 10.0
+_CONVERSATION = 60.0
+"""Seconds for all its messages together."""
 _PORT, _FREE_PORTS, _LAST_PORT = 53, 1024, 65535
 """Where name servers listen: nobody talks through us to the well-known ports of others."""
 _KINDS = (
@@ -48,6 +51,8 @@ class UpdateBook:
     port: int
     zone: str
     key: dns.tsig.Key
+    ends: float
+    """By the clock that nobody sets; after that, nothing more is sent."""
 
     def at(self, name: str) -> tuple[Found, ...]:
         """All records at exactly this name, of the kinds that could be in the way. A wildcard's are at no name."""
@@ -91,8 +96,11 @@ class UpdateBook:
 
     def _answered(self, message: dns.message.Message, other: dns.rcode.Rcode) -> dns.message.Message:
         """The answer, which says NOERROR or this other thing. Raises WritingFailed."""
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise WritingFailed(Trouble.SILENCE, "it took too long in all")
         try:
-            reply = dns.query.tcp(message, self.address, SECONDS, self.port)
+            reply = dns.query.tcp(message, self.address, min(SECONDS, left), self.port)
         except dns.exception.FormError as error:  # as it comes from one that has no such zone, or no such key
             raise WritingFailed(Trouble.CREDENTIALS, "no signed answer") from error
         except dns.tsig.PeerError as error:
@@ -115,7 +123,7 @@ def book(zone: str, credentials: Mapping[str, str], guard: Guard) -> Iterator[Up
         guard.check(address)
     except Refused as error:
         raise WritingFailed(Trouble.ADDRESS, str(error)) from error
-    yield UpdateBook(address, port, zone, _key(credentials))
+    yield UpdateBook(address, port, zone, _key(credentials), time.monotonic() + _CONVERSATION)
 
 
 def _endpoint(text: str) -> tuple[str, int]:

@@ -6,15 +6,19 @@ says who wrote where, and which names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 
 from django.conf import settings
 
+from trinco.core.errors import TrincoError
 from trinco.net import dnsapi, dnsupdate, guard
-from trinco.net.dnswriting import Book, Place, State, Trouble, Wanted, WritingFailed, write
+from trinco.net.dnswriting import Book, Found, Place, State, Trouble, Wanted, WritingFailed, write
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.checks.services import check_now
 from trinco.panel.domains.models import HostedDomain
@@ -22,8 +26,16 @@ from trinco.panel.domains.services import note_writing
 from trinco.panel.web.instructions import instructions
 
 SECONDS = 60.0
-"""For the whole conversation. One that takes longer goes on unheard: what it wrote is found in DNS."""
-_threads = ThreadPoolExecutor(4, "dns-writing")
+"""For the whole conversation. One that takes longer says nothing new; what it wrote is found in DNS."""
+_MOST = 4
+_threads = ThreadPoolExecutor(_MOST, "dns-writing")
+_talking: set[int] = set()
+"""Organisations that are in a conversation: one each, and no more than there are threads."""
+_lock = threading.Lock()
+
+
+class WritingBusy(TrincoError):
+    """The organisation is in a conversation already, or as many others are as there may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +54,11 @@ def fields() -> dict[str, tuple[str, ...]]:
 def write_records(*, domain: HostedDomain, actor: Actor, access: Access, confirmed: str = "") -> tuple[Place, ...]:
     """Write those of the three that are missing, and replace what `confirmed` is the mark of. Waits for the provider.
 
-    Gives what stands at the three names then. Raises WritingFailed.
+    Gives what stands at the three names then. Raises WritingFailed; WritingBusy at once.
     """
     wanted = tuple(Wanted(each.owner, each.target) for each in instructions(domain))
-    conversation = _threads.submit(_talk, domain.zone or domain.name, wanted, access, confirmed)
+    talk = partial(_talk, domain.zone or domain.name, wanted, access, confirmed)
+    conversation = _begin(domain.organisation_id, talk)
     try:
         places = conversation.result(SECONDS)
     except TimeoutError:
@@ -61,10 +74,47 @@ def write_records(*, domain: HostedDomain, actor: Actor, access: Access, confirm
     return places
 
 
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """A book that is closed when the time for the whole conversation is over."""
+
+    book: Book
+    ends: float
+
+    def at(self, name: str) -> tuple[Found, ...]:
+        self._look_at_the_clock()
+        return self.book.at(name)
+
+    def put(self, wanted: Wanted, instead_of: Sequence[Found]) -> None:
+        self._look_at_the_clock()
+        self.book.put(wanted, instead_of)
+
+    def _look_at_the_clock(self) -> None:
+        if time.monotonic() >= self.ends:
+            raise WritingFailed(Trouble.SILENCE)
+
+
+def _begin(organisation: int, talk: Callable[[], tuple[Place, ...]]) -> Future[tuple[Place, ...]]:
+    with _lock:
+        if organisation in _talking or len(_talking) >= _MOST:
+            raise WritingBusy("a conversation is going on")
+        _talking.add(organisation)
+    return _threads.submit(_end_after, organisation, talk)
+
+
+def _end_after(organisation: int, talk: Callable[[], tuple[Place, ...]]) -> tuple[Place, ...]:
+    try:
+        return talk()
+    finally:
+        with _lock:
+            _talking.discard(organisation)
+
+
 def _talk(zone: str, wanted: tuple[Wanted, ...], access: Access, confirmed: str) -> tuple[Place, ...]:
     """In a thread of its own, without any table."""
+    ends = time.monotonic() + SECONDS
     with _book(zone, access) as book:
-        return write(book, wanted, confirmed)
+        return write(_Timed(book, ends), wanted, confirmed)
 
 
 def _book(zone: str, access: Access) -> AbstractContextManager[Book]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
@@ -17,8 +18,12 @@ from trinco.panel.domains.models import HostedDomain
 from trinco.panel.web import writing
 from trinco.panel.web.access import MemberRequest, domain_of, may
 from trinco.panel.web.forms import CredentialsForm
+from trinco.panel.web.limits import allowed
 from trinco.panel.web.presenters.writing import place_rows, trouble_words
-from trinco.panel.web.writing import Access
+from trinco.panel.web.writing import Access, WritingBusy
+
+MOST_A_MINUTE = 6
+"""Conversations of one organisation: each keeps a thread of the panel waiting."""
 
 
 @sensitive_post_parameters()
@@ -32,7 +37,9 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
     provider = _chosen(request, domain, known)
     context = {"nav": "overview", "domain": domain, "providers": sorted(known), "provider": provider}
     form = CredentialsForm(known[provider], request.POST if request.method == "POST" else None)
-    if form.is_valid():
+    if form.is_valid() and not allowed(f"writing:{domain.organisation_id}", "", MOST_A_MINUTE):
+        context["problem"] = _("That was a lot at once. Wait a minute, then go on.")
+    elif form.is_valid():
         access = Access(provider, form.credentials)
         try:
             places = writing.write_records(
@@ -40,6 +47,8 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
             )
         except WritingFailed as error:
             context["problem"] = trouble_words(error)
+        except WritingBusy:
+            context["problem"] = _("Records are being written already. Wait a minute, then go on.")
         else:
             context |= {"places": place_rows(places), "mark": mark(places)}
             form = CredentialsForm(known[provider], initial={"seen": mark(places)})
