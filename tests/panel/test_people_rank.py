@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from tests import support_web
-from tests.panel.test_people import NEW, invited, member
+from tests.panel.test_people import NEW, invited, last, member
 from tests.support_panel import ANA
 
-from trinco.panel.accounts import access, invitations, people
+from trinco.panel.accounts import access, invitations, people, tokens
 from trinco.panel.accounts.errors import RankTooHigh
 from trinco.panel.accounts.models import Invitation, Membership, Organisation, Role
 
@@ -61,3 +64,33 @@ class TestWhatWasReadBefore:
             people.remove_member(membership=low, access=before, actor=ANA)
         with pytest.raises(RankTooHigh):
             invitations.invite(access=before, wanted=WANTED, actor=ANA)
+
+
+class TestInvitationsOfOthers:
+    """An invitation is written over by whoever could have sent it, and the log says what it was before."""
+
+    @pytest.fixture(autouse=True)
+    def of_an_owner(self, owner: Client) -> None:
+        invited(owner, role="owner")
+        Invitation.objects.everywhere().update(sent_at=timezone.now() - timedelta(minutes=5))
+
+    def test_an_owners_stays_as_it_is(self, admin: Membership) -> None:
+        support_web.browser(admin.user).post(reverse("people"), {"email": "nova@example.com", "role": "viewer"})
+        assert Invitation.objects.everywhere().get().role == Role.OWNER
+
+    def test_what_it_was_before(self, ours: Organisation, owner: Client) -> None:
+        invited(owner, role="viewer")
+        assert last(ours) == ("member.invited", "nova@example.com", {"role": "owner"}, {"role": "viewer"})
+
+
+class TestTokensInClients:
+    """Whoever is removed from a provider comes back by no key that they made in one of its clients."""
+
+    def test_they_are_revoked(self, ours: Organisation, owner: Client, admin: Membership) -> None:
+        client = people.add_client(provider=ours, name="Beta", actor=ANA)
+        there = access.access_to(admin.user, client.pk)
+        assert there is not None
+        _token, key = tokens.create_token(membership=there, name="n", days=30, actor=ANA)
+        owner.post(reverse("member_remove", args=[admin.pk]))
+        Membership.objects.create(organisation=ours, user=admin.user, role=Role.VIEWER)
+        assert tokens.member_by(key, timezone.now()) is None

@@ -143,6 +143,8 @@ def _noted(access: Access, wanted: Wanted, actor: Actor) -> tuple[Invitation, st
         raise AlreadyMember(wanted.email)
     rows, now = Invitation.objects.of(locked), timezone.now()
     held = rows.filter(email=wanted.email).first()
+    if held is not None:
+        require_rank(judged, held.role)
     if held is not None and held.sent_at > now - AGAIN:
         raise AskedLately(wanted.email)
     if held is None and rows.count() >= MOST:
@@ -157,7 +159,7 @@ def _noted(access: Access, wanted: Wanted, actor: Actor) -> tuple[Invitation, st
         "expires_at": now + LIVES,
     }
     row, _new = rows.update_or_create(organisation=locked, email=wanted.email, defaults=facts)
-    _record("member.invited", row, actor)
+    _record("member.invited", row, actor, before={"role": held.role} if held else {})
     return row, token
 
 
@@ -165,8 +167,8 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _record(action: str, row: Invitation, actor: Actor) -> None:
-    told: Details = {"after": {"role": str(row.role)}}
+def _record(action: str, row: Invitation, actor: Actor, before: dict[str, str] | None = None) -> None:
+    told: Details = {"before": before or {}, "after": {"role": str(row.role)}}
     record(organisation=row.organisation, actor=actor, action=action, subject=row.email, **told)
 
 

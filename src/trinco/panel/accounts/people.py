@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from trinco.panel import wall
@@ -65,8 +66,7 @@ def remove_member(*, membership: Membership, access: Access, actor: Actor) -> No
     require_rank(now, row.role)
     if row.role == Role.OWNER:
         _require_another_owner(row)
-    tokens = ApiToken.objects.of(row.organisation).filter(user=row.user_id, revoked_at=None)
-    tokens.update(revoked_at=timezone.now())
+    _revoke_tokens(row)
     _take_back_invitations(row, None)
     _record("member.removed", row, actor, before={"role": row.role}, after={})
     row.delete()
@@ -108,6 +108,16 @@ def _lock(organisation_id: int) -> Organisation:
 def _locked(membership: Membership) -> Membership:
     organisation = _lock(membership.organisation_id)
     return Membership.objects.select_related("user", "organisation").get(pk=membership.pk, organisation=organisation)
+
+
+@wall.lifted()
+def _revoke_tokens(row: Membership) -> None:
+    """Here, and in the clients where the person was nothing but this provider's staff."""
+    own = Membership.objects.filter(user=row.user_id).values("organisation")
+    here = Q(organisation=row.organisation_id)
+    clients = Q(organisation__parent=row.organisation_id) & ~Q(organisation__in=own)
+    tokens = ApiToken.objects.everywhere().filter(here | clients, user=row.user_id, revoked_at=None)
+    tokens.update(revoked_at=timezone.now())
 
 
 def _take_back_invitations(row: Membership, role: Role | None) -> None:
