@@ -30,11 +30,15 @@ class Token(HttpBearer):
         super().__init__()
         self.deed = deed
 
-    def authenticate(self, _request: HttpRequest, token: str) -> Access | None:
+    def authenticate(self, request: HttpRequest, token: str) -> Access | None:
         access = member_by(token.strip(), timezone.now())
-        if access is not None:
-            wall.tell([access.organisation.pk])
-        return access and _allowed(access, self.deed)
+        if access is None:
+            return None
+        if mounts.named(request) not in (None, access.organisation.pk):
+            raise Problem(HTTPStatus.NOT_FOUND, SENTENCES[HTTPStatus.NOT_FOUND])
+        wall.tell([access.organisation.pk])
+        _require_factor(access.user, access)
+        return _allowed(access, self.deed)
 
 
 class Session(APIKeyCookie):
@@ -50,8 +54,7 @@ class Session(APIKeyCookie):
         if "Authorization" in request.headers or not isinstance(request.user, User):
             return None
         access = _acting(request, request.user)
-        if mfa.missing(request.user, access):
-            raise Problem(HTTPStatus.FORBIDDEN, NO_FACTOR)
+        _require_factor(request.user, access)
         return _allowed(access, self.deed)
 
 
@@ -73,6 +76,12 @@ def _acting(request: HttpRequest, user: User) -> Access:
     if access is None:
         raise Problem(HTTPStatus.NOT_FOUND, SENTENCES[HTTPStatus.NOT_FOUND])
     return access
+
+
+def _require_factor(user: User, access: Access) -> None:
+    """A program is let in where its person would be."""
+    if mfa.missing(user, access):
+        raise Problem(HTTPStatus.FORBIDDEN, NO_FACTOR)
 
 
 def _allowed(access: Access, deed: Deed | None) -> Access:
