@@ -195,3 +195,29 @@ class _Plain:
 
 def test_an_organisation_without_lines_is_whole(db: None) -> None:
     assert audit.verify(organisation()).broken is None
+
+
+class TestAsTheDatabaseHasIt:
+    """What is written is checked as it comes back."""
+
+    @pytest.mark.parametrize("told", [{1: 1, 10: 2, 9: 3}, {"t": (1, 2)}, {"é": "\u2028"}])
+    def test_tuples_and_keys(self, ours: Organisation, told: dict[Any, Any]) -> None:
+        record(organisation=ours, actor=ANA, action="x", subject="s", after=told)
+        assert broken(ours) is None
+
+    @pytest.mark.parametrize(("number", "kept"), [(1.0, "1.0"), (1e20, "1e+20"), (-0.0, "-0.0")])
+    def test_a_fraction_is_text(self, ours: Organisation, number: float, kept: str) -> None:
+        line = record(organisation=ours, actor=ANA, action="x", subject="s", after={"n": number})
+        line.refresh_from_db()
+        assert (line.after, broken(ours)) == ({"n": kept}, None)
+
+    def test_a_line_that_is_written_meanwhile(self, ours: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
+        written(ours, 2)
+        end = audit._head_of
+
+        def busy(whose: Organisation) -> int:
+            written(whose, 1)
+            return end(whose)
+
+        monkeypatch.setattr(audit, "_head_of", busy)
+        assert broken(ours) is None

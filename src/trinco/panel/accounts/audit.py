@@ -43,6 +43,8 @@ class Verdict:
 @transaction.atomic
 def append(lines: Sequence[AuditEntry]) -> list[AuditEntry]:
     """Write lines at the end of their organisations' chains, in the transaction of the deeds that they tell of."""
+    for line in lines:
+        line.before, line.after = chain.plain(line.before), chain.plain(line.after)
     for organisation_id, own in groupby(sorted(lines, key=_whose), _whose):
         if _LATER.get():
             AuditEntry.objects.everywhere().bulk_create(own)
@@ -136,8 +138,10 @@ def _wrong_end(organisation: Organisation, head: AuditHead, number: int, digest:
         return Break(organisation, number + 1, "the line is missing")
     if digest != head.digest:
         return Break(organisation, number, "it is not the line that was written last")
-    latest = AuditEntry.objects.of(organisation).filter(number__gt=_head_of(organisation)).order_by("number").first()
-    return Break(organisation, latest.number, "it was put behind the end") if latest and latest.number else None
+    latest = AuditEntry.objects.of(organisation).filter(number__gt=head.number).order_by("-number").first()
+    # The line first, the end after it: whoever wrote the line meanwhile has moved the end too.
+    behind = latest is not None and (latest.number or 0) > _head_of(organisation)
+    return Break(organisation, latest.number or 0, "it was put behind the end") if latest and behind else None
 
 
 def _head_of(organisation: Organisation) -> int:

@@ -54,3 +54,10 @@ def canonical(line: Line) -> str:
         "override": line.override,
     }
     return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def plain(told: Any) -> Any:
+    """A value as every database gives it back: tuples are lists, keys are text, and so are numbers with a fraction,
+    which databases write in ways of their own. Raises ValueError for what is no number.
+    """
+    return json.loads(json.dumps(told, allow_nan=False), parse_float=str)
