@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from tests.fake_ca.authority import START
 from tests.support_acme import FIRST, SECOND, configured
 from tests.support_panel import live, sight
@@ -195,7 +196,7 @@ class TestOurOwn:
     def test_our_own_hosts(self, monkeypatch, db):
         configured(monkeypatch)
         for _ in range(2):
-            hosts.postpone(["reports.example"], "no route", START)
+            hosts.postpone(hosts.names(settings.CONFIG), "no route", START)
         watch()
         assert told() == [("own", "", "", 2, True)]
 

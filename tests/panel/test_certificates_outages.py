@@ -10,9 +10,20 @@ from tests.support_acme import FIRST, SECOND, STAGING, Bureau, configured
 from tests.support_panel import edge, live
 
 from trinco.config import ConfigError, load
+from trinco.panel import metrics as panel_metrics
 from trinco.panel.certificates import queue
-from trinco.panel.certificates.models import Account, Attempt, Certificate, HostCertificate, Order, Stage
+from trinco.panel.certificates.models import (
+    Account,
+    Attempt,
+    Certificate,
+    Event,
+    EventKind,
+    HostCertificate,
+    Order,
+    Stage,
+)
 from trinco.panel.certificates.services import current
+from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies.models import EdgeNode
 
 pytestmark = pytest.mark.django_db
@@ -233,3 +244,30 @@ class TestRenewalInformationAway:
         due(bureau, domain)
         monkeypatch.setattr(queue, "certificate_id", nameless)
         assert (bureau.settle(), ca.orders[-1].replaces) == (1, "")
+
+
+class TestWhatNobodyServes:
+    """Numbers and events are about what is served: nothing else can be mended."""
+
+    def numbers(self, bureau) -> dict[str, float]:
+        metrics = panel_metrics._certificates(bureau.clock())
+        return {sample.name: sample.value for metric in metrics for sample in metric.samples if not sample.labels}
+
+    def test_a_domain_that_is_gone_is_not_counted(self, ours, bureau):
+        domain = live(ours)
+        bureau.settle()
+        Attempt.objects.everywhere().create(domain=domain, due_at=bureau.clock(), failures=2, problem="x")
+        HostedDomain.objects.everywhere().filter(pk=domain.pk).update(state=State.GONE)
+        Certificate.objects.everywhere().update(not_after=bureau.clock() - HOUR)
+        told = self.numbers(bureau)
+        left = HostCertificate.objects.get().not_after - bureau.clock()
+        assert told["trinco_certificates_least_seconds"] == left.total_seconds()
+        assert told["trinco_certificates_failing"] == 0
+
+    def test_a_name_that_the_reports_host_had_is_forgotten(self, bureau):
+        facts = {"names": ["reports.old.example"], "failures": 3, "problem": "x", "due_at": bureau.clock()}
+        HostCertificate.objects.create(host="reports.old.example", **facts)
+        bureau.watch()
+        assert not Event.objects.everywhere().filter(kind=EventKind.OWN).exists()
+        HostCertificate.objects.update(due_at=bureau.clock())
+        assert (bureau.settle(), HostCertificate.objects.count()) == (1, 1)

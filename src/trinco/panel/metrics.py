@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models import Count, F, Max, Min, Q
 from prometheus_client import CollectorRegistry, generate_latest
@@ -19,8 +20,10 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from trinco.panel import clock
+from trinco.panel.certificates import hosts
 from trinco.panel.certificates.models import Attempt, Certificate, Event, EventKind, HostCertificate, Order
 from trinco.panel.domains.models import HostedDomain, Revision
+from trinco.panel.domains.services import SERVED
 from trinco.panel.policies.models import EdgeNode, Standing
 from trinco.panel.reports.models import RawReport, RawState
 
@@ -163,13 +166,15 @@ def _reports(now: datetime) -> Iterator[Metric]:
 
 
 def _certificates(now: datetime) -> Iterator[Metric]:
-    newest = Certificate.objects.everywhere().order_by().values("domain").annotate(last=Max("not_after"))
+    served = Certificate.objects.everywhere().filter(domain__state__in=SERVED)
+    newest = served.order_by().values("domain").annotate(last=Max("not_after"))
     bounds = {str(days): Q(last__lte=now + timedelta(days=days)) for days in DAYS}
     counts = newest.aggregate(
         least=Min("last"), all=Count("domain"), **{f"to_{d}": Count("domain", q) for d, q in bounds.items()}
     )
     yield _labelled("certificates", "Certificates that are served, by days left.", "days_left", _between(counts))
-    ends = [end for end in (counts["least"], *HostCertificate.objects.values_list("not_after", flat=True)) if end]
+    ours = HostCertificate.objects.filter(host=hosts.names(settings.CONFIG)[0]).values_list("not_after", flat=True)
+    ends = [end for end in (counts["least"], *ours) if end]
     least = min(ends) if ends else now
     yield _gauge(
         "certificates_least_seconds", "What is left of the one that ends first.", (least - now).total_seconds()
@@ -177,7 +182,7 @@ def _certificates(now: datetime) -> Iterator[Metric]:
     yield _gauge(
         "certificates_failing",
         "Domains whose certificate could not be had lately.",
-        Attempt.objects.everywhere().count(),
+        Attempt.objects.everywhere().filter(domain__state__in=SERVED).count(),
     )
     pending = Order.objects.everywhere().filter(ended_at__isnull=True).count()
     yield _gauge("certificate_orders_pending", "Orders under way at authorities.", pending)

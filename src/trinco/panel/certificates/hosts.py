@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from trinco.config import Config
 from trinco.core.errors import TrincoError
@@ -104,7 +105,8 @@ def store(wanted: Sequence[str], issued: Issued, now: datetime, jitter: Jitter, 
     row.ask_due_at, row.window_start, row.window_end = ask_at, None, None
     row.failures, row.problem, row.rehearsed = 0, "", False
     row.save()
-    HostCertificate.objects.exclude(pk=row.pk).filter(not_after__lt=now).delete()  # the reports host had another name
+    ended = Q(not_after__lt=now) | Q(not_after__isnull=True)
+    HostCertificate.objects.exclude(pk=row.pk).filter(ended).delete()  # the reports host had another name
     next_revision()
 
 
