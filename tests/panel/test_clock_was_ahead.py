@@ -11,7 +11,7 @@ from tests.support_reports import reported
 
 from trinco.panel.checks import schedule
 from trinco.panel.checks import services as checks
-from trinco.panel.domains.models import HostedDomain, MxSighting
+from trinco.panel.domains.models import HostedDomain, MxSighting, State
 from trinco.panel.reports import services
 from trinco.panel.reports.models import Copy, Recipient
 
@@ -31,7 +31,12 @@ class TestChecks:
 
     def test_a_look_that_is_far_off_is_waited_for(self, domain):
         now = timezone.now()
+        HostedDomain.objects.everywhere().update(check_due_at=now + timedelta(hours=1))
+        assert schedule.take(now, 5) == []
         HostedDomain.objects.everywhere().update(check_due_at=now + timedelta(days=1))
+        assert [each.name for each in schedule.take(now, 5)] == [domain.name]
+        leaving = {"state": State.LEAVING, "check_due_at": now + timedelta(days=1)}
+        HostedDomain.objects.everywhere().update(**leaving)
         assert schedule.take(now, 5) == []
 
     def test_a_probe(self, ours):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from trinco.panel import clock
 from trinco.panel.domains.models import Finding, HostedDomain, MxSighting, State
@@ -20,7 +21,7 @@ PROBE_EVERY = timedelta(hours=1)
 PROBE_LEASE = timedelta(minutes=5)
 """Longer than the probes of one call take."""
 
-_AFAR, _PROBE_AFAR = timedelta(hours=25), timedelta(hours=2)
+_AFAR, _AFAR_LEAVING = timedelta(hours=2), timedelta(hours=25)
 """Longer than any pause: a clock that was ahead wrote such a moment, and it is due."""
 
 _FRESH = ((timedelta(minutes=10), timedelta(seconds=5)), (timedelta(days=1), timedelta(seconds=30)))
@@ -50,7 +51,9 @@ def _pause_in_setup(age: timedelta, findings: set[str]) -> timedelta:
 
 def take(now: datetime, most: int) -> list[HostedDomain]:
     """The domains that are due, the longest overdue first, leased to this worker."""
-    due = HostedDomain.objects.everywhere().filter(clock.due("check_due_at", now, _AFAR)).exclude(state=State.GONE)
+    too_far = Q(state__in=(State.SETUP, State.LIVE), check_due_at__gt=now + _AFAR)
+    moment = clock.due("check_due_at", now, _AFAR_LEAVING) | too_far
+    due = HostedDomain.objects.everywhere().filter(moment).exclude(state=State.GONE)
     if most < 1 or not due.exists():  # without a lock, since most calls find nothing
         return []
     with transaction.atomic():
@@ -63,7 +66,7 @@ def take_hosts(now: datetime, most: int) -> list[str]:
     """The MX hosts of live domains that are due to be probed, the longest overdue first, leased to this worker for
     every domain that has them."""
     live = MxSighting.objects.everywhere().filter(domain__state=State.LIVE)
-    due = live.filter(clock.due("probe_due_at", now, _PROBE_AFAR))
+    due = live.filter(clock.due("probe_due_at", now, _AFAR))
     if not due.exists():
         return []
     with transaction.atomic():
