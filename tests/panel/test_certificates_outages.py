@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from django.utils import timezone
 from tests.fake_ca.authority import HOUR, Authority, Clock, Habits, Problem
 from tests.support_acme import FIRST, SECOND, STAGING, Bureau, configured
 from tests.support_panel import edge, live
 
 from trinco.config import ConfigError, load
 from trinco.panel import metrics as panel_metrics
-from trinco.panel.certificates import queue
+from trinco.panel.accounts.actors import CLI
+from trinco.panel.certificates import own, queue
+from trinco.panel.certificates.authority import OWN, RETIRED
 from trinco.panel.certificates.models import (
     Account,
     Attempt,
@@ -271,3 +274,19 @@ class TestWhatNobodyServes:
         assert not Event.objects.everywhere().filter(kind=EventKind.OWN).exists()
         HostCertificate.objects.update(due_at=bureau.clock())
         assert (bureau.settle(), HostCertificate.objects.count()) == (1, 1)
+
+
+class TestRemoved:
+    """A certificate that its owner takes out is served until the next one is there."""
+
+    def test_one_that_is_about_to_end_does_not_take_its_place(self, ours, bureau):
+        domain, now = live(ours), timezone.now()
+        bureau.settle()
+        row = current(domain)
+        row.not_after, row.renew_due_at = now + timedelta(minutes=5), now - HOUR
+        row.save()
+        row.pk, row.directory = None, OWN
+        row.not_after, row.renew_due_at = now + timedelta(days=300), now + timedelta(days=290)
+        row.save()
+        assert own.remove(domain=domain, actor=CLI)
+        assert (current(domain).pk, current(domain).directory) == (row.pk, RETIRED)

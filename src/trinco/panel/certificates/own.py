@@ -67,6 +67,7 @@ def _served(domain: HostedDomain) -> HostedDomain:
 
 def _retire(row: HostedDomain, held: Certificate, now: datetime) -> None:
     others = Certificate.objects.everywhere().filter(domain=row, not_after__gt=now).exclude(pk=held.pk)
+    others = others.filter(renew_due_at__gt=now)  # one that is about to end may end before the next is there
     others = others.exclude(directory="") if settings.CONFIG.acme_directory else others
     if others.exists():
         held.delete()
