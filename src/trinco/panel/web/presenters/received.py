@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from trinco.core.tlsrpt.arrival import Channel
 from trinco.core.tlsrpt.report import FailureDetail, PolicyResult
 from trinco.core.tlsrpt.report import Report as CoreReport
+from trinco.panel import wall
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.reports.models import Applied, FailureRow, PolicyRow, RawReport, Report, Trust
@@ -132,7 +133,7 @@ def may_see_whole(row: Report) -> bool:
 def vouched(row: Report) -> Line:
     """Who vouches for a report."""
     trust = Trust(row.trust)
-    reason = plain(said(row.raw.reason)) if row.raw else ""
+    reason = plain(said(_reason(row))) if trust is Trust.NONE else ""
     sentences = {
         Trust.DKIM: _("Signed by %s: the signature was verified when the mail came.") % plain(row.signer),
         Trust.OPERATOR: _("Imported by whoever runs this installation, who vouches for it."),
@@ -141,7 +142,15 @@ def vouched(row: Report) -> Line:
         ),
         Trust.NONE: _("Nobody vouches for it: anybody may have written it."),
     }
-    return Line(TRUST_LOOKS[trust], _with(sentences[trust], reason if trust is Trust.NONE else ""))
+    return Line(TRUST_LOOKS[trust], _with(sentences[trust], reason))
+
+
+def _reason(row: Report) -> str:
+    """What is known of the arrival alone: one that is shared with others is behind the wall with all that it says."""
+    if row.raw_id is None:
+        return ""
+    with wall.lifted():
+        return RawReport.objects.everywhere().filter(pk=row.raw_id).values_list("reason", flat=True).first() or ""
 
 
 def _with(sentence: str, reason: str) -> str:
