@@ -10,6 +10,7 @@ from django.db import DatabaseError, NotSupportedError, connection, transaction
 from django.db.models import Model
 from psycopg import sql
 from tests import support_wall
+from tests.support_api import report
 from tests.support_panel import live
 
 from trinco.cli import examine_here
@@ -17,6 +18,8 @@ from trinco.panel import wall, wall_tables
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.tenancy import TenantManager
 from trinco.panel.domains.models import HostedDomain
+from trinco.panel.reports.models import RawReport, Report, Trust
+from trinco.panel.web.presenters import received
 
 ON_POSTGRESQL = connection.vendor == "postgresql"
 NAMES = "SELECT name FROM domains_hosteddomain ORDER BY name"
@@ -120,6 +123,20 @@ if ON_POSTGRESQL:
                     cursor.copy("COPY domains_hosteddomain TO STDOUT")
                 with pytest.raises(NotSupportedError):
                     cursor.stream(NAMES)
+
+        def test_a_copy_outside_goes_on_in_the_same_transaction(self, ours):
+            with transaction.atomic(), connection.cursor() as cursor:
+                with wall.within([ours.pk]):
+                    cursor.execute(NAMES)
+                with wall.lifted(), cursor.copy(f"COPY ({NAMES}) TO STDOUT") as rows:
+                    assert len(list(rows.rows())) == 2
+
+        def test_why_nobody_vouches_though_the_arrival_is_somebody_elses(self, ours, theirs):
+            domain = HostedDomain.objects.everywhere().get(organisation=ours)
+            row = report(domain, trust=Trust.NONE)
+            RawReport.objects.everywhere().update(organisation=theirs, domain=None, reason="unsigned")
+            with wall.within([ours.pk]):
+                assert received.vouched(Report.objects.of(ours).get(pk=row.pk)).sentence.count("Why:") == 1
 
         def test_lifting_ends_where_it_ends(self, ours):
             with wall.within([ours.pk]):

@@ -37,9 +37,15 @@ class Cursor(ClientCursor[Any]):
             self.execute(query, params)
 
     def copy(self, statement: Any, params: Any = None, **options: Any) -> Any:
-        """COPY takes no other statement in its message, and writes no table with policies: no request has it."""
-        if self._before():
+        """COPY takes no other statement in its message, and writes no table with policies: no request has it.
+
+        Outside the wall, what ends it in this transaction goes ahead in a message of its own.
+        """
+        before = self._before()
+        if before not in ("", wall.OWNER):
             raise NotSupportedError("no COPY within the wall")
+        if before and self.connection.info.transaction_status is TransactionStatus.INTRANS:
+            super().execute(before)
         return super().copy(statement, params, **options)
 
     def stream(self, query: Any, params: Any = None, **options: Any) -> Any:
