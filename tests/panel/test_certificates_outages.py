@@ -11,6 +11,7 @@ from tests.support_acme import FIRST, SECOND, STAGING, Bureau, configured
 from tests.support_panel import edge, live
 
 from trinco.config import ConfigError, load
+from trinco.net.acme import certificate_id
 from trinco.panel import metrics as panel_metrics
 from trinco.panel.accounts.actors import CLI
 from trinco.panel.certificates import own, queue
@@ -170,6 +171,21 @@ class TestLimits:
         assert domain.issuance_attempt.due_at == bureau.clock() + timedelta(days=1)
         bureau.clock.go(days=1)
         assert bureau.settle() == 1
+
+    def test_a_renewal_that_is_refused_as_one_is_counted(self, ours, bureau, ca, monkeypatch):
+        for number in range(6):
+            live(ours, f"d{number}.example")
+        bureau.settle()
+        configured(monkeypatch, acme_orders=4)
+        held = Certificate.objects.everywhere()
+        ca.replaced |= {certificate_id(bytes(row.leaf)) for row in held}
+        bureau.clock.now = max(held.values_list("renew_due_at", flat=True)) + HOUR
+        before, taken = len(ca.orders), []
+        for _ in range(4):
+            bureau.settle()
+            taken.append(len(ca.orders) - before)
+            bureau.clock.go(hours=1)
+        assert taken == [4, 4, 4, 6]
 
 
 class TestClockThatWentBack:

@@ -10,7 +10,7 @@ from tests.support_acme import FIRST, SECOND, STAGING, Bureau, configured
 from tests.support_panel import edge, live, sight
 
 from trinco.net.acme import certificate_id
-from trinco.panel.certificates import queue
+from trinco.panel.certificates import orders
 from trinco.panel.certificates.models import Certificate, HostCertificate, Order
 from trinco.panel.certificates.queue import Expected, expected
 from trinco.panel.certificates.services import current
@@ -245,7 +245,7 @@ class TestEstimate:
         own = Order.objects.everywhere().get().asked_at
         told = [expected(domain, now) for domain in domains]
         assert [(each.before, each.ordered) for each in told] == [(number, False) for number in range(12)]
-        window = queue.WINDOW
+        window = orders.WINDOW
         turns = [now, now, now, own + window, *[now + window] * 3, own + 2 * window, *[now + 2 * window] * 3]
         assert [each.at for each in told[:11]] == turns
 

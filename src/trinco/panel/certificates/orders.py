@@ -18,7 +18,7 @@ import structlog
 from cryptography import x509
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from trinco.core.errors import TrincoError
 from trinco.net.acme import Conversation
@@ -37,6 +37,8 @@ AT_ONCE: Final = 50
 """Orders that one turn moves."""
 LEASE: Final = timedelta(minutes=10)
 """Longer than a step takes with every request at its limit of time."""
+WINDOW: Final = timedelta(hours=3)
+"""In which new orders are counted."""
 KEPT: Final = timedelta(days=8)
 """How long an ended order is kept, for the limits and for people."""
 _SHORTEST_WAIT: Final = timedelta(seconds=2)
@@ -315,7 +317,11 @@ def _hold_back(order: Order, error: RateLimited, desk: Desk) -> None:
 
 
 def _refused(order: Order, error: CaRefused, desk: Desk) -> None:
-    if order.replaces and not order.url:  # RFC 9773 section 5: whatever is wrong with it, the order can do without
+    if order.replaces and not order.url and free(order.account, desk.now) <= 0:  # it waits as a new order
+        with transaction.atomic():
+            _end(order, Stage.FAILED, desk.now, str(error), asked_at=None)
+            targets.unadvised(order)
+    elif order.replaces and not order.url:  # RFC 9773 section 5: whatever is wrong with it, the order can do without
         _write(order, replaces="", lease_until=None, problem=str(error)[:255])
     elif error.kind == "accountDoesNotExist":
         Account.objects.filter(pk=order.account_id).update(url="")
@@ -335,6 +341,19 @@ def _fail(order: Order, problem: str, desk: Desk) -> None:
 def _end(order: Order, stage: Stage, now: datetime, problem: str, **values: Any) -> None:
     ended: dict[str, Any] = {"stage": stage, "ended_at": now, "problem": problem[:255]}
     _write(order, **ended, lease_until=None, sealed_key=b"", csr=b"", **values)
+
+
+def free(account: Account, now: datetime) -> int:
+    """How many new orders the limit leaves at this moment."""
+    return int(settings.CONFIG.acme_orders) - counted(account, now).count()
+
+
+def counted(account: Account, now: datetime) -> QuerySet[Order]:
+    """The orders that the limit counts: asked for within the window, or about to be."""
+    rows = Order.objects.everywhere().filter(account=account, replaces="")
+    return rows.filter(
+        Q(asked_at__gt=now - WINDOW, asked_at__lte=now + SLACK) | Q(asked_at__isnull=True, ended_at__isnull=True)
+    )
 
 
 def forget(now: datetime) -> int:

@@ -31,8 +31,6 @@ from trinco.panel.certificates.orders import Desk
 from trinco.panel.certificates.terms import SLACK, Jitter, wanted_at
 from trinco.panel.domains.models import HostedDomain
 
-WINDOW: Final = timedelta(hours=3)
-"""In which new orders are counted."""
 PENDING: Final = 200
 """Orders that are under way at a time."""
 FAILURES: Final = 5
@@ -99,7 +97,7 @@ class Gate:
         rows = tuple(accounts.account_of(site) for site in desk.sites if not site.rehearsal)
         staging = next((accounts.account_of(site) for site in desk.sites if site.rehearsal), None)
         room = PENDING - Order.objects.everywhere().filter(ended_at__isnull=True).count()
-        return cls(desk, rows, staging, {row.pk: free(row, desk.now) for row in rows}, max(room, 0))
+        return cls(desk, rows, staging, {row.pk: orders.free(row, desk.now) for row in rows}, max(room, 0))
 
     @property
     def first(self) -> Account:
@@ -126,19 +124,6 @@ class Gate:
             return True
         self.free[account.pk] -= 1
         return self.free[account.pk] >= 0
-
-
-def free(account: Account, now: datetime) -> int:
-    """How many new orders the limit leaves at this moment."""
-    return int(settings.CONFIG.acme_orders) - _counted(account, now).count()
-
-
-def _counted(account: Account, now: datetime) -> QuerySet[Order]:
-    """The orders that the limit counts: asked for within the window, or about to be."""
-    orders = Order.objects.everywhere().filter(account=account, replaces="")
-    return orders.filter(
-        Q(asked_at__gt=now - WINDOW, asked_at__lte=now + SLACK) | Q(asked_at__isnull=True, ended_at__isnull=True)
-    )
 
 
 def queued(now: datetime) -> QuerySet[HostedDomain]:
@@ -267,7 +252,7 @@ def estimates(keys: Collection[int], now: datetime) -> dict[int, Expected]:
     wanted = set(keys) - found.keys()
     for before, key in enumerate(waiting):
         if key in wanted:
-            at = places[before % len(places)] + WINDOW * (before // len(places))
+            at = places[before % len(places)] + orders.WINDOW * (before // len(places))
             found[key] = Expected(False, before, max(now, at))
     return found
 
@@ -276,6 +261,6 @@ def _places(now: datetime) -> list[datetime]:
     """When each place within the limit comes free, in order: a window after it was taken."""
     limit = int(settings.CONFIG.acme_orders)
     account = Account.objects.filter(directory=settings.CONFIG.acme_directory).first()
-    taken = () if account is None else _counted(account, now).values_list("asked_at", flat=True)
-    places = sorted((asked or now) + WINDOW for asked in taken)[-limit:]
+    taken = () if account is None else orders.counted(account, now).values_list("asked_at", flat=True)
+    places = sorted((asked or now) + orders.WINDOW for asked in taken)[-limit:]
     return [now] * (limit - len(places)) + places

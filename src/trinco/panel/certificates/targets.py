@@ -8,7 +8,7 @@ from django.conf import settings
 
 from trinco.panel.certificates import hosts, keeping
 from trinco.panel.certificates.authority import Issued
-from trinco.panel.certificates.models import Attempt, HostCertificate, Order
+from trinco.panel.certificates.models import Attempt, Certificate, HostCertificate, Order
 from trinco.panel.certificates.terms import Jitter
 from trinco.panel.domains.services import SERVED, locked
 
@@ -44,6 +44,14 @@ def hold_back(order: Order, problem: str, until: datetime) -> None:
         hosts.hold_back(order.names, problem, until)
     else:
         keeping.hold_back(order.domain, problem, until)
+
+
+def unadvised(order: Order) -> None:
+    """The authority does not take the next one as a renewal: it is ordered, and counted, as any other."""
+    if order.domain is None:
+        HostCertificate.objects.filter(host=order.host).update(ask_due_at=None)
+    else:
+        Certificate.objects.everywhere().filter(domain=order.domain).update(ask_due_at=None)
 
 
 def rehearsed(order: Order, now: datetime) -> None:
