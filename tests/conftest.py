@@ -14,6 +14,7 @@ import django
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.utils import translation
 from tests import support
 
 for _name in [name for name in os.environ if name.startswith("TRINCO_")]:
@@ -56,6 +57,7 @@ def data() -> Path:
 @pytest.fixture(autouse=True)
 def _no_memory_of_other_tests() -> None:
     cache.clear()
+    translation.activate("en")  # a request of the test before may have changed the language of this thread
 
 
 @pytest.fixture

@@ -190,15 +190,16 @@ class TestPoison:
         (tmp_path / "000000000001.spool").write_bytes(b"".join(spoolfile.write(sent)))
         inbox.poison = {b"bad"}
 
-        async def wait(spool: Spool, _carrier: Carrier) -> list[list[Arrival]]:
-            await until(lambda: spool.state().left)
-            kept = [spoolfile.read(path.read_bytes()).arrivals for path in tmp_path.glob("*.spool")]
+        def kept() -> list[list[Arrival]]:
+            return [spoolfile.read(path.read_bytes()).arrivals for path in tmp_path.glob("*.spool")]
+
+        async def wait(spool: Spool, _carrier: Carrier) -> None:
+            await until(lambda: spool.state().left and kept() == [[sent[1]]])
             inbox.poison = set()
             await until(lambda: len(inbox.taken) == 3)
             await until(lambda: spool.state() == State(0, 0, 0, None))
-            return kept
 
-        assert life(tmp_path, inbox, wait) == [[sent[1]]]
+        life(tmp_path, inbox, wait)
         assert list(inbox.taken) == [sent[0].id, sent[2].id, sent[1].id]
         assert names(tmp_path) == []
 
