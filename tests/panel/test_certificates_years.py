@@ -67,6 +67,7 @@ class World:
         until = self.clock() + timedelta(days=days)
         while self.clock() < until:
             tick = self.clock()
+            self.look()  # at what was served until now, before anything is renewed
             while self.bureau.ask():
                 pass
             self.bureau.settle()
