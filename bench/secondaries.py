@@ -16,33 +16,36 @@ from trinco.config import TsigKey
 KEY = TsigKey("trinco", "hmac-sha256", b"a secret of thirty-two octets...")
 
 
+Endpoint = tuple[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Primary:
     """Where the zone comes from, and with which key: one edge, or several."""
 
     origin: str
-    port: int
+    masters: tuple[Endpoint, ...]
+    """Each edge's name server, as the secondary reaches it. NOTIFY comes from the address."""
     key: TsigKey = KEY
-    more: tuple[int, ...] = ()
-    """Ports of further edges."""
 
     @property
-    def ports(self) -> tuple[int, ...]:
-        return (self.port, *self.more)
+    def hosts(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(host for host, _ in self.masters))
 
     @property
     def secret(self) -> str:
         return base64.b64encode(self.key.secret).decode()
 
 
-def nsd(directory: Path, primary: Primary, port: int = 0) -> NameServer:
+def nsd(directory: Path, primary: Primary, listen: Endpoint = ("127.0.0.1", 0)) -> NameServer:
     """NSD as a secondary. Raises Missing."""
-    port, path = port or free_port(), program("nsd")
-    requests = "\n".join(f"    request-xfr: 127.0.0.1@{each} {primary.key.name}" for each in primary.ports)
+    host, port, path = listen[0], listen[1] or free_port(), program("nsd")
+    notified = "\n".join(f"    allow-notify: {each} {primary.key.name}" for each in primary.hosts)
+    requests = "\n".join(f"    request-xfr: {at}@{each} {primary.key.name}" for at, each in primary.masters)
     config = directory / "nsd.conf"
     config.write_text(f"""
 server:
-    ip-address: 127.0.0.1@{port}
+    ip-address: {host}@{port}
     username: ""
     chroot: ""
     database: ""
@@ -64,24 +67,24 @@ key:
 zone:
     name: "{primary.origin}"
     zonefile: "{primary.origin}.zone"
-    allow-notify: 127.0.0.1 {primary.key.name}
+{notified}
 {requests}
 """)
     return NameServer(version(path, "-v"), (path, "-d", "-c", str(config)), port)
 
 
-def knot(directory: Path, primary: Primary, port: int = 0) -> NameServer:
+def knot(directory: Path, primary: Primary, listen: Endpoint = ("127.0.0.1", 0)) -> NameServer:
     """Knot DNS as a secondary. Raises Missing."""
-    port, path = port or free_port(), program("knotd", "knot")
-    names = {f"edge{number}": each for number, each in enumerate(primary.ports, start=1)}
+    host, port, path = listen[0], listen[1] or free_port(), program("knotd", "knot")
+    names = {f"edge{number}": f"{at}@{each}" for number, (at, each) in enumerate(primary.masters, start=1)}
     remotes = "\n".join(
-        f"  - id: {name}\n    address: 127.0.0.1@{each}\n    key: {primary.key.name}" for name, each in names.items()
+        f"  - id: {name}\n    address: {each}\n    key: {primary.key.name}" for name, each in names.items()
     )
     config = directory / "knot.conf"
     config.write_text(f"""
 server:
     rundir: "{directory}"
-    listen: 127.0.0.1@{port}
+    listen: {host}@{port}
 database:
     storage: "{directory}"
 log:
@@ -95,7 +98,7 @@ remote:
 {remotes}
 acl:
   - id: notify-from-edges
-    address: 127.0.0.1
+    address: {_several(primary.hosts)}
     key: {primary.key.name}
     action: notify
 zone:
@@ -106,3 +109,7 @@ zone:
     zonefile-sync: 1h
 """)
     return NameServer(version(path, "-V"), (path, "-c", str(config)), port)
+
+
+def _several(hosts: tuple[str, ...]) -> str:
+    return hosts[0] if len(hosts) == 1 else f"[{', '.join(hosts)}]"

@@ -45,7 +45,7 @@ LOCAL = frozenset({"127.0.0.1"})
 def rows(scratch: Path) -> Iterator[Row]:
     """All rows of this bench. Raises Missing without NSD or Knot."""
     port = nameservers.free_port()
-    primary = secondaries.Primary(BASE, port)
+    primary = secondaries.Primary(BASE, (("127.0.0.1", port),))
     peers = {}
     for kind in (secondaries.nsd, secondaries.knot):
         directory = scratch / kind.__name__

@@ -12,7 +12,7 @@ from tests.support import needs
 from trinco import config
 
 PAGE = (Path(__file__).parents[1] / "docs" / "nameservers.md").read_text(encoding="utf-8")
-PRIMARY = secondaries.Primary("trinco.example", 5353)
+PRIMARY = secondaries.Primary("trinco.example", (("127.0.0.1", 5353),))
 HERE = {"203.0.113.1@53": "127.0.0.1@5353", "203.0.113.1": "127.0.0.1", "THE BASE 64 BEHIND trinco:": PRIMARY.secret}
 
 

@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import secondaries
 from bench.secondaries import KEY
-from tests.chaos import clocks, pair, secondaries
+from tests.chaos import clocks, pair
 from tests.chaos.actors import Actor
 from tests.chaos.plan import EDGES, SECONDARIES
 from tests.chaos.relays import Relays
@@ -209,10 +210,12 @@ def _edge(town: Town, name: str, usual: dict[str, str]) -> Actor:
 
 
 def _secondary(town: Town, name: str) -> Actor:
-    masters = [town.relays.ways[f"{name}-{edge}"].listen for edge in EDGES]
-    make = {"nsd": secondaries.nsd, "knot": secondaries.knot}[name]
-    command = make(town.data / name, (ADDRESSES[name], town.dns_port), masters)
-    return Actor(name, command, CLEAN, town.data / f"{name}.log")
+    """A public name server, as docs/nameservers.md says; it follows each edge by a way that can be cut."""
+    masters = tuple(town.relays.ways[f"{name}-{edge}"].listen for edge in EDGES)
+    make, home = {"nsd": secondaries.nsd, "knot": secondaries.knot}[name], town.data / name
+    home.mkdir(exist_ok=True)
+    server = make(home, secondaries.Primary(BASE, masters), (ADDRESSES[name], town.dns_port))
+    return Actor(name, list(server.argv), CLEAN, town.data / f"{name}.log")
 
 
 def _inside(town: Town, role: str, word: str, usual: dict[str, str]) -> Actor:

@@ -74,7 +74,8 @@ class Followed:
     def secondary(self, kind: str, key: TsigKey = KEY, more: tuple[int, ...] = ()) -> Endpoint:
         home = self.directory / f"{kind}{len(self.servers)}"
         home.mkdir()
-        server = KINDS[kind](home, secondaries.Primary(BASE, self.port, key, more))
+        masters = tuple(("127.0.0.1", port) for port in (self.port, *more))
+        server = KINDS[kind](home, secondaries.Primary(BASE, masters, key))
         self.servers.append(server)
         return "127.0.0.1", server.port
 
