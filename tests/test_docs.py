@@ -44,6 +44,7 @@ INFRASTRUCTURE = {
         "mmsg",
         "peers",
         "pipe",
+        "plainhttp",
         "ports",
         "ratelimit",
         "sections",

@@ -28,15 +28,14 @@ from typing import Final, Protocol
 import msgspec
 
 from trinco.edge import http1
-from trinco.edge.challenge_host import visited
 from trinco.edge.limits import Limits
+from trinco.edge.plainhttp import Endpoint, visited
 
 LIMITS: Final = Limits(connections=64, per_address=32, header=5.0, closing=1.0)
 JSON: Final = b"application/json"
 TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
 _METHODS: Final = (b"GET", b"HEAD")
 
-Endpoint = tuple[str, int]
 Words = Mapping[str, str]
 """`status` and what else there is to say, for JSON."""
 

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from django.views.decorators.debug import sensitive_variables
 
 from trinco.panel.certificates.authority import OWN, Issued
@@ -69,15 +69,8 @@ def _judged(host: str, pem: bytes, now: datetime, more_roots: Path | None) -> Is
         issuers.pop()
     _sound(leaf, host, now)
     roots = _chained([leaf, *issuers], now, more_roots)
-    issued = Issued(
-        leaf=leaf.public_bytes(_DER),
-        chain=tuple(each.public_bytes(_DER) for each in issuers),
-        key=key.private_bytes(_DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
-        issuer=_issuer(leaf),
-        not_before=leaf.not_valid_before_utc,
-        not_after=leaf.not_valid_after_utc,
-        directory=OWN,
-    )
+    plain = key.private_bytes(_DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    issued = Issued.of([leaf, *issuers], plain, OWN)
     _shaken(host, issued, roots)
     return issued
 
@@ -251,9 +244,3 @@ def _system() -> Iterable[Path]:
     if found.cafile:
         return [Path(found.cafile)]
     return sorted(Path(found.capath).glob("*.[0-9]")) if found.capath else []
-
-
-def _issuer(leaf: x509.Certificate) -> str:
-    oids = (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME)
-    words = [str(each.value) for oid in oids for each in leaf.issuer.get_attributes_for_oid(oid)]
-    return " ".join(words)[:120]

@@ -9,7 +9,7 @@ be. `POINTS` names the moments at which a crash could matter; the tests crash at
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -228,9 +228,9 @@ def _finalized(order: Order, ca: Ca, placed: Placed, desk: Desk) -> Placed:
 
 def _stored(order: Order, ca: Ca, placed: Placed, desk: Desk) -> int:
     desk.reached("downloading")
-    leaf, *chain = ca.download(placed.certificate)
+    chain = ca.download(placed.certificate)
     desk.reached("downloaded")
-    issued = _issued(order, leaf, tuple(chain))
+    issued = _issued(order, chain)
     ask_at = desk.now + timedelta(minutes=60 * desk.jitter()) if ca.offer().renewal_info else None
     with transaction.atomic():
         desk.reached("storing")
@@ -250,31 +250,17 @@ def _rehearsed(order: Order, desk: Desk) -> int:
     return 0
 
 
-def _issued(order: Order, leaf: bytes, chain: tuple[bytes, ...]) -> Issued:
+def _issued(order: Order, chain: Sequence[bytes]) -> Issued:
     """What the authority gave, held against what was asked for. Raises IssuanceFailed."""
     key = sealing().open(bytes(order.sealed_key), order.host)
-    certificate = x509.load_der_x509_certificate(leaf)
-    if certificate.public_key() != x509.load_der_x509_csr(bytes(order.csr)).public_key():
+    certificates = [x509.load_der_x509_certificate(each) for each in chain]
+    leaf = certificates[0]
+    if leaf.public_key() != x509.load_der_x509_csr(bytes(order.csr)).public_key():
         raise IssuanceFailed("the authority gave a certificate of another key")
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     if set(names.get_values_for_type(x509.DNSName)) != set(order.names):
         raise IssuanceFailed("the authority gave a certificate of other names")
-    return Issued(
-        leaf=leaf,
-        chain=chain,
-        key=key,
-        issuer=_issuer(certificate),
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        directory=order.account.directory,
-    )
-
-
-def _issuer(certificate: x509.Certificate) -> str:
-    """Organisation and common name, as people know an authority."""
-    oids = (x509.NameOID.ORGANIZATION_NAME, x509.NameOID.COMMON_NAME)
-    words = [str(each.value) for oid in oids for each in certificate.issuer.get_attributes_for_oid(oid)]
-    return " ".join(words)[:120]
+    return Issued.of(certificates, key, order.account.directory)
 
 
 def _why(ca: Ca, placed: Placed) -> str:
