@@ -29,6 +29,7 @@ class TestVerify:
         for name in ("a.example", "b.example"):
             record(organisation=ours, actor=support_panel.ANA, action="domain.added", subject=name)
         told = {"organisation": ours.pk, "name": "ana@example.com", "lines": 2, "waiting": 0, "verdict": "whole"}
+        told["digest"] = AuditEntry.objects.of(ours).get(subject="b.example").digest
         code, out = audit("verify", "--json")
         assert (code, json.loads(out)) == (0, [told])
         models.QuerySet(AuditEntry).filter(subject="b.example").update(actor="rui")

@@ -60,9 +60,6 @@ class TestCreate:
         with pytest.raises(NoMembership):
             membership_of(User.objects.create_user("ana@example.com", PASSWORD))
 
-    def test_who_may_edit(self):
-        assert [Membership(role=role).may_edit for role in Role] == [True, True, True, False]
-
 
 @pytest.mark.django_db
 class TestRecord:

@@ -1,4 +1,4 @@
-"""The audit log: append-only, chained, and every change of it is found."""
+"""The audit log: append-only, chained, and a change within it is found."""
 
 from __future__ import annotations
 

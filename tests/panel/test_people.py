@@ -178,6 +178,13 @@ class TestInvitations:
         assert "The mail could not be sent." in said(page)
         assert Invitation.objects.everywhere().count() == 1
 
+    def test_an_admin_is_offered_no_deed_on_an_owner(self, ours: Organisation) -> None:
+        admin = member(ours, Role.ADMIN, "eva@example.org")
+        owner = Membership.objects.exclude(pk=admin.pk).get(organisation=ours)
+        page = support_web.browser(admin.user).get(f"/o/{ours.pk}/people/").content.decode()
+        offered = [f"/people/{each.pk}/{deed}/" in page for each in (admin, owner) for deed in ("role", "remove")]
+        assert offered == [True, True, False, False]
+
     def test_in_portuguese(self, owner: Client) -> None:
         owner.cookies["trinco_language"] = "pt-pt"
         with translation.override("en"):  # the request changes the language of this thread
@@ -269,6 +276,23 @@ class TestClients:
         texts = [browser.get(path).content.decode() for path in ("/", "/people/", "/organisations/")]
         assert [word for word in ("Gamma", "All clients", "Switch") for text in texts if word in text] == []
         assert browser.get("/clients/").status_code == 404
+
+    @pytest.mark.parametrize("role", Role)
+    def test_the_way_to_clients_is_there_for_all_of_the_provider(
+        self, ours: Organisation, beta: Organisation, role: Role
+    ) -> None:
+        browser = support_web.browser(member(ours, role, "eva@example.org").user)
+        page = browser.get(f"/o/{ours.pk}/").content.decode()
+        assert [word in page for word in ("All clients", "Switch")] == [True, True]
+        assert "Switch" in browser.get(f"/o/{beta.pk}/").content.decode()
+
+    def test_who_has_two_memberships_can_go_from_either_to_the_other(
+        self, ours: Organisation, theirs: Organisation
+    ) -> None:
+        person = member(ours, Role.VIEWER, "eva@example.org").user
+        Membership.objects.create(organisation=theirs, user=person, role=Role.VIEWER)
+        browser = support_web.browser(person)
+        assert ["Switch" in browser.get(f"/o/{each.pk}/").content.decode() for each in (ours, theirs)] == [True, True]
 
     def test_no_client_of_a_client(self, beta: Organisation, owner: Client) -> None:
         assert owner.post(f"/o/{beta.pk}/clients/add/", {"name": "x"}).status_code == 404

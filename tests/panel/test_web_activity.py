@@ -118,7 +118,7 @@ class TestFiles:
         rows = [json.loads(line) for line in pieces.splitlines()]
         assert [row["number"] for row in rows] == list(range(1, AuditEntry.objects.of(domain.organisation).count() + 1))
         for before, row in zip([{"digest": ""}, *rows], rows, strict=False):
-            facts = {**row, "at": datetime.fromisoformat(row["at"]), "organisation_id": domain.organisation_id}
+            facts = {**row, "at": datetime.fromisoformat(row["at"]), "organisation_id": row["organisation"]}
             assert (row["previous"], row["digest"]) == (before["digest"], chain.digest(SimpleNamespace(**facts)))
 
     def test_csv_holds_no_formula(self, ours: Organisation, person: Client) -> None:

@@ -24,7 +24,8 @@ def register(app: typer.Typer) -> None:
 def verify(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False) -> None:
     """Follow each organisation's chain of lines to its end, and name the first line that was changed or taken out.
 
-    Ends with 1 when there is one. Lines that wait to be taken into the chain are counted, and are no fault.
+    Ends with 1 when there is one. Lines that wait to be taken into the chain are counted, and are no fault. Keep the
+    digest of the last line elsewhere: whoever can rewrite the whole table can make another chain, with another end.
     """
     with orm.tables():
         verdicts = [verified(each) for each in Organisation.objects.order_by("pk")]
@@ -43,5 +44,6 @@ def _told(verdict: Verdict) -> dict[str, Any]:
         "name": verdict.organisation.name,
         "lines": verdict.lines,
         "waiting": verdict.loose,
+        "digest": verdict.digest,
         "verdict": f"line {broken.number}: {broken.why}" if broken else "whole",
     }

@@ -59,7 +59,7 @@ def add(path: Path) -> str:
     if "+" in text:
         raise KeysRefused("a new key waits already: copy the file to every machine, then trinco keys rotate")
     key = secrets.token_hex(32)
-    _write(path, f"{text.strip()}\n+{key}\n")
+    _write(path, f"{text.strip()}\n+{key}\n".encode())
     return key[:8]
 
 
@@ -72,14 +72,14 @@ def turn(path: Path) -> bool:
     rest = [word for word in words if word not in waiting]
     text = "\n".join([*(word.removeprefix("+") for word in waiting), *rest])
     written(text)
-    _write(path, f"{text}\n")
+    _write(path, f"{text}\n".encode())
     return True
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: bytes) -> None:
     """As a whole, and readable by those who could read it."""
     before = path.stat()
-    files.write(path, text.encode(), stat.S_IMODE(before.st_mode))
+    files.write(path, content, stat.S_IMODE(before.st_mode))
     if os.geteuid() == 0:
         os.chown(path, before.st_uid, before.st_gid)
 
@@ -111,7 +111,7 @@ def retire(path: Path, data: Path, now: datetime) -> int:
     behind = [node.name for node in EdgeNode.objects.filter(lease_until__gt=now) if (node.acknowledged or 0) < newest]
     if behind:
         raise KeysRefused(f"{', '.join(sorted(behind))} may hold values under an old key: try again in a moment")
-    _write(path, f"{keys[0]}\n")
+    _write(path, f"{keys[0]}\n".encode())
     return len(keys) - 1
 
 
@@ -142,7 +142,7 @@ def values(data: Path) -> Iterator[Value]:
 
 def _written(path: Path) -> Callable[[bytes], bool]:
     def replace(new: bytes) -> bool:
-        files.write(path, new)
+        _write(path, new)
         return True
 
     return replace

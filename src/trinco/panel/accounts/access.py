@@ -33,6 +33,8 @@ class Access:
     """The prefix of the token by which a program acts."""
     several: bool = False
     """Whether the person has other organisations to go to."""
+    provides: bool = False
+    """Whether the organisation has clients."""
 
     def may(self, deed: Deed) -> bool:
         return deed in self.allowed and roles.may(self.role, deed)
@@ -79,29 +81,35 @@ def access_to(user: User, organisation_id: int) -> Access | None:
 
     Who is a member and of the provider's staff as well acts by the higher role.
     """
-    there = Organisation.objects.select_related("parent").filter(pk=organisation_id).first()
+    elsewhere = Membership.objects.filter(user=user).exclude(organisation=OuterRef("pk"))
+    rows = Organisation.objects.select_related("parent").annotate(provides=_clients("pk"), elsewhere=Exists(elsewhere))
+    there = rows.filter(pk=organisation_id).first()
     if there is None:
         return None
     own = Membership.objects.filter(user=user, organisation__in=[there.pk, there.parent_id or there.pk])
     found = [_access(membership, user, there) for membership in own]
-    return max(found, key=lambda each: (roles.rank(each.role), each.provider is None), default=None)
+    highest = max(found, key=lambda each: (roles.rank(each.role), each.provider is None), default=None)
+    return highest and replace(highest, several=there.elsewhere or there.provides, provides=there.provides)
 
 
 def _access(membership: Membership, user: User, there: Organisation) -> Access:
     provider = there.parent if membership.organisation_id != there.pk else None
-    return Access(user, there, Role(membership.role), provider, several=provider is not None)
+    return Access(user, there, Role(membership.role), provider)
+
+
+def _clients(key: str) -> Exists:
+    return Exists(Organisation.objects.filter(parent=OuterRef(key)))
 
 
 def first_access(user: User) -> Access:
     """Where a person works who has not said where: their oldest membership. Raises NoMembership. One query."""
-    clients = Organisation.objects.filter(parent=OuterRef("organisation"))
     own = Membership.objects.select_related("organisation").filter(user=user).order_by("pk")
-    found = list(own.annotate(provides=Exists(clients))[:2])
+    found = list(own.annotate(provides=_clients("organisation"))[:2])
     if not found:
         raise NoMembership(user.email)
     first = found[0]
-    several = len(found) > 1 or bool(first.provides)
-    return Access(user, first.organisation, Role(first.role), several=several)
+    several = len(found) > 1 or first.provides
+    return Access(user, first.organisation, Role(first.role), several=several, provides=first.provides)
 
 
 def by_token(access: Access, prefix: str, allowed: frozenset[Deed]) -> Access:

@@ -32,12 +32,17 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`lines` hold together; `loose` ones wait to be taken in."""
+    """`lines` hold together, the last of which has `digest`; `loose` ones wait to be taken in.
+
+    The chain has no key: whoever can write all of the table can make another that holds together. Whoever has kept an
+    earlier end, or a file of the log, elsewhere sees that too.
+    """
 
     organisation: Organisation
     lines: int
     loose: int
     broken: Break | None
+    digest: str = chain.FIRST
 
 
 @transaction.atomic
@@ -122,7 +127,7 @@ def verify(organisation: Organisation) -> Verdict:
         number, digest = number + 1, line.digest
     broken = broken or _wrong_end(organisation, head, number, digest)
     loose = AuditEntry.objects.loose().filter(organisation=organisation).count()
-    return Verdict(organisation, number, loose, broken)
+    return Verdict(organisation, number, loose, broken, digest)
 
 
 def _wrong(line: AuditEntry, number: int, before: str) -> str:

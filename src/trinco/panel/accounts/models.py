@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from trinco.panel.accounts.append_only import AppendOnly, AppendOnlyManager
-from trinco.panel.accounts.roles import Deed, Role, may
+from trinco.panel.accounts.roles import Role
 from trinco.panel.accounts.tenancy import TenantManager
 
 __all__ = [
@@ -78,15 +78,6 @@ class Membership(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["organisation", "user"], name="one_role_each")]
-
-    @property
-    def may_edit(self) -> bool:
-        return may(self.role, Deed.DOMAINS_WRITE)
-
-    @property
-    def may_manage(self) -> bool:
-        """Whether the person looks after the others and what they may do."""
-        return may(self.role, Deed.PEOPLE_MANAGE)
 
 
 class TokenScope(models.TextChoices):

@@ -36,8 +36,6 @@ class Deed(StrEnum):
     """Add and set up domains, have them looked at, say who gets copies of reports."""
     REPORTS_WRITE = "reports:write"
     """Have a report read again, say how long reports are kept."""
-    SETTINGS_MANAGE = "settings:manage"
-    """Change what the whole organisation works with: channels, looks, webhooks."""
     PEOPLE_MANAGE = "people:manage"
     """Invite, change roles, remove; everybody's tokens."""
     CLIENTS_MANAGE = "clients:manage"
@@ -48,7 +46,7 @@ class Deed(StrEnum):
 
 _SEES: Final = frozenset({Deed.READ, Deed.TOKENS})
 _CHANGES: Final = _SEES | {Deed.POLICY_WRITE, Deed.DOMAINS_WRITE, Deed.REPORTS_WRITE}
-_MANAGES: Final = _CHANGES | {Deed.SETTINGS_MANAGE, Deed.PEOPLE_MANAGE, Deed.CLIENTS_MANAGE}
+_MANAGES: Final = _CHANGES | {Deed.PEOPLE_MANAGE, Deed.CLIENTS_MANAGE}
 
 MATRIX: Final = MappingProxyType(
     {

@@ -73,11 +73,6 @@ def public(view: View) -> View:
     return view
 
 
-member = may(Deed.READ)
-editor = may(Deed.DOMAINS_WRITE)
-"""The commonest deeds."""
-
-
 def _entered(request: MemberRequest, asked: dict[str, Any]) -> HttpResponse | None:
     """Find out as what the person acts; the way to it where the address has to say so, or a step comes before."""
     request.membership = _acting(request)

@@ -19,7 +19,7 @@ from trinco.panel.web.overview import typed
 
 COLUMNS = (
     *("number", "at", "actor", "provider", "token", "source", "action", "subject", "before", "after", "override"),
-    *("previous", "digest"),
+    *("organisation", "previous", "digest"),
 )
 """What a file has of each line: all that its digest covers, and the digests."""
 _AT_ONCE = 500

@@ -62,7 +62,6 @@ def write_records(*, domain: HostedDomain, actor: Actor, access: Access, confirm
     try:
         places = conversation.result(SECONDS)
     except TimeoutError:
-        conversation.cancel()
         note_writing(domain=domain, actor=actor, provider=access.provider, failed=Trouble.SILENCE)
         raise WritingFailed(Trouble.SILENCE) from None
     except WritingFailed as error:

@@ -39,10 +39,6 @@ class Standing:
         return self.job.state == ImportState.RUNNING
 
     @property
-    def stopped(self) -> bool:
-        return self.job.state == ImportState.STOPPED
-
-    @property
     def word(self) -> str:
         return str(ImportState(self.job.state).label)
 

@@ -117,12 +117,14 @@ def _done(request: MemberRequest, deed: Callable[[], object], text: str) -> Http
 def _page(request: MemberRequest, form: InviteForm) -> dict[str, Any]:
     members = list(Membership.objects.select_related("user").filter(organisation=request.organisation))
     members.sort(key=lambda each: (list(Role).index(Role(each.role)), each.user.email))
+    given = given_by(request.membership)
     return {
         "nav": "people",
         "form": form,
         "members": members,
         "protected": mfa.having([each.user_id for each in members]),
-        "given": given_by(request.membership),
+        "given": given,
+        "within": [role for role, _label in given],
         "invitations": Invitation.objects.of(request.organisation),
         "terms": OrganisationForm.of(request.organisation),
         "now": timezone.now(),
