@@ -16,12 +16,11 @@ from trinco import parsing
 from trinco.core.errors import DomainSyntaxError, TrincoError
 from trinco.core.hosting import NameServer, Zone
 from trinco.core.names import Domain
-from trinco.parsing import TSIG_ALGORITHMS, Endpoint, Network, TsigKey
+from trinco.parsing import Endpoint, Network, TsigKey
 
 __all__ = [
     "PREFIX",
     "SETTINGS",
-    "TSIG_ALGORITHMS",
     "Config",
     "ConfigError",
     "Endpoint",

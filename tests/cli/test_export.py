@@ -126,6 +126,8 @@ class TestCommand:
     def test_a_domain_without_a_policy(self, ours: Organisation, tmp_path: Path) -> None:
         support_panel.hosted(ours)
         assert run("correio.example", "--out", tmp_path) == (1, "trinco: nothing to write: no policy is served\n")
+        out = tmp_path / "a.zip"
+        assert (run("correio.example", "--out", out)[0], out.exists()) == (1, False)
 
     @pytest.mark.parametrize("arguments", [(), ("correio.example", "--organisation")])
     def test_which(self, domain: HostedDomain, arguments: tuple[str, ...], tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ FILL = f"""
 import django; django.setup()
 from django.utils import timezone
 from trinco.panel.certificates.account import Account
-from trinco.panel.certificates.keeping import sealing
+from trinco.panel import keyring
 from trinco.panel.certificates.models import Order
 place, now = Account.objects.create(directory="https://ca.example/dir"), timezone.now()
 rows = [
-    Order(account=place, host=f"h{{n}}", names=[], sealed_key=sealing().seal(b"key %d" % n, f"h{{n}}"), csr=b"x",
+    Order(account=place, host=f"h{{n}}", names=[], sealed_key=keyring.current().seal(b"key %d" % n, f"h{{n}}"), csr=b"x",
           created_at=now, stage_at=now, step_at=now)
     for n in range({ORDERS})
 ]

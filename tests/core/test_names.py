@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trinco.core.errors import DomainSyntaxError
-from trinco.core.names import Domain
+from trinco.core.names import Domain, registrable
 
 
 def refused(text) -> DomainSyntaxError:
@@ -221,6 +221,23 @@ class TestPlace:
 
     def test_unknown_top_level_domain(self):
         assert str(Domain.parse("name.nosuchtld")) == "name.nosuchtld"
+
+
+class TestRegistrable:
+    """The name that somebody has registered, at or above another."""
+
+    @pytest.mark.parametrize(
+        ("name", "owned"),
+        [
+            ("mail.google.com", "google.com"),
+            ("a.banco.com.br", "banco.com.br"),
+            ("x.duckdns.org", "duckdns.org"),
+            ("com.br", "com.br"),
+            ("", ""),
+        ],
+    )
+    def test_whose_a_name_is(self, name, owned):
+        assert registrable(name) == owned
 
 
 class TestHostileInput:

@@ -31,7 +31,7 @@ def slim(label: str, **more: object) -> HostedDomain:
 
 
 class TestDifference:
-    """RFC 1995 5: several versions put together: what was before the first, and what is after the last."""
+    """RFC 1995 6: several versions condensed into one: what was before the first, and what is after the last."""
 
     def test_one_step(self) -> None:
         told = Told()
@@ -123,6 +123,14 @@ class TestForgotten:
         told.take(hosted(WAITING, policy_id="5"))
         told.take()
         assert not self.known(told)
+
+    def test_not_by_a_look_at_everything_that_finds_nothing_new(self) -> None:
+        """It comes daily, and whenever a lease was lost and had again."""
+        told, heard = Told(), list[int]()
+        told.take(hosted(WAITING, policy_id="5"))
+        told.history.told.append(lambda: heard.append(1))
+        told.take(revision=told.held.revision)
+        assert (self.known(told), heard) == (True, [])
 
     def test_around_a_revision_that_has_some_of_the_next(self) -> None:
         told = Told()

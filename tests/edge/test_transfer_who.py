@@ -30,6 +30,7 @@ class TestWhoMay:
         async def test() -> None:
             async with primary(**how) as server:  # type: ignore[arg-type]
                 found.append(await first(server.server, query))
+                assert server.serving.answers.rcodes[rcode] == 1
 
         run(test(), loop)
         assert found[0][3] & 0xF == rcode

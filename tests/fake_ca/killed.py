@@ -95,13 +95,15 @@ def held() -> dict[str, Any]:
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
-    from trinco.panel.certificates.keeping import sealing
+    from trinco.panel import keyring
     from trinco.panel.certificates.models import Certificate, Order
 
     fits = 0
     rows = Certificate.objects.everywhere().select_related("domain")
     for row in rows:
-        key = serialization.load_der_private_key(sealing().open(bytes(row.sealed_key), row.domain.policy_host), None)
+        key = serialization.load_der_private_key(
+            keyring.current().open(bytes(row.sealed_key), row.domain.policy_host), None
+        )
         fits += key.public_key() == x509.load_der_x509_certificate(bytes(row.leaf)).public_key()
     failed = list(Order.objects.everywhere().filter(stage="failed").values_list("host", "problem"))
     return {"certificates": len(rows), "fit": fits, "failed": failed}

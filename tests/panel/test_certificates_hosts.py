@@ -21,6 +21,7 @@ from trinco.panel.certificates.development import DevelopmentAuthority
 from trinco.panel.certificates.errors import IssuanceFailed
 from trinco.panel.certificates.models import Chain, HostCertificate
 from trinco.panel.certificates.services import issue_due
+from trinco.panel.domains.services import newest_revision
 from trinco.panel.seal import Seal
 
 DAY = timedelta(days=1)
@@ -94,7 +95,7 @@ class TestIssue:
         assert key not in bytes(held().sealed_key)
 
     def test_the_edges_get_it_with_the_next_revision(self, reports_host):
-        zone, before = settings.CONFIG.zone, rendering.revision()
+        zone, before = settings.CONFIG.zone, newest_revision()
         hosts.issue_due(timezone.now())
         change = rendering.since(zone, before)
         certificate = change.zone.reports_certificate

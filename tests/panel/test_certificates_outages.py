@@ -12,6 +12,8 @@ from tests.support_panel import edge, live
 
 from trinco.config import ConfigError, load
 from trinco.net.acme import certificate_id
+from trinco.net.acme_words import CaUnavailable
+from trinco.panel import clock
 from trinco.panel import metrics as panel_metrics
 from trinco.panel.accounts.actors import CLI
 from trinco.panel.certificates import own, queue
@@ -306,3 +308,34 @@ class TestRemoved:
         row.save()
         assert own.remove(domain=domain, actor=CLI)
         assert (current(domain).pk, current(domain).directory) == (row.pk, RETIRED)
+
+
+class TestHalfAway:
+    """An authority that answers the first question of a step and not the next is away, however often it is asked."""
+
+    def test_the_other_one_is_asked(self, ours, bureau, ca, monkeypatch):
+        second = bureau.authorities[SECOND] = Authority(bureau.clock, "Second CA")
+        domain = live(ours)
+
+        def gone(*_given: object) -> None:
+            raise CaUnavailable("503")
+
+        monkeypatch.setattr(ca, "finalize", gone)
+        for _ in range(8 * 12):
+            bureau.settle(3)
+            bureau.clock.go(minutes=10)
+        assert (current(domain).issuer, len(second.issued)) == ("Second CA", 1)
+
+
+class TestWaived:
+    """Challenges wait for the edges that an authority may ask, and no longer: an edge that lags and whose addresses are
+    out of DNS is not among them."""
+
+    def test_a_new_domain_does_not_wait_for_it(self, ours, bureau):
+        lagging = edge("edge2", acknowledged=1)
+        EdgeNode.objects.update(settled=2**40)
+        domain = live(ours)
+        assert bureau.settle() == 0
+        EdgeNode.objects.filter(pk=lagging.pk).update(waived_at=clock.now() - HOUR, settled=1)
+        bureau.clock.go(minutes=15)
+        assert (bureau.settle(), current(domain).issuer) == (1, bureau.authorities[FIRST].title)

@@ -12,7 +12,7 @@ from tests.support_panel import edge, live, sight
 from trinco.net.acme import certificate_id
 from trinco.panel.certificates import orders
 from trinco.panel.certificates.models import Certificate, HostCertificate, Order
-from trinco.panel.certificates.queue import Expected, expected
+from trinco.panel.certificates.queue import Expected, estimates
 from trinco.panel.certificates.services import current
 from trinco.panel.domains.models import Finding
 
@@ -234,6 +234,10 @@ class TestAdvice:
         bureau.clock.go(days=46)
         bureau.ask()
         assert ca.requests == asked
+
+
+def expected(domain, now) -> Expected | None:
+    return estimates([domain.pk], now).get(domain.pk)
 
 
 class TestEstimate:

@@ -264,8 +264,10 @@ class TestEachSender:
         assert gate(domain).passed is passed
         assert status(domain).senders == ("liar.example",)
 
-    def test_two_who_agree_hold_it_back_for_ever(self, domain: HostedDomain) -> None:
-        for sender in ("a.example.org", "b.example.net"):
+    @pytest.mark.parametrize("senders", [("a.example.org", "b.example.net"), ("banco.com.br", "outro.com.br")])
+    def test_two_who_agree_hold_it_back_for_ever(self, domain: HostedDomain, senders: tuple[str, str]) -> None:
+        """Below `com.br` each name is somebody else's, as below `com`."""
+        for sender in senders:
             reported(domain, *[900] * 20, submitter=sender)
         reported(domain, *[0] * 20, submitter="good.example")
         assert gate(domain) == Gate("reports", False, 0)

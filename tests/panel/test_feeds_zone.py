@@ -70,5 +70,5 @@ class TestGoneMeanwhile:
         domain.state, domain.revision = State.GONE, before.revision + 1
         domain.save()
         assert rendering.since(zone, before.revision - 1).removed == ()
-        monkeypatch.setattr(rendering, "revision", lambda: before.revision + 1)
+        monkeypatch.setattr(rendering, "newest_revision", lambda: before.revision + 1)
         assert rendering.since(zone, before.revision).removed == (domain.label,)

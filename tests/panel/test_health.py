@@ -7,7 +7,7 @@ from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
-from trinco.panel import health
+from trinco.panel import migrating
 
 
 def ask(path):
@@ -30,7 +30,7 @@ class TestHealth:
         def gone(_connection):
             raise OperationalError
 
-        monkeypatch.setattr(health, "MigrationExecutor", gone)
+        monkeypatch.setattr(migrating, "MigrationExecutor", gone)
         assert ask("/readyz") == (503, {"status": "database"}, "no-store")
 
     @pytest.mark.django_db

@@ -13,6 +13,7 @@ from tests.support_panel import ANA, live, standing
 from trinco.core.mtasts.policy import Mode, Policy
 from trinco.panel import rendering
 from trinco.panel.domains.models import HostedDomain, Revision
+from trinco.panel.domains.services import newest_revision
 from trinco.panel.feeds import DatabaseFeed
 from trinco.panel.policies import rotation, services
 from trinco.panel.policies.gate import LEASE
@@ -33,7 +34,7 @@ class World:
 
     def edge(self, name: str, *addresses: str, has: int | None = None) -> EdgeNode:
         """An edge that is there and has this revision, or the newest."""
-        known = rendering.revision() if has is None else has
+        known = newest_revision() if has is None else has
         facts = {"session": "s", "lease_until": self.now + LEASE, "acknowledged": known, "settled": known}
         return EdgeNode.objects.update_or_create(name=name, defaults={**facts, "addresses": list(addresses)})[0]
 
@@ -42,7 +43,7 @@ class World:
 
     def tell(self, *names: str) -> None:
         """These acknowledge what is newest."""
-        newest = rendering.revision()
+        newest = newest_revision()
         EdgeNode.objects.filter(name__in=names).update(acknowledged=newest, settled=newest)
 
     def after(self, seconds: float, *alive: str) -> int:
@@ -75,17 +76,17 @@ class TestGone:
     def test_the_addresses_of_an_edge_whose_lease_ran_out_leave_the_zone(self, world):
         world.edge("edge1", FIRST)
         world.edge("edge2", SECOND, THIRD)
-        before = rendering.revision()
+        before = newest_revision()
         with capture_logs() as lines:
             assert world.after(11, "edge1") == 1
         assert world.zone == (FIRST,)
-        assert rendering.revision() == before + 1
+        assert newest_revision() == before + 1
         assert [(line["event"], line["edge"]) for line in lines] == [("edge withdrawn", "edge2")]
 
     def test_the_edges_are_told(self, world):
         world.edge("edge1", FIRST)
         world.edge("edge2", SECOND)
-        before = rendering.revision()
+        before = newest_revision()
         world.after(11, "edge1")
         change = rendering.since(world.config.zone, before)
         assert (change.revision, change.changed, change.zone.policy_addresses) == (before + 1, (), (FIRST, THIRD))
@@ -95,7 +96,7 @@ class TestGone:
         world.edge("edge2", SECOND)
         world.after(11, "edge1")
         world.after(1, "edge1")
-        assert rendering.revision() == world.node("edge2").withdrawn_revision
+        assert newest_revision() == world.node("edge2").withdrawn_revision
 
     def test_an_edge_without_addresses_of_its_own_changes_nothing(self, world):
         world.edge("edge1", FIRST)
@@ -149,10 +150,10 @@ class TestBack:
 
     def test_with_the_newest_revision_it_is_back(self, gone):
         gone.tell("edge1", "edge2")
-        before = rendering.revision()
+        before = newest_revision()
         assert gone.after(1, "edge1", "edge2") == 1
         assert gone.zone == (FIRST, SECOND, THIRD)
-        assert rendering.revision() == before + 1
+        assert newest_revision() == before + 1
         node = gone.node("edge2")
         assert (node.withdrawn_at, node.withdrawn_revision, node.waived_at) == (None, None, None)
 
@@ -240,7 +241,7 @@ class TestLagging:
 
     def test_an_edge_that_is_always_a_little_behind_does_not_lag(self, lagging, domain):
         for _ in range(100):
-            behind = rendering.revision()
+            behind = newest_revision()
             Revision.objects.update(number=behind + 1)
             EdgeNode.objects.update(acknowledged=behind)
             self.wait(lagging, 1)

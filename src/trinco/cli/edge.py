@@ -22,7 +22,7 @@ from django.conf import settings
 from django.db import connections
 
 from trinco.cli import orm
-from trinco.cli.place import shown
+from trinco.cli.place import reached, shown
 from trinco.cli.secondaries import Following, latest
 from trinco.cli.status import watched
 from trinco.config import Config, ConfigError, Endpoint
@@ -46,7 +46,6 @@ log = structlog.get_logger("trinco.edge")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _FILES = 65_536
 _OWN_FETCH = https.Limits(seconds=5.0)
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a listener on all addresses is reached
 _DATABASE_SECONDS = 3
 
 
@@ -177,8 +176,7 @@ class OwnFetch:
         self._context: ssl.SSLContext | None = None
 
     async def __call__(self, domain: Domain, endpoint: Endpoint) -> bytes:
-        host, port = endpoint
-        return await https.fetch_policy(domain, _WILDCARDS.get(host, host), port, self._trusting(), _OWN_FETCH)
+        return await https.fetch_policy(domain, *reached(endpoint), self._trusting(), _OWN_FETCH)
 
     def _trusting(self) -> ssl.SSLContext:
         """The context, with the development root as it is now: the first certificate may make it."""

@@ -8,10 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from trinco.cli import orm as _orm  # noqa: F401 - sets Django up
+from trinco.panel import migrating
 
 from django.db import DatabaseError, connection  # isort: skip - after the set-up
-from django.conf import settings as django_settings
-from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from trinco.cli.findings import Finding, error, ok, untested, warning
@@ -20,7 +19,7 @@ from trinco.edge.snapshot import SnapshotError, sole_user
 from trinco.panel import wall, wall_tables
 from trinco.panel.accounts.models import AuditEntry
 from trinco.panel.certificates import hosts
-from trinco.panel.certificates.models import Account, HostCertificate
+from trinco.panel.certificates.models import Account
 from trinco.panel.checks import caa
 from trinco.panel.domains.models import HostedDomain, MxSighting, Starttls
 from trinco.panel.domains.services import SERVED
@@ -104,14 +103,11 @@ def orphaned(settings: Config) -> Iterator[Finding]:
 def database() -> Finding:
     """Reachable, and with every table."""
     try:
-        executor = MigrationExecutor(connection)
-        behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        behind = migrating.behind()
     except DatabaseError as problem:
         return error("database", str(problem).strip(), "start it, or correct TRINCO_DATABASE")
     if behind:
-        return error(
-            "database", f"{len(behind)} migrations behind", "trinco serve does them, or trinco panel --migrate"
-        )
+        return error("database", f"{len(behind)} migrations behind", "trinco migrate")
     return ok("database", f"{connection.vendor} answers, with every table")
 
 
@@ -188,7 +184,7 @@ def own_certificate() -> Finding:
     part, now = "own certificate", timezone.now()
     if trouble := hosts.trouble(now):
         return error(part, trouble, "see the log of the worker, and port 80 of every edge at these names")
-    row = HostCertificate.objects.filter(host=hosts.names(django_settings.CONFIG)[0], leaf__isnull=False).first()
+    row = hosts.ours().filter(leaf__isnull=False).first()
     if row is None or row.not_after is None:
         return untested(part, "there is none yet: the worker gets it")
     return ok(part, f"{', '.join(row.names)}: until {row.not_after:%Y-%m-%d %H:%M} UTC")

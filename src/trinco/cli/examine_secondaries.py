@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from trinco.cli.findings import Finding, error, ok, untested, warning
-from trinco.cli.place import shown
+from trinco.cli.place import reached, shown
 from trinco.config import Config, Endpoint
 from trinco.edge import peers
 from trinco.edge.tsig import Keys
@@ -15,7 +15,6 @@ from trinco.edge.tsig import Keys
 SECONDS: Final = 5.0
 """How long a secondary may take to follow, so that a change of just now is no finding."""
 _PAUSE: Final = 0.5
-_WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a listener on all addresses is reached
 
 
 async def examine(settings: Config) -> AsyncIterator[Finding]:
@@ -42,8 +41,7 @@ async def secondary(settings: Config, keys: Keys, endpoint: Endpoint) -> Finding
 
 
 async def _own(settings: Config) -> int | None:
-    host, port = settings.dns_listen[0]
-    return await peers.serial(settings.zone, (_WILDCARDS.get(host, host), port))
+    return await peers.serial(settings.zone, reached(settings.dns_listen[0]))
 
 
 def _compared(settings: Config, part: str, theirs: int | None, ours: int) -> Finding:

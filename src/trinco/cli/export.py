@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -56,11 +57,16 @@ def _domains(name: str, owner: str, *, organisation: bool) -> Iterable[HostedDom
 def _zipped(out: Path, domains: Iterable[HostedDomain]) -> int:
     try:
         with out.open("xb") as file:
-            return bundles.write_zip(file, domains)
+            count = bundles.write_zip(file, domains)
     except FileExistsError:
         raise orm.ended(f"{out} is there already", orm.EXIT_USAGE) from None
     except OSError as error:
+        with suppress(OSError):  # it may never have been there
+            out.unlink()
         raise orm.ended(f"{out} cannot be written: {error.strerror}", orm.EXIT_UNTESTED) from error
+    if not count:
+        out.unlink()
+    return count
 
 
 def _written(out: Path, domains: Iterable[HostedDomain]) -> int:

@@ -9,7 +9,6 @@ import typer
 from trinco.cli import orm
 
 from django.db import DatabaseError, connection, connections  # isort: skip - after the set-up
-from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
 from trinco.panel import migrating, wall_tables
@@ -31,7 +30,7 @@ def migrate(check: Annotated[bool, typer.Option("--check", help=CHECK_HELP)] = F
     command, then the new panels and workers, then the edges, one after the other.
     """
     with orm.tables():
-        behind = _behind()
+        behind = migrating.behind()
         if not check:
             upgrade()
     what = f"{len(behind)} migrations" if behind else "nothing to do"
@@ -60,8 +59,3 @@ def bring_up(url: str) -> None:
         raise BackupFailed(f"the tables are there, and could not be brought up to date: {error}") from error
     finally:
         connections.close_all()
-
-
-def _behind() -> list[str]:
-    executor = MigrationExecutor(connection)
-    return [f"{step.app_label}.{step.name}" for step, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]

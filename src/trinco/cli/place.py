@@ -20,6 +20,7 @@ _LISTEN = {"panel": "PANEL_LISTEN", "policy": "POLICY_LISTEN", "dns": "DNS_LISTE
 _LISTEN_MADE_UP = {**_LISTEN, "zones": "PLAYGROUND_LISTEN"}
 _SENDERS_COME = ("POLICY_LISTEN", "SMTP_LISTEN")
 """Where strangers come by either kind of address."""
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens by this
 
 
 class Login(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -103,6 +104,12 @@ def shown(endpoint: Endpoint) -> str:
     """An address and port as people type them."""
     host, port = endpoint
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def reached(endpoint: Endpoint) -> Endpoint:
+    """Where a listener is reached from this machine: one on all addresses is at loopback too."""
+    host, port = endpoint
+    return _WILDCARDS.get(host, host), port
 
 
 def endpoints(settings: Config, login: Login) -> Endpoints:

@@ -1,4 +1,4 @@
-"""The status listener of a role whose own work is not in an event loop: the panel, the worker."""
+"""The status listener of a role: in a thread of its own where the work is not in an event loop."""
 
 from __future__ import annotations
 

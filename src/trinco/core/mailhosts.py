@@ -10,11 +10,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-
-from publicsuffixlist import PublicSuffixList
 
 from trinco.core.mtasts import mx
+from trinco.core.names import is_public_suffix
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +202,7 @@ def too_wide(pattern: str) -> Width | None:
     """Why a pattern is refused, whoever typed it; None: it stands for hosts of one owner as far as is known here."""
     if not pattern.startswith("*."):
         return None
-    if _public(pattern.removeprefix("*.")):
+    if is_public_suffix(pattern.removeprefix("*.")):
         return Width.SUFFIX
     return Width.PROVIDER if any(provider.too_wide(pattern) for provider in PROVIDERS) else None
 
@@ -215,12 +213,3 @@ def _offer(provider: MailProvider | None, hosts: tuple[str, ...]) -> Offer:
     together = [host for group in provider.sets if set(group) & set(hosts) for host in group]
     absent = tuple(host for host in together if host not in hosts)
     return Offer(provider, hosts, provider.wildcards[:1] if provider.moving else hosts, absent)
-
-
-def _public(name: str) -> bool:
-    return _suffixes().publicsuffix(name) == name
-
-
-@cache
-def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList()

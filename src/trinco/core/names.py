@@ -191,15 +191,26 @@ def _unfit(name: str, last: str) -> str | None:
         return "ends in a number: an address is not a mail domain"
     if "." not in name:
         return "has one label only; a mail domain has at least two, as in example.com"
-    if _suffixes().is_public(name):
+    if is_public_suffix(name):
         return "is a public suffix, under which others register their domains; add a domain below it"
     return None
 
 
+def is_public_suffix(name: str) -> bool:
+    """Whether others register their domains below this name. A TLD that the list does not know counts as one."""
+    return bool(_suffixes().is_public(name))
+
+
+def registrable(name: str) -> str:
+    """The name, at or above this one, that somebody has paid for: who has it makes any below for nothing. A public
+    suffix is its own. What companies let others have below names of theirs (`only_icann`) counts as theirs."""
+    return _suffixes(only_icann=True).privatesuffix(name) or name
+
+
 @cache
-def _suffixes() -> PublicSuffixList:
-    """The list that comes with its package, read at the first question. A TLD that it does not know counts as one."""
-    return PublicSuffixList()
+def _suffixes(*, only_icann: bool = False) -> PublicSuffixList:
+    """The list that comes with its package, read at the first question."""
+    return PublicSuffixList(only_icann=only_icann)
 
 
 def _readable(label: str) -> str:

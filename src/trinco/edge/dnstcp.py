@@ -194,6 +194,7 @@ class Connection(asyncio.Protocol):
         elif asyncio.get_running_loop().time() > self._transfer_ends:
             self.end()
         else:
+            self._connections.answers.rcodes[reply[3] & 15] += 1
             self._transport.write(len(reply).to_bytes(2, "big") + reply)
             self._connections.heard(self)
             self._go_on()

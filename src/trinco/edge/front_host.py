@@ -53,7 +53,7 @@ def answer(source: PolicySource, admit: Callable[[], bool], request: http1.Reque
 def _asked(source: PolicySource, request: http1.Request) -> http1.Response:
     """Whether a certificate may be had for a name: what a front asks before it orders one."""
     path, _, query = request.target.partition(b"?")
-    known = path == _ASK and request.method in policy_host.METHODS and source.hosted(_domain(query)) is not None
+    known = path == _ASK and request.method in http1.METHODS and source.hosted(_domain(query)) is not None
     return http1.plain(HTTPStatus.OK if known else HTTPStatus.NOT_FOUND)
 
 

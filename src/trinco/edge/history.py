@@ -52,6 +52,9 @@ class History:
         became different says, at another edge that was started with other settings (`panel.feeds`); and around a
         revision that was read while the next one was written.
         """
+        if self._knows(before, now, narrow):  # a look at everything, or a lease that was had again
+            self.publication = now
+            return
         mixed = _mixed(now.revision, narrow.changed)
         if self._follows(before, now, narrow) and not mixed and not self._mixed:
             step = _step(before, now, narrow)
@@ -78,6 +81,10 @@ class History:
         else:
             return None
         return tuple((old, after[label]) for label, old in before.items() if old != after[label])
+
+    def _knows(self, before: Publication, now: Publication, narrow: Change) -> bool:
+        same = self.publication.revision == before.revision == now.revision and same_records(before.zone, now.zone)
+        return same and not (narrow.changed or narrow.removed)
 
     def _follows(self, before: Publication, now: Publication, narrow: Change) -> bool:
         something = bool(narrow.changed or narrow.removed)

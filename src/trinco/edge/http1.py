@@ -15,7 +15,7 @@ from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import httptools
 import msgspec
@@ -87,10 +87,10 @@ class Response(msgspec.Struct, frozen=True, gc=False):
         return self.body.decode("ascii", "replace").strip()
 
 
-def response(status: HTTPStatus, body: bytes, *fields: bytes) -> Response:
-    """A response in plain text. Never from a cache and never for one: RFC 8461 section 3.3 forbids HTTP caching."""
+def response(status: HTTPStatus, body: bytes, *fields: bytes, media_type: bytes = b"text/plain") -> Response:
+    """A response. Never from a cache and never for one: RFC 8461 section 3.3 forbids HTTP caching."""
     lines = (
-        b"Content-Type: text/plain",
+        b"Content-Type: " + media_type,
         b"Content-Length: %d" % len(body),
         b"Cache-Control: no-store",
         b"X-Content-Type-Options: nosniff",
@@ -98,6 +98,12 @@ def response(status: HTTPStatus, body: bytes, *fields: bytes) -> Response:
     )
     status_line = b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode("ascii"))
     return Response(status_line, b"\r\n".join(lines) + _END, body)
+
+
+METHODS: Final = (b"GET", b"HEAD")
+"""Of those listeners that tell and take nothing."""
+NOT_ALLOWED: Final = response(HTTPStatus.METHOD_NOT_ALLOWED, b"405 Method Not Allowed\r\n", b"Allow: GET, HEAD")
+"""What they say to any other (RFC 9110 section 15.5.6)."""
 
 
 @lru_cache(None)

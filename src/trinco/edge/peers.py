@@ -1,4 +1,4 @@
-"""What the other name servers of our zone serve: asked while the database is away.
+"""What the other name servers of our zone serve: the edges, asked while the database is away, and the secondaries.
 
 The serial of the SOA is the Publication's revision (RFC 1035 section 3.3.13), and an edge serves a body before its id
 is announced anywhere. So an edge that sees no later serial than its own knows that no later id was announced by any
@@ -26,7 +26,7 @@ _HALF: Final = 1 << 31
 
 async def newer(zone: Zone, revision: int, port: int) -> bool:
     """Whether a name server of `zone`, asked at `port`, serves a later revision than this one."""
-    serials = await asyncio.gather(*(_serial(zone, address, port) for address in addresses(zone)))
+    serials = await asyncio.gather(*(serial(zone, (address, port)) for address in addresses(zone)))
     return any(serial is not None and is_later(serial, revision) for serial in serials)
 
 
@@ -38,11 +38,6 @@ def addresses(zone: Zone) -> tuple[str, ...]:
 def is_later(serial: int, revision: int) -> bool:
     """Serial number arithmetic of 32 bits (RFC 1982 section 3.2)."""
     return 0 < (serial - revision) % (2 * _HALF) < _HALF
-
-
-async def _serial(zone: Zone, address: str, port: int) -> int | None:
-    """The serial there; None: nobody answers with authority."""
-    return await serial(zone, (address, port))
 
 
 async def serial(zone: Zone, endpoint: tuple[str, int], key: dns.tsig.Key | None = None) -> int | None:

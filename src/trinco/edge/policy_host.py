@@ -41,7 +41,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from trinco.edge import https, tls
-from trinco.edge.http1 import Request, Response, plain, response
+from trinco.edge.http1 import METHODS, NOT_ALLOWED, Request, Response, plain, response
 from trinco.edge.https import Endpoint
 from trinco.edge.limits import Limits
 from trinco.edge.ports import CertificateSource, PolicySource, Unsealer
@@ -50,8 +50,6 @@ from trinco.edge.sni import Contexts
 from trinco.edge.tally import Tally
 
 PATH = b"/.well-known/mta-sts.txt"
-METHODS = (b"GET", b"HEAD")
-_NOT_ALLOWED = response(HTTPStatus.METHOD_NOT_ALLOWED, b"405 Method Not Allowed\r\n", b"Allow: GET, HEAD")
 
 
 class Source(PolicySource, CertificateSource, Protocol):
@@ -66,7 +64,7 @@ def answer(source: PolicySource, request: Request, server_name: bytes) -> Respon
     if hosted is None or hosted.policy is None or (request.target != PATH and request.target.startswith(b"/")):
         return plain(HTTPStatus.NOT_FOUND)
     if request.method not in METHODS or request.target != PATH:
-        return _NOT_ALLOWED
+        return NOT_ALLOWED
     return _policy(hosted.policy)
 
 

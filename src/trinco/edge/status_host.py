@@ -34,7 +34,6 @@ from trinco.edge.plainhttp import Endpoint, visited
 LIMITS: Final = Limits(connections=64, per_address=32, header=5.0, closing=1.0)
 JSON: Final = b"application/json"
 TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
-_METHODS: Final = (b"GET", b"HEAD")
 
 Words = Mapping[str, str]
 """`status` and what else there is to say, for JSON."""
@@ -55,20 +54,21 @@ def answer(role: Role, request: http1.Request) -> http1.Response:
     page = _PAGES.get(request.target.partition(b"?")[0])
     if page is None:
         return http1.plain(HTTPStatus.NOT_FOUND)
-    return page(role) if request.method in _METHODS else http1.plain(HTTPStatus.METHOD_NOT_ALLOWED)
+    return page(role) if request.method in http1.METHODS else http1.NOT_ALLOWED
 
 
 def _healthz(_role: Role) -> http1.Response:
-    return _response(HTTPStatus.OK, JSON, msgspec.json.encode({"status": "live"}))
+    return http1.response(HTTPStatus.OK, msgspec.json.encode({"status": "live"}), media_type=JSON)
 
 
 def _readyz(role: Role) -> http1.Response:
     ready, words = role.ready()
-    return _response(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, JSON, msgspec.json.encode(words))
+    status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return http1.response(status, msgspec.json.encode(words), media_type=JSON)
 
 
 def _metrics(role: Role) -> http1.Response:
-    return _response(HTTPStatus.OK, TEXT, role.metrics())
+    return http1.response(HTTPStatus.OK, role.metrics(), media_type=TEXT)
 
 
 _PAGES: Mapping[bytes, Callable[[Role], http1.Response]] = {
@@ -76,12 +76,6 @@ _PAGES: Mapping[bytes, Callable[[Role], http1.Response]] = {
     b"/readyz": _readyz,
     b"/metrics": _metrics,
 }
-
-
-def _response(status: HTTPStatus, media_type: bytes, body: bytes) -> http1.Response:
-    said = http1.response(status, body)
-    fields = said.fields.replace(b"Content-Type: text/plain", b"Content-Type: " + media_type, 1)
-    return msgspec.structs.replace(said, fields=fields)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ DESCRIPTION
     revision by NOTIFY (`edge.notify`).
 
 PROTOCOL
-    RFC 5936 (AXFR), RFC 1995 (IXFR, all steps put together into one, section 5), RFC 8945 (TSIG). IXFR by UDP gets the
+    RFC 5936 (AXFR), RFC 1995 (IXFR; versions condensed into one, section 6), RFC 8945 (TSIG). IXFR by UDP gets the
     SOA alone, signed: who is behind comes by TCP. There is one zone, so there is no catalog of zones (RFC 9432).
 
 SECURITY

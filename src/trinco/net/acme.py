@@ -10,7 +10,6 @@ Everything blocks: it is the worker's, never an event loop's. One instance belon
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,23 +83,16 @@ def thumbprint(key: bytes) -> str:
 
 def certificate_id(leaf: bytes) -> str:
     """The name by which RFC 9773 section 4.1 calls a certificate (DER). Raises ValueError: it has none."""
-    return _certificate_id(x509.load_der_x509_certificate(leaf))
-
-
-def _certificate_id(leaf: x509.Certificate) -> str:
+    certificate = x509.load_der_x509_certificate(leaf)
     try:
-        above = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+        above = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
     except x509.ExtensionNotFound:
         above = None
     if above is None:
         raise ValueError("a certificate without an authority key identifier")
-    serial = leaf.serial_number
+    serial = certificate.serial_number
     octets = serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
-    return f"{_base64url(above)}.{_base64url(octets)}"
-
-
-def _base64url(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).decode("ascii").rstrip("=")
+    return f"{encode_b64jose(above)}.{encode_b64jose(octets)}"
 
 
 def _jwk(key: bytes) -> JWKEC:
@@ -225,7 +217,7 @@ class Conversation:
     def finalize(self, order: Placed, csr: bytes) -> Placed:
         """Hand in the request (DER) of an order that is ready (RFC 8555 section 7.4)."""
         with self._mapped():
-            return self._placed(self._post(order.finalize, {"csr": _base64url(csr)}), order.url)
+            return self._placed(self._post(order.finalize, {"csr": encode_b64jose(csr)}), order.url)
 
     def download(self, certificate: str) -> tuple[bytes, ...]:
         """The certificate and its issuers, DER, the end entity's first (RFC 8555 section 7.4.2)."""

@@ -7,7 +7,6 @@ that came in between.
 from __future__ import annotations
 
 import binascii
-import ipaddress
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import dns.rdatatype
 import dns.tsig
 import dns.update
 
+from trinco import parsing
 from trinco.core.errors import Refused
 from trinco.net.dnswriting import TTL, Found, Trouble, Wanted, WritingFailed
 from trinco.net.guard import Guard
@@ -127,11 +127,9 @@ def book(zone: str, credentials: Mapping[str, str], guard: Guard) -> Iterator[Up
 
 
 def _endpoint(text: str) -> tuple[str, int]:
-    bare, _, port = text.strip().replace("#", " ").partition(" ")
-    if not port and bare.count(":") == 1:
-        bare, _, port = bare.partition(":")
+    bare, _, port = text.strip().partition("#")
     try:
-        address, number = str(ipaddress.ip_address(bare.strip("[]"))), int(port or "53")
+        [(address, number)] = [parsing.endpoint(f"[{bare}]:{port}")] if port else parsing.resolvers(bare)
     except ValueError:
         raise WritingFailed(Trouble.ADDRESS, f"{text!a} is no address") from None
     if number != _PORT and not _FREE_PORTS <= number <= _LAST_PORT:

@@ -22,7 +22,7 @@ from trinco.core.errors import FeedUnavailable, InputError, LeaseLost
 from trinco.core.hosting import Change, Publication, Zone, empty, same_records
 from trinco.core.tlsrpt.arrival import Arrival
 from trinco.panel import clock, recovery, rendering
-from trinco.panel.domains.services import next_revision
+from trinco.panel.domains.services import newest_revision, next_revision
 from trinco.panel.policies.gate import CONTACT, LEASE, shorten_leases
 from trinco.panel.policies.models import EdgeNode
 from trinco.panel.policies.services import announce_due, reissue_due
@@ -77,12 +77,12 @@ class DatabaseFeed:
         """See `edge.ports.Feed`."""
         with _database(self._watch):
             self._settle()
-            return rendering.revision()
+            return newest_revision()
 
     def changes(self, since: int | None) -> Change:
         """See `edge.ports.Feed`."""
         with _database(self._watch):
-            if since is None or self._whole or since > rendering.revision():
+            if since is None or self._whole or since > newest_revision():
                 change = rendering.whole(self._zone)
                 self._whole = False
                 return change
@@ -110,7 +110,7 @@ class DatabaseFeed:
         now = clock.now()
         self._refuse_twin(now)
         self._give_time(now)
-        loss = recovery.learn(held, rendering.revision(), now) if held is not None else None
+        loss = recovery.learn(held, newest_revision(), now) if held is not None else None
         if held is not None and not same_records(held.zone, rendering.zone_now(self._zone)):
             next_revision()  # our own records are other ones now: secondaries learn it by a later serial
         self._whole = self._whole or loss is not None

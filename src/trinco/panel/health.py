@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
-from trinco.panel import clock
+from trinco.panel import clock, migrating
 from trinco.panel.certificates import hosts
 
 READY = "ready"
@@ -44,8 +43,7 @@ def database() -> str:
     """`ready`, or what is wrong in one word: `database` (it does not answer), `migrations` (it is behind)."""
     connection = connections[DEFAULT_DB_ALIAS]
     try:
-        executor = MigrationExecutor(connection)
-        behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        behind = migrating.behind()
     except DatabaseError:
         return "database"
     finally:

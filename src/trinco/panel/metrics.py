@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.models import Count, F, Max, Min, Q
 from prometheus_client import CollectorRegistry, generate_latest
@@ -21,9 +20,9 @@ from prometheus_client.registry import Collector
 
 from trinco.panel import clock
 from trinco.panel.certificates import hosts
-from trinco.panel.certificates.models import Attempt, Certificate, Event, EventKind, HostCertificate, Order
-from trinco.panel.domains.models import HostedDomain, Revision
-from trinco.panel.domains.services import SERVED
+from trinco.panel.certificates.models import Attempt, Certificate, Event, EventKind, Order
+from trinco.panel.domains.models import HostedDomain
+from trinco.panel.domains.services import SERVED, newest_revision
 from trinco.panel.policies.models import EdgeNode, Standing
 from trinco.panel.reports.models import RawReport, RawState
 
@@ -137,8 +136,7 @@ class TablesCollector(Collector):
 
 
 def _publication(_now: datetime) -> Iterator[Metric]:
-    newest = Revision.objects.aggregate(newest=Max("number"))["newest"]
-    yield _gauge("revision", "The newest revision.", newest or 0)
+    yield _gauge("revision", "The newest revision.", newest_revision())
     waiting = Standing.objects.everywhere().exclude(announced=F("current")).count()
     yield _gauge("announcements_waiting", "Policies whose id is not announced yet.", waiting)
     states = HostedDomain.objects.everywhere().order_by().values_list("state").annotate(Count("pk"))
@@ -173,7 +171,7 @@ def _certificates(now: datetime) -> Iterator[Metric]:
         least=Min("last"), all=Count("domain"), **{f"to_{d}": Count("domain", q) for d, q in bounds.items()}
     )
     yield _labelled("certificates", "Certificates that are served, by days left.", "days_left", _between(counts))
-    ours = HostCertificate.objects.filter(host=hosts.names(settings.CONFIG)[0]).values_list("not_after", flat=True)
+    ours = hosts.ours().values_list("not_after", flat=True)
     ends = [end for end in (counts["least"], *ours) if end]
     least = min(ends) if ends else now
     yield _gauge(

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management import call_command
 from django.core.management.commands import migrate as command
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
 
 
@@ -26,6 +27,13 @@ class WholeExecutor(MigrationExecutor):
 
 
 vars(command)["MigrationExecutor"] = WholeExecutor  # the command has no other place to name it
+
+
+def behind() -> list[str]:
+    """The migrations that are not applied, in their order. Raises DatabaseError."""
+    executor = MigrationExecutor(connections[DEFAULT_DB_ALIAS])
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{step.app_label}.{step.name}" for step, _backwards in plan]
 
 
 def migrate() -> None:

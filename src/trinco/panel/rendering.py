@@ -25,8 +25,8 @@ from trinco.core.tlsrpt import record as tlsrpt
 from trinco.panel.certificates.models import AccountKey, Chain, HostCertificate
 from trinco.panel.certificates.models import Certificate as CertificateRow
 from trinco.panel.domains.models import HostedDomain as DomainRow
-from trinco.panel.domains.models import Revision, State
-from trinco.panel.domains.services import SERVED
+from trinco.panel.domains.models import State
+from trinco.panel.domains.services import SERVED, newest_revision
 from trinco.panel.policies import rotation
 
 _CHUNK: Final = 2000
@@ -58,14 +58,9 @@ class _Row(NamedTuple):
     floor: str | None
 
 
-def revision() -> int:
-    """The newest revision."""
-    return Revision.objects.order_by("pk").values_list("number", flat=True).first() or 0
-
-
 def whole(zone: Zone) -> Change:
     """Everything that is to be served."""
-    newest = revision()
+    newest = newest_revision()
     rows = _rows(DomainRow.objects.everywhere())
     certificates = _certificates(CertificateRow.objects.everywhere())
     changed = tuple(_hosted(rows, certificates, zone))
@@ -75,7 +70,7 @@ def whole(zone: Zone) -> Change:
 
 def since(zone: Zone, held: int) -> Change:
     """What became different after the revision `held`."""
-    newest = revision()
+    newest = newest_revision()
     later = DomainRow.objects.everywhere().filter(revision__gt=held)
     rows = _rows(later)
     certificates = _certificates(CertificateRow.objects.everywhere().filter(domain__revision__gt=held))

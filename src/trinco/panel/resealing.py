@@ -20,7 +20,6 @@ from typing import Any, Final
 
 from allauth.mfa.models import Authenticator
 from django.db import transaction
-from django.db.models import Max
 
 from trinco.core.errors import TrincoError
 from trinco.panel import files
@@ -28,8 +27,7 @@ from trinco.panel.accounts.adapters import MFA_NAME
 from trinco.panel.certificates import development
 from trinco.panel.certificates.account import KEY_NAME
 from trinco.panel.certificates.models import AccountKey, Certificate, HostCertificate, Order
-from trinco.panel.domains.models import Revision
-from trinco.panel.domains.services import locked, next_revision, touch
+from trinco.panel.domains.services import locked, newest_revision, next_revision, touch
 from trinco.panel.policies.models import EdgeNode
 from trinco.panel.seal import Seal, written
 
@@ -107,7 +105,7 @@ def retire(path: Path, data: Path, now: datetime) -> int:
     left = sum(not first.foremost(value.sealed, value.name) for value in values(data))
     if left:
         raise KeysRefused(f"{left} values rest under an old key: trinco keys rotate comes first")
-    newest = Revision.objects.aggregate(newest=Max("number"))["newest"] or 0
+    newest = newest_revision()
     behind = [node.name for node in EdgeNode.objects.filter(lease_until__gt=now) if (node.acknowledged or 0) < newest]
     if behind:
         raise KeysRefused(f"{', '.join(sorted(behind))} may hold values under an old key: try again in a moment")

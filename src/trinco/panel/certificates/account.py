@@ -26,7 +26,7 @@ from trinco.net.acme_words import (
     Registration,
     Window,
 )
-from trinco.panel.certificates.keeping import sealing
+from trinco.panel import keyring
 from trinco.panel.certificates.models import Account, AccountKey
 from trinco.panel.certificates.terms import FARTHEST, LONGEST_HOLD
 from trinco.panel.domains.services import next_revision
@@ -120,7 +120,7 @@ def _made(now: datetime) -> AccountKey:
     revision = next_revision()  # first: whoever makes one at the same time waits here
     key = acme.new_key()
     facts = {
-        "sealed_key": sealing().seal(key, KEY_NAME),
+        "sealed_key": keyring.current().seal(key, KEY_NAME),
         "thumbprint": acme.thumbprint(key),
         "revision": revision,
         "made_at": now,
@@ -147,7 +147,7 @@ class Talks:
         name = (site.place.directory, key.thumbprint)
         since, ca = kept.get(name, (0.0, None))
         if ca is None or time.monotonic() - since > _KEPT:
-            ca = self._opener(site, sealing().open(bytes(key.sealed_key), KEY_NAME))
+            ca = self._opener(site, keyring.current().open(bytes(key.sealed_key), KEY_NAME))
             kept[name] = (time.monotonic(), ca)
         enter(ca, site, account)
         return ca

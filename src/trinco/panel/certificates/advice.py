@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from django.db.models import Q
 
 from trinco.net.acme_words import AcmeFailure, CaUnavailable, Window
+from trinco.panel import clock
 from trinco.panel.certificates import account as accounts
 from trinco.panel.certificates import orders
 from trinco.panel.certificates.account import Ca, Site
@@ -49,7 +49,7 @@ def ask(desk: Desk) -> int:
 
 def _due(account: Account, now: datetime) -> list[Certificate | HostCertificate]:
     """Never of a certificate that has ended (RFC 9773 section 4.3)."""
-    when = Q(ask_due_at__lte=now) | Q(ask_due_at__gt=now + FARTHEST)
+    when = clock.due("ask_due_at", now, FARTHEST)
     asked = {"directory": account.directory, "not_after__gt": now}
     theirs = Certificate.objects.everywhere().filter(when, domain__state__in=SERVED, **asked)
     ours = HostCertificate.objects.filter(when, leaf__isnull=False, **asked)
@@ -128,7 +128,9 @@ def _take(row: Certificate | HostCertificate, window: Window | None, desk: Desk)
         _again(row, _next(window, desk.now))
         return 0
     moment = chosen(*_ends(window), row.not_after or window.end, desk.jitter())
-    row.hurried_at = desk.now if _hurries(row, window) else row.hurried_at
+    if _hurries(row, window):
+        row.hurried_at = desk.now
+        _log.warning("renewal wanted early", directory=row.directory, explanation=window.explanation)
     row.window_start, row.window_end = _ends(window)
     row.ask_due_at = _next(window, desk.now)
     if isinstance(row, Certificate):

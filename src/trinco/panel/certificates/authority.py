@@ -1,4 +1,5 @@
-"""Where certificates come from. One answer to each request, so that ACME can stand beside the development CA."""
+"""What a certificate is when it is fresh, whoever it is from, and the form of an authority that answers at once: the
+development CA. ACME takes several turns (`orders`)."""
 
 from __future__ import annotations
 

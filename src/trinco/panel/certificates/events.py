@@ -22,7 +22,7 @@ from trinco.panel.certificates import account as accounts
 from trinco.panel.certificates import hosts
 from trinco.panel.certificates.account import Site
 from trinco.panel.certificates.authority import OWN
-from trinco.panel.certificates.models import Account, Attempt, Certificate, Event, EventKind, HostCertificate, Order
+from trinco.panel.certificates.models import Account, Attempt, Certificate, Event, EventKind, Order
 from trinco.panel.certificates.queue import AWAY
 from trinco.panel.certificates.terms import wanted_at
 from trinco.panel.domains.models import Finding, HostedDomain, RecordName, RecordSighting
@@ -148,14 +148,9 @@ def _of_hurry(account: Account, now: datetime, opened: Collection[Event]) -> Ite
         yield Fact(EventKind.REVOKED, account.directory, count=count)
 
 
-def _ours() -> QuerySet[HostCertificate]:
-    """Of the reports host as it is called now."""
-    return HostCertificate.objects.filter(host=hosts.names(settings.CONFIG)[0])
-
-
 def _of_our_hosts() -> Iterator[Fact]:
     """One certificate has them all."""
-    for row in _ours().filter(failures__gt=1).defer("leaf", "sealed_key"):
+    for row in hosts.ours().filter(failures__gt=1).defer("leaf", "sealed_key"):
         yield Fact(EventKind.OWN, count=row.failures, detail=row.problem)
         return
 
@@ -186,7 +181,7 @@ def _ending(now: datetime) -> Iterator[Fact]:
     for domain, last, first in ends.values_list("domain", "last", "first"):
         if _soon(first, last, now):
             yield Fact(EventKind.ENDING, domain=domain, detail=last.isoformat(timespec="minutes"))
-    for row in _ours().filter(failures__lte=1, not_after__lte=now + SOON).defer("leaf", "sealed_key"):
+    for row in hosts.ours().filter(failures__lte=1, not_after__lte=now + SOON).defer("leaf", "sealed_key"):
         if row.not_after is not None and _soon(row.not_before, row.not_after, now):
             yield Fact(EventKind.OWN, detail=row.problem)
             return

@@ -13,13 +13,13 @@ from typing import Final
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from trinco.config import Config
 from trinco.core.errors import TrincoError
+from trinco.panel import keyring
 from trinco.panel.certificates.authority import Authority, Issued
 from trinco.panel.certificates.development import DevelopmentAuthority
-from trinco.panel.certificates.keeping import sealing
 from trinco.panel.certificates.models import Chain, HostCertificate
 from trinco.panel.certificates.terms import FARTHEST, Jitter, again_at, renew_due_at
 from trinco.panel.domains.services import next_revision
@@ -34,9 +34,14 @@ def names(config: Config) -> tuple[str, ...]:
     return config.zone.own_hosts
 
 
+def ours() -> QuerySet[HostCertificate]:
+    """The row of the reports host as it is called now, or none."""
+    return HostCertificate.objects.filter(host=names(settings.CONFIG)[0])
+
+
 def trouble(now: datetime) -> str:
     """What is wrong with the certificate of our own hosts, for the operator; "": nothing, or none was asked for."""
-    row = HostCertificate.objects.defer("leaf", "sealed_key").filter(host=names(settings.CONFIG)[0]).first()
+    row = ours().defer("leaf", "sealed_key").first()
     if row is None or (row.failures < _OFTEN and (row.not_after is None or row.not_after > now)):
         return ""
     until = "there is none" if row.not_after is None else f"it ends {row.not_after:%Y-%m-%d %H:%M} UTC"
@@ -55,13 +60,13 @@ def issue_due(now: datetime, *, authority: Authority | None = None, jitter: Jitt
     wanted = due(now)
     if not wanted:
         return 0
-    return _issue(wanted, authority or DevelopmentAuthority.at(settings.DATA, sealing()), now, jitter)
+    return _issue(wanted, authority or DevelopmentAuthority.at(settings.DATA, keyring.current()), now, jitter)
 
 
 def due(now: datetime) -> tuple[str, ...]:
     """The names of which a certificate is wanted now; none: it is not."""
     wanted = names(settings.CONFIG)
-    held = HostCertificate.objects.defer("leaf", "sealed_key").filter(host=wanted[0]).first()
+    held = ours().defer("leaf", "sealed_key").first()
     if held is None or held.names != list(wanted) or held.due_at <= now:
         return wanted
     if held.problem and held.due_at > now + FARTHEST:
@@ -98,7 +103,7 @@ def store(wanted: Sequence[str], issued: Issued, now: datetime, jitter: Jitter, 
         return
     row.names = list(wanted)
     row.leaf, row.chain = issued.leaf, Chain.of(issued.chain)
-    row.sealed_key = sealing().seal(issued.key, row.host)
+    row.sealed_key = keyring.current().seal(issued.key, row.host)
     row.issuer, row.directory, row.issued_at = issued.issuer, issued.directory, now
     row.not_before, row.not_after = issued.not_before, issued.not_after
     row.due_at = renew_due_at(issued.not_before, issued.not_after, jitter())

@@ -90,18 +90,7 @@ def _read(pem: bytes) -> tuple[list[x509.Certificate], PrivateKeyTypes]:
         raise CertificateRefused(Fault.SEVERAL_KEYS if keys else Fault.NO_KEY)
     if len(found) > _CERTIFICATES:
         raise CertificateRefused(Fault.TOO_LARGE)
-    try:
-        return [x509.load_pem_x509_certificate(each) for each in found], _key(keys[0])
-    except (ValueError, UnsupportedAlgorithm):
-        raise CertificateRefused(Fault.GARBAGE) from None
-
-
-@sensitive_variables()
-def _key(block: bytes) -> PrivateKeyTypes:
-    try:
-        return serialization.load_pem_private_key(block, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise CertificateRefused(Fault.GARBAGE) from None
+    return [x509.load_pem_x509_certificate(each) for each in found], serialization.load_pem_private_key(keys[0], None)
 
 
 @sensitive_variables()
@@ -139,8 +128,6 @@ def _extension(certificate: x509.Certificate, kind: type[E]) -> E | None:
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
-    except ValueError:
-        raise CertificateRefused(Fault.GARBAGE) from None
 
 
 def _covers(name: str, host: str) -> bool:

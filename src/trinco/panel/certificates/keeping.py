@@ -13,14 +13,8 @@ from trinco.panel.certificates.models import Attempt, Certificate, Chain
 from trinco.panel.certificates.terms import Jitter, again_at, renew_due_at, taken_over_at
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.domains.services import touch
-from trinco.panel.seal import Seal
 
 _log = structlog.get_logger("trinco.certificates")
-
-
-def sealing() -> Seal:
-    """The installation's seal, as it is now."""
-    return keyring.current()
 
 
 def store(domain: HostedDomain, issued: Issued, now: datetime, jitter: Jitter, ask_at: datetime | None = None) -> None:
@@ -36,7 +30,7 @@ def store(domain: HostedDomain, issued: Issued, now: datetime, jitter: Jitter, a
         domain=domain,
         leaf=issued.leaf,
         chain=Chain.of(issued.chain),
-        sealed_key=sealing().seal(issued.key, domain.policy_host),
+        sealed_key=keyring.current().seal(issued.key, domain.policy_host),
         issuer=issued.issuer,
         directory=issued.directory,
         not_before=issued.not_before,

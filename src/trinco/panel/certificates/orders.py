@@ -23,15 +23,15 @@ from django.db.models import F, Q, QuerySet
 from trinco.core.errors import TrincoError
 from trinco.net.acme import Conversation
 from trinco.net.acme_words import AcmeFailure, CaRefused, CaUnavailable, Placed, RateLimited, Status
+from trinco.panel import keyring
 from trinco.panel.certificates import account as accounts
 from trinco.panel.certificates import targets
 from trinco.panel.certificates.account import Ca, Site, Talks
 from trinco.panel.certificates.authority import Issued
 from trinco.panel.certificates.errors import IssuanceFailed
-from trinco.panel.certificates.keeping import sealing
 from trinco.panel.certificates.models import Account, AccountKey, Order, Stage
 from trinco.panel.certificates.terms import FARTHEST, LONGEST_HOLD, SLACK, Jitter
-from trinco.panel.policies.models import EdgeNode
+from trinco.panel.policies.gate import gate
 
 AT_ONCE: Final = 50
 """Orders that one turn moves."""
@@ -160,7 +160,13 @@ def _step(order: Order, desk: Desk) -> int:
         return 0
     ca = desk.talks(site, order.account, desk.now)
     placed = ca.look(order.url) if order.url else _placed(order, ca, site, desk)
-    accounts.answered(order.account, ca.skew)
+    got = _further(order, ca, placed, site, desk)
+    accounts.answered(order.account, ca.skew)  # last: one that answers the first question alone is away
+    return got
+
+
+def _further(order: Order, ca: Ca, placed: Placed, site: Site, desk: Desk) -> int:
+    """What is to be done for an order that stands so."""
     if placed.status is Status.PENDING:
         return _tell(order, ca, placed, desk)
     if placed.status is Status.READY:
@@ -212,14 +218,15 @@ def _tell(order: Order, ca: Ca, placed: Placed, desk: Desk) -> int:
 
 
 def edges_have(revision: int, now: datetime) -> bool:
-    """Whether every edge whose lease runs, and one at least, has taken this revision and the account's thumbprint."""
+    """Whether every edge that an authority may ask has this revision and the account's thumbprint: as the gate has it
+    for policies."""
     key = AccountKey.objects.values_list("revision", flat=True).first() or 0
-    held = list(EdgeNode.objects.filter(lease_until__gt=now).values_list("acknowledged", flat=True))
-    return bool(held) and all((each or 0) >= max(revision, key) for each in held)
+    return gate(now).passed(max(revision, key))
 
 
 def _finalized(order: Order, ca: Ca, placed: Placed, desk: Desk) -> Placed:
-    _write(order, stage=Stage.FINALIZED, stage_at=desk.now)
+    if order.stage != Stage.FINALIZED:  # since when it is, says how long is waited for it
+        _write(order, stage=Stage.FINALIZED, stage_at=desk.now)
     desk.reached("finalizing")
     placed = ca.finalize(placed, bytes(order.csr))
     desk.reached("finalized")
@@ -252,7 +259,7 @@ def _rehearsed(order: Order, desk: Desk) -> int:
 
 def _issued(order: Order, chain: Sequence[bytes]) -> Issued:
     """What the authority gave, held against what was asked for. Raises IssuanceFailed."""
-    key = sealing().open(bytes(order.sealed_key), order.host)
+    key = keyring.current().open(bytes(order.sealed_key), order.host)
     certificates = [x509.load_der_x509_certificate(each) for each in chain]
     leaf = certificates[0]
     if leaf.public_key() != x509.load_der_x509_csr(bytes(order.csr)).public_key():

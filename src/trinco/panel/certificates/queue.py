@@ -21,11 +21,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from trinco.net.acme import certificate_id
-from trinco.panel import wall
+from trinco.panel import keyring, wall
 from trinco.panel.certificates import account as accounts
 from trinco.panel.certificates import hosts, orders
 from trinco.panel.certificates.due import orderable
-from trinco.panel.certificates.keeping import sealing
 from trinco.panel.certificates.models import Account, Advised, Attempt, Certificate, HostCertificate, Order, Stage
 from trinco.panel.certificates.orders import Desk
 from trinco.panel.certificates.terms import SLACK, Jitter, wanted_at
@@ -202,7 +201,7 @@ def _make(account: Account, names: Sequence[str], desk: Desk, facts: dict[str, A
                 account=account,
                 host=names[0],
                 names=list(names),
-                sealed_key=sealing().seal(plain, names[0]),
+                sealed_key=keyring.current().seal(plain, names[0]),
                 csr=_request(key, names),
                 created_at=desk.now,
                 stage_at=desk.now,
@@ -235,14 +234,10 @@ class Expected:
     at: datetime
 
 
-def expected(domain: HostedDomain, now: datetime) -> Expected | None:
-    """An estimate for a domain that wants a certificate; None: it does not, or cannot be ordered for now."""
-    return estimates([domain.pk], now).get(domain.pk)
-
-
 @wall.lifted()
 def estimates(keys: Collection[int], now: datetime) -> dict[int, Expected]:
-    """As `expected`, for many: a handful of queries however many they are. Nothing without an authority."""
+    """Of those that want a certificate and can have one ordered: a handful of queries however many they are. Nothing
+    without an authority."""
     if not keys or not settings.CONFIG.acme_directory:
         return {}
     under_way = Order.objects.everywhere().filter(domain__in=keys, ended_at__isnull=True)

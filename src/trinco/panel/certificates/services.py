@@ -11,11 +11,12 @@ from django.conf import settings
 from django.db import transaction
 
 from trinco.core.errors import TrincoError
+from trinco.panel import keyring
 from trinco.panel.certificates import development, queue
 from trinco.panel.certificates.authority import Authority
 from trinco.panel.certificates.development import DevelopmentAuthority
 from trinco.panel.certificates.due import due
-from trinco.panel.certificates.keeping import postpone, sealing, store
+from trinco.panel.certificates.keeping import postpone, store
 from trinco.panel.certificates.models import Certificate
 from trinco.panel.certificates.terms import Jitter
 from trinco.panel.domains.models import HostedDomain
@@ -27,7 +28,7 @@ _log = structlog.get_logger("trinco.certificates")
 
 def development_root(data: Path) -> Path:
     """The path of the development CA's root (PEM, `<data>/ca.pem`); the CA is made where there is none."""
-    return development.ensure(data, sealing())
+    return development.ensure(data, keyring.current())
 
 
 def issue_due(now: datetime, *, authority: Authority | None = None, jitter: Jitter = random.random) -> int:
@@ -41,7 +42,7 @@ def issue_due(now: datetime, *, authority: Authority | None = None, jitter: Jitt
     keys = list(due(now).values_list("pk", flat=True)[:AT_ONCE])
     if not keys:
         return 0
-    source = authority or DevelopmentAuthority.at(settings.DATA, sealing())
+    source = authority or DevelopmentAuthority.at(settings.DATA, keyring.current())
     return sum(_issue(key, source, now, jitter) for key in keys)
 
 

@@ -9,8 +9,8 @@ likes. So no sender is believed for its size, and none alone is believed for eve
   of successes hide nothing that others saw.
 - Each sender is judged by itself as well: a day with `LEAST` failures or more, and above the limit, is trouble, however
   well the others fared. It may be the one whose route is broken, and is named.
-- Where on each such day somebody else reported who met no trouble, and those who did are all of one owner (the last two
-  labels of their names: puppets cost nothing), one stands against the others. That wants attention and is never
+- Where on each such day somebody else reported who met no trouble, and those who did are all of one owner (names below
+  a domain that somebody registered cost nothing), one stands against the others. That wants attention and is never
   critical; and after `RECENT` of it, it holds enforce back no longer: whoever invents failures gains two weeks.
 - The others, too, may be invented. What they gain is that a lone sender's failures are called attention, not critical:
   they hide nothing.
@@ -25,6 +25,7 @@ from datetime import date, timedelta
 
 from django.db.models import Sum
 
+from trinco.core.names import registrable
 from trinco.core.tlsrpt import results
 from trinco.core.tlsrpt.results import Severity
 from trinco.panel.domains.models import HostedDomain
@@ -209,7 +210,7 @@ def _told(domains: Sequence[HostedDomain], today: date) -> dict[int, list[Told]]
 
 
 def _owner(submitter: str) -> str:
-    return ".".join(submitter.split(".")[-2:])
+    return registrable(submitter)
 
 
 def _weighed(day: Day, told: Iterable[Told]) -> Day:

@@ -36,10 +36,14 @@ def next_revision() -> int:
     return _forward(1)
 
 
+def newest_revision() -> int:
+    """The Publication's newest revision; 0 before the first."""
+    return Revision.objects.filter(pk=_ROW).values_list("number", flat=True).first() or 0
+
+
 def revision_above(number: int) -> int:
     """A revision above one that the world has seen, for the day after a restore: serial numbers only go forward."""
-    held = Revision.objects.filter(pk=_ROW).values_list("number", flat=True).first() or 0
-    return _forward(max(number - held, 0) + 1)
+    return _forward(max(number - newest_revision(), 0) + 1)
 
 
 def _forward(by: int) -> int:

@@ -7,7 +7,7 @@ heard of gives the others a lease's time to come back (`panel.feeds`). A clock t
 An edge whose lease ran out may still be there, cut off from the database alone. It falls silent when it sees a newer
 revision at one of the others, so past such an edge goes only what they have acknowledged long enough ago
 (`panel.quiet`). So it does past one that lags and was waived (`policies.rotation`). An edge that gave its lease back is
-gone, and nobody minds it.
+gone, and nobody minds it, unless its addresses were withdrawn: then it counts as cut off until it is back or forgotten.
 """
 
 from __future__ import annotations

@@ -22,8 +22,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from trinco.core.errors import TrincoError
-from trinco.panel.domains.models import Revision
-from trinco.panel.domains.services import next_revision
+from trinco.panel.domains.services import newest_revision, next_revision
 from trinco.panel.policies.gate import heard_lately, shorten_leases
 from trinco.panel.policies.models import EdgeNode
 
@@ -82,7 +81,7 @@ def rotate_due(now: datetime) -> int:
     edges = list(EdgeNode.objects.order_by("pk"))
     if not heard_lately(edges, now):
         return 0
-    newest = Revision.objects.order_by("pk").values_list("number", flat=True).first() or 0
+    newest = newest_revision()
     _note_lag(edges, newest, now)
     if _to_withdraw(edges, now) or _to_take_back(edges, newest, now):
         return _move(now)
@@ -167,7 +166,6 @@ def _waive_withdrawn(edges: Sequence[EdgeNode], now: datetime) -> int:
         edge
         for edge in edges
         if edge.withdrawn_revision is not None
-        and (edge.waived_at is None or edge.waived_at > until)
         and others
         and all(other.has(edge.withdrawn_revision) for other in others)
     ]

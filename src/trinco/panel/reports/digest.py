@@ -20,7 +20,7 @@ from random import SystemRandom
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from trinco.core.errors import DnsFailure, InputError, ReportSyntaxError
 from trinco.core.tlsrpt import message, parse
@@ -28,6 +28,7 @@ from trinco.core.tlsrpt.arrival import Channel
 from trinco.core.tlsrpt.report import Report
 from trinco.net import dkim
 from trinco.net.dkim import Verdict
+from trinco.panel import clock
 from trinco.panel.reports import trust
 from trinco.panel.reports.models import TEXT_LENGTH, RawReport, RawState, Trust
 from trinco.panel.reports.parts import refuse_size
@@ -125,7 +126,7 @@ def _taken(now: datetime) -> list[RawReport]:
     """
     _give_back()
     raws = RawReport.objects.everywhere()
-    due = raws.filter(Q(due_at__lte=now) | Q(due_at__gt=now + _AFAR))
+    due = raws.filter(clock.due("due_at", now, _AFAR))
     if not due.exists():  # without a lock, since most calls find nothing
         return []
     with transaction.atomic():

@@ -1,9 +1,9 @@
 """How long raw reports, reports and their rows are kept. The daily totals stay for ever.
 
 A day of a domain goes as a whole, in one transaction, once it is too old and its reports came as long ago: what is
-imported of old times is there for as long as what came then. An arrival that speaks of several organisations' domains
-stays as long as any of them keeps its own. From then on it
-is closed (`ClosedDay`): its totals are never worked out again, and what arrives about it later is not counted.
+imported of old times is there for as long as what came then. From then on it is closed (`ClosedDay`): its totals are
+never worked out again, and what arrives about it later is not counted. An arrival that speaks of several organisations'
+domains stays as long as any of them keeps its own.
 """
 
 from __future__ import annotations
