@@ -36,6 +36,7 @@ INFRASTRUCTURE = {
         "connection",
         "https",
         "generation",
+        "guests",
         "keeper",
         "limits",
         "line",

@@ -27,7 +27,7 @@ from tests.edge.policy_rig import (
 )
 from tests.support_tls import Authority
 
-from trinco.edge import https
+from trinco.edge import guests, https
 from trinco.edge.limits import Limits
 from trinco.edge.sni import Table
 
@@ -254,7 +254,7 @@ class TestEnd:
     def test_a_silent_connection_does_not_hold_it_up(
         self, authority: Authority, table: Table, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(https, "GRACE", 0.3)
+        monkeypatch.setattr(guests, "GRACE", 0.3)
         begun = time.monotonic()
         with Rig(table, authority).running() as rig:
             connection = rig.connect()

@@ -28,7 +28,7 @@ from tests.edge.report_rig import (
 )
 from tests.support_tls import Authority
 
-from trinco.edge import https
+from trinco.edge import guests
 from trinco.edge.limits import Limits
 
 SPAN = 0.2
@@ -245,7 +245,7 @@ class TestAnswers:
     def test_a_desk_that_never_decides_does_not_keep_the_listener(
         self, authority: Authority, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(https, "GRACE", 0.3)
+        monkeypatch.setattr(guests, "GRACE", 0.3)
         begun = time.monotonic()
         with running(authority) as rig:
 

@@ -33,8 +33,9 @@ from http import HTTPStatus
 from typing import Final
 
 from trinco.edge import http1
+from trinco.edge.guests import Endpoint
 from trinco.edge.limits import Limits
-from trinco.edge.plainhttp import Endpoint, visited
+from trinco.edge.plainhttp import visited
 from trinco.edge.ports import ThumbprintSource
 
 LIMITS: Final = Limits(connections=1024, per_address=64, header=5.0, closing=1.0)

@@ -31,8 +31,9 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from trinco.edge import http1, policy_host
+from trinco.edge.guests import Endpoint
 from trinco.edge.limits import Limits
-from trinco.edge.plainhttp import Endpoint, visited
+from trinco.edge.plainhttp import visited
 from trinco.edge.ports import PolicySource
 
 LIMITS: Final = Limits(connections=2048, per_address=2048, header=5.0, closing=1.0)

@@ -63,6 +63,11 @@ class Limits:
     log_lines: float = 5.0
     """Lines a second about bad input; what goes beyond is counted and told in the next line."""
 
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """The seconds that are given to each part of a conversation, and to all of it."""
+        return (self.handshake, self.header, self.idle, self.closing, self.content, self.answer, self.total)
+
 
 class Phase(IntEnum):
     """What a conversation is waiting for."""

@@ -38,9 +38,8 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import cast
 
-from trinco.edge.https import BACKLOG, GRACE, Endpoint
+from trinco.edge.guests import Endpoint, received
 from trinco.edge.limits import Log, Roster
 from trinco.edge.mailroom import MailLimits, Memory, Room
 from trinco.edge.mailtalk import Conversation
@@ -62,47 +61,13 @@ async def listen(
 ) -> AsyncIterator[list[Endpoint]]:
     """Take reports until the block is left; gives what is bound, a port for each port 0. OSError when one is taken.
 
-    `tls` is asked for each connection, and gives a server's context or None. Leaving waits up to `GRACE` seconds for
-    mails that are in the middle.
+    `tls` is asked for each connection, and gives a server's context or None. Leaving waits as `guests` does for mails
+    that are in the middle.
     """
     limits = limits or MailLimits()
     loop = asyncio.get_running_loop()
-    roster: Roster[Conversation] = Roster(limits.shared(), loop.time)
-    room = Room(desk, reports_host.lower(), tls, limits, Memory(limits), Log(limits.shared(), loop.time))
-    sweeper = loop.create_task(_sweep(roster, limits))
-    servers: list[asyncio.Server] = []
-    try:
-        for host, port in endpoints:
-            servers.append(await loop.create_server(lambda: Conversation(room, roster), host, port, backlog=BACKLOG))
-        yield [cast(Endpoint, server.sockets[0].getsockname()[:2]) for server in servers]
-    finally:
-        for server in servers:
-            server.close()
-        sweeper.cancel()
-        await _see_off(roster, room)
-
-
-async def _sweep(roster: Roster[Conversation], limits: MailLimits) -> None:
-    shortest = min(limits.handshake, limits.command, limits.data, limits.closing, limits.total)
-    while True:
-        await asyncio.sleep(min(0.5, shortest / 4))
-        roster.sweep()
-
-
-async def _see_off(roster: Roster[Conversation], room: Room) -> None:
-    """Let mails end, then end the rest. The loop takes a few turns to make and to lose connections."""
-    await _settle()
-    for _ in range(100):
-        for conversation in roster:
-            conversation.dismiss()
-        if roster:
-            await asyncio.sleep(GRACE / 100)
-    for conversation in roster:
-        conversation.evict()
-    await room.close(GRACE)
-    await _settle()
-
-
-async def _settle() -> None:
-    for _ in range(4):
-        await asyncio.sleep(0)
+    shared = limits.shared()
+    roster: Roster[Conversation] = Roster(shared, loop.time)
+    room = Room(desk, reports_host.lower(), tls, limits, Memory(limits), Log(shared, loop.time))
+    async with received(lambda: Conversation(room, roster), endpoints, roster, shared.phases, room.close) as bound:
+        yield bound

@@ -10,14 +10,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from trinco.core.errors import Refused
-from trinco.edge import http1, https
+from trinco.edge import http1
+from trinco.edge.guests import Endpoint, received
 from trinco.edge.limits import Limits, Log, Phase, Roster, origin
 from trinco.edge.pipe import Pipe
 
-Endpoint = tuple[str, int]
+SPARE: Final = 16 * 1024
+"""Octets that may still come behind the answer and are thrown away."""
 
 
 class Visitor(asyncio.Protocol):
@@ -32,7 +34,7 @@ class Visitor(asyncio.Protocol):
         self._roster = roster
         self._log = log
         self._reader = http1.Reader(limits)
-        self._spare = https.READ
+        self._spare = SPARE
         self._closing = False
         self.origin: Hashable = None
         self.phase = Phase.HANDSHAKE
@@ -108,18 +110,9 @@ async def visited(
     loop = asyncio.get_running_loop()
     roster: Roster[Visitor] = Roster(limits, loop.time)
     log = Log(limits, loop.time)
-    sweeper = loop.create_task(https.sweep(roster, limits))
-    servers: list[asyncio.Server] = []
 
     def visitor() -> Visitor:
         return Visitor(answer, limits, roster, log)
 
-    try:
-        for host, port in endpoints:
-            servers.append(await loop.create_server(visitor, host, port, backlog=https.BACKLOG))
-        yield [cast(Endpoint, server.sockets[0].getsockname()[:2]) for server in servers]
-    finally:
-        for server in servers:
-            server.close()
-        await https.see_off(roster)
-        sweeper.cancel()
+    async with received(visitor, endpoints, roster, limits.phases) as bound:
+        yield bound

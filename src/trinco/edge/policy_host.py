@@ -41,8 +41,8 @@ from http import HTTPStatus
 from typing import Protocol
 
 from trinco.edge import https, tls
+from trinco.edge.guests import Endpoint
 from trinco.edge.http1 import METHODS, NOT_ALLOWED, Request, Response, plain, response
-from trinco.edge.https import Endpoint
 from trinco.edge.limits import Limits
 from trinco.edge.ports import CertificateSource, PolicySource, Unsealer
 from trinco.edge.report_host import ReportDoor

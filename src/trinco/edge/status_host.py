@@ -28,8 +28,9 @@ from typing import Final, Protocol
 import msgspec
 
 from trinco.edge import http1
+from trinco.edge.guests import Endpoint
 from trinco.edge.limits import Limits
-from trinco.edge.plainhttp import Endpoint, visited
+from trinco.edge.plainhttp import visited
 
 LIMITS: Final = Limits(connections=64, per_address=32, header=5.0, closing=1.0)
 JSON: Final = b"application/json"
