@@ -97,17 +97,6 @@ class TestRoundTrip:
         assert (done.returncode, done.stderr) == (0, ""), done
         return done.stdout
 
-    def test_the_export_is_sorted_whatever_came_first(self) -> None:
-        for name in ("b.example", "a-b.example", "a.example"):
-            apply(one(name, "", "Z"))
-        apply(one("x.example", "", "Ábaco"))
-        apply(one("y.example", "", "B"))
-        text = exported()
-        order = ['"B":', "y.example", '"Z":', "a-b.example", "a.example", "b.example", '"Ábaco":', "x.example"]
-        assert [
-            each for each in text.replace("\n", " ").split() if each.rstrip(":") in {o.rstrip(":") for o in order}
-        ] == [each if each.endswith(":") else f"{each}:" for each in order]
-
     def test_what_the_pages_made_is_exported(self, ours: Organisation) -> None:
         """A domain that leaves is on its way out of the file as well."""
         support_panel.announced(ours)

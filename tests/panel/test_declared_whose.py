@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests import support_panel
-from tests.support_apply import apply, one, row, run
+from tests.support_apply import apply, exported, one, row, run
 from tests.support_panel import ANA
 
 from trinco.panel.accounts import people
@@ -12,11 +12,6 @@ from trinco.panel.accounts.models import Membership, Organisation, User
 from trinco.panel.domains.models import HostedDomain, State
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def ours() -> Organisation:
-    return support_panel.organisation()
 
 
 class TestOrganisations:
@@ -66,6 +61,21 @@ class TestOrganisations:
             "        second_factor: false",
             "        domains: {}",
         ]
+
+
+class TestOrder:
+    """Databases sort text each in their own way; the file is the same from all."""
+
+    def test_the_export_is_sorted_whatever_came_first(self) -> None:
+        for name in ("b.example", "a-b.example", "a.example"):
+            apply(one(name, "", "Z"))
+        apply(one("x.example", "", "Ábaco"))
+        apply(one("y.example", "", "B"))
+        text = exported()
+        order = ['"B":', "y.example", '"Z":', "a-b.example", "a.example", "b.example", '"Ábaco":', "x.example"]
+        assert [
+            each for each in text.replace("\n", " ").split() if each.rstrip(":") in {o.rstrip(":") for o in order}
+        ] == [each if each.endswith(":") else f"{each}:" for each in order]
 
 
 class TestTenants:
