@@ -53,3 +53,20 @@ class TestAdd:
     def test_joining_nobody(self):
         assert add("bo@example.com", "--password-stdin", "--join", "x@example.com")[0] == 2
         assert not User.objects.exists()
+
+    def test_the_first_in_an_organisation_owns_it(self):
+        """One that a file declared (`trinco apply`) has nobody."""
+        there = Organisation.objects.create(name="Exemplo, Lda.")
+        for email in ("ana@example.com", "bo@example.com"):
+            assert add(email, "--password-stdin", "--organisation", "Exemplo, Lda.")[0] == 0
+        roles = there.memberships.order_by("pk").values_list("user__email", "role")
+        assert list(roles) == [("ana@example.com", "owner"), ("bo@example.com", "editor")]
+
+    def test_an_organisation_that_is_not_clear(self):
+        assert add("ana@example.com", "--password-stdin", "--organisation", "X")[0] == 2
+        for _ in range(2):
+            Organisation.objects.create(name="X")
+        code, _, err = add("ana@example.com", "--password-stdin", "--organisation", "X")
+        assert (code, err) == (2, "trinco: several organisations are called 'X'\n")
+        assert add("ana@example.com", "--join", "x@example.com", "--organisation", "X")[0] == 2
+        assert not User.objects.exists()

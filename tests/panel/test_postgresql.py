@@ -18,6 +18,8 @@ AGAIN = [
     "test_certificates_orders.py",
     "test_certificates_queue.py",
     "test_concurrency.py",
+    "test_declared_looks.py",
+    "test_declared_whose.py",
     "test_domains.py",
     "test_feeds.py",
     "test_feeds_leases.py",

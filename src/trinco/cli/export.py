@@ -1,4 +1,4 @@
-"""`trinco export`: what Trinco holds, as files for going on without it."""
+"""`trinco export`: what Trinco holds, as files: for going on without it, or for `trinco apply`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from django.db.models import Q
 
 from trinco.cli import orm
 from trinco.cli.domain import Owner, named, organisation_of
+from trinco.core.tables import printable
+from trinco.panel.accounts.models import Organisation
+from trinco.panel.declared import present
+from trinco.panel.declared.writing import written
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.web import bundles
 
-group = typer.Typer(no_args_is_help=True, help="Write what is served as files, for going on without Trinco.")
+group = typer.Typer(no_args_is_help=True, help="Write what is served, or declared, as files.")
 
 
 def register(app: typer.Typer) -> None:
@@ -22,9 +27,27 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="export")
 
 
-@group.callback()
-def _group() -> None:
-    """Hold the name `bundle` behind `export`."""
+@group.command("state")
+def state(owner: Owner = "") -> None:
+    """Write organisations, domains, policies and TLS reporting as YAML to standard output, as `trinco apply` takes it.
+
+    With --owner of this person's organisation and its clients alone. Exit 1: an organisation is left out, since its
+    name does not say which one is meant.
+    """
+    with orm.tables():
+        declaration, left_out = present.declaration(_organisations(owner))
+    typer.echo(written(declaration), nl=False)
+    for each in left_out:
+        typer.echo(f"trinco: left out: {printable(each.name)}: others are called so, or it cannot be written", err=True)
+    if left_out:
+        raise typer.Exit(orm.EXIT_FINDING)
+
+
+def _organisations(owner: str) -> Iterable[Organisation]:
+    if not owner:
+        return Organisation.objects.all()
+    own = organisation_of(owner)
+    return Organisation.objects.filter(Q(pk=own.pk) | Q(parent=own))
 
 
 @group.command("bundle")

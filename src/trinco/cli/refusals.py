@@ -33,6 +33,11 @@ _USAGE: dict[type[Exception], Words] = {
 }
 
 
+def words(error: Exception) -> str:
+    """Why a deed was refused, in one line."""
+    return {**_FINDINGS, **_USAGE}.get(type(error), str)(error)
+
+
 @contextmanager
 def refused() -> Iterator[None]:
     """Turn a refusal into its line: exit 1 for what the checks found, 2 for wrong use, 3 for a DNS that is silent."""

@@ -31,10 +31,16 @@ def add(
     join: Annotated[
         str, typer.Option("--join", metavar="EMAIL", help="Make it a member of this person's organisation.")
     ] = "",
+    into: Annotated[
+        str,
+        typer.Option("--organisation", metavar="NAME", help="Make it a member there; its owner if it is the first."),
+    ] = "",
 ) -> None:
     """Make an account, with an organisation of its own unless it joins one."""
+    if join and into:
+        raise orm.ended("--join and --organisation both say which organisation", orm.EXIT_USAGE)
     with orm.tables():
-        organisation = _organisation(join) if join else None
+        organisation = _organisation(join) if join else _named(into) if into else None
         password = _password(email, from_stdin=password_stdin)
         try:
             user = create_account(email=email, password=password, organisation=organisation)
@@ -48,6 +54,14 @@ def _organisation(email: str) -> Organisation:
     if user is None:
         raise orm.ended(f"there is no account {email!a}", orm.EXIT_USAGE)
     return membership_of(user).organisation
+
+
+def _named(name: str) -> Organisation:
+    found = list(Organisation.objects.filter(name=name)[:2])
+    if len(found) != 1:
+        how_many = "several organisations are" if found else "no organisation is"
+        raise orm.ended(f"{how_many} called {name!a}", orm.EXIT_USAGE)
+    return found[0]
 
 
 def _password(email: str, *, from_stdin: bool) -> str:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`name` is a person's e-mail address, or `cli`, or `trinco`; `source` the address that the request came from.
+    """`name` is a person's e-mail address, or `cli`, `apply`, `trinco`; `source` the address the request came from.
 
     `provider`: as whose staff the person acts in a client's organisation; `token`: the prefix of the key that was used.
     """
@@ -23,6 +23,8 @@ class Actor:
 
 
 CLI = Actor("cli")
+APPLY = Actor("apply")
+"""What a file declares (`trinco apply`)."""
 TRINCO = Actor("trinco")
 
 

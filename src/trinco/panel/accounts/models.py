@@ -116,7 +116,7 @@ class AuditEntry(models.Model):
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
     at = models.DateTimeField(default=timezone.now, db_index=True)
     actor = models.CharField(max_length=254)
-    """The person's e-mail address, or `cli`, or `trinco` for what the worker does by itself."""
+    """The person's e-mail address, or `cli`, or `apply` for a file, or `trinco` for what the worker does by itself."""
     source = models.CharField(max_length=64, blank=True)
     """Address the request came from."""
     provider = models.CharField(max_length=120, blank=True, default="", db_default="")

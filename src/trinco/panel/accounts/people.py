@@ -87,6 +87,14 @@ def set_organisation(*, organisation: Organisation, name: str, mfa_required: boo
     record(organisation=row, actor=actor, action="organisation.changed", subject=name, **told)
 
 
+@transaction.atomic
+def add_organisation(*, name: str, actor: Actor) -> Organisation:
+    """An organisation that is nobody's client, without people as yet: the first who joins owns it."""
+    row = Organisation.objects.create(name=name)
+    record(organisation=row, actor=actor, action="organisation.added", subject=name)
+    return row
+
+
 @wall.lifted()
 @transaction.atomic
 def add_client(*, provider: Organisation, name: str, actor: Actor) -> Organisation:

@@ -69,9 +69,11 @@ def _created(address: str, password: str | None, organisation: Organisation | No
 
 
 def give_organisation(*, user: User, organisation: Organisation | None) -> Membership:
-    """Make the person an editor in the organisation, or the owner of a new one named after the address."""
+    """Make the person an editor in the organisation, its owner where it has nobody yet, or the owner of a new one named
+    after the address."""
     if organisation is not None:
-        return Membership.objects.create(organisation=organisation, user=user, role=Role.EDITOR)
+        role = Role.EDITOR if Membership.objects.filter(organisation=organisation).exists() else Role.OWNER
+        return Membership.objects.create(organisation=organisation, user=user, role=role)
     own = Organisation.objects.create(name=user.email[:120])
     return Membership.objects.create(organisation=own, user=user, role=Role.OWNER)
 

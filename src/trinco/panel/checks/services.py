@@ -28,7 +28,7 @@ from trinco.panel.domains.models import HostedDomain, MxSighting, RecordSighting
 from trinco.panel.domains.services import locked, mark_live
 from trinco.panel.policies.models import Standing
 
-__all__ = ["check_now", "look", "look_due", "probe_due", "read_mx", "watch"]
+__all__ = ["check_now", "look", "look_due", "note_mx", "probe_due", "read_mx", "watch"]
 
 REST = timedelta(seconds=10)
 """Between two looks at one domain that people ask for."""
@@ -101,6 +101,14 @@ def note(domain: HostedDomain, seen: View, now: datetime) -> None:
     if _noted(domain, seen, now) and seen.complete:
         _go_live(domain)
     status.refresh_by_key([domain.pk], now)
+
+
+@transaction.atomic
+def note_mx(domain: HostedDomain, mx: tuple[tuple[int, str], ...], now: datetime) -> None:
+    """Write down the mail servers alone, as (preference, host): read for a deed that asks for them."""
+    row = locked(domain)
+    _note_mx(row, mx, now)
+    row.save(update_fields=["mx_checked_at", "mx_suggested"])
 
 
 @transaction.atomic

@@ -132,6 +132,11 @@ _RECORD = {"tlsrpt", "tlsrpt_https"}
 """The fields that change what DNS says."""
 
 
+def reporting_of(domain: HostedDomain) -> dict[str, bool]:
+    """All that `Reporting` says of a domain, as it is."""
+    return {name: getattr(domain, column) for name, column in _REPORTING.items()}
+
+
 @transaction.atomic
 def set_tlsrpt(*, domain: HostedDomain, actor: Actor, **wanted: Unpack[Reporting]) -> None:
     """Change what is asked of senders about this domain, and which of their reports are counted."""

@@ -38,6 +38,7 @@ __all__ = [
     "publish_many",
     "reissue_due",
     "retire_due",
+    "settle",
     "start",
     "undo",
 ]
@@ -78,6 +79,17 @@ def publish(
     require_narrow(standing, policy)
     overridden = judged(row, policy, override=override)
     return _written(domain, Draft(row, standing, policy), Deed(actor, "policy.published", overridden=overridden))
+
+
+@transaction.atomic
+def settle(*, domain: HostedDomain, policy: Policy, actor: Actor, override: bool = False) -> PolicyVersion:
+    """Make `policy` the current one, be it the first one or not: what somebody declared. Raises what `publish` does."""
+    row = locked(domain)
+    if standing_of(row) is not None or row.state != State.SETUP:
+        return publish(domain=domain, policy=policy, actor=actor, override=override)
+    require_narrow(None, policy)
+    overridden = judged(row, policy, override=override)
+    return _written(domain, Draft(row, None, policy), Deed(actor, "policy.started", overridden=overridden))
 
 
 @transaction.atomic

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from trinco.core.errors import DomainSyntaxError
 from trinco.core.names import Domain
-from trinco.panel.accounts.actors import CLI, TRINCO
+from trinco.panel.accounts.actors import APPLY, CLI, TRINCO
 from trinco.panel.accounts.models import AuditEntry
 from trinco.panel.accounts.roles import Role
 from trinco.panel.web.foreign import plain
@@ -47,6 +47,7 @@ ACTIONS: dict[str, Promise] = {
     "member.joined": gettext_lazy("Joined the organisation"),
     "member.role": gettext_lazy("Role changed"),
     "member.removed": gettext_lazy("Member removed"),
+    "organisation.added": gettext_lazy("Organisation added"),
     "organisation.changed": gettext_lazy("Organisation changed"),
     "client.added": gettext_lazy("Client added"),
     "token.created": gettext_lazy("API token made"),
@@ -87,7 +88,8 @@ def _who(entry: AuditEntry) -> str:
 
 
 def _person(actor: str) -> str:
-    return {CLI.name: _("the command line"), TRINCO.name: _("Trinco by itself")}.get(actor, actor)
+    programs = {CLI.name: _("the command line"), APPLY.name: "trinco apply", TRINCO.name: _("Trinco by itself")}
+    return programs.get(actor, actor)
 
 
 def _subject(subject: str) -> tuple[str, str | None]:

@@ -1,0 +1,86 @@
+"""What differs between what is declared of a domain and what it has: a pure question on rows that were read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from trinco.core.mtasts.policy import DEFAULT_MAX_AGE, Mode, Policy
+from trinco.panel.declared.present import Held
+from trinco.panel.declared.reading import REPORTING
+from trinco.panel.declared.values import DeclaredDomain, DeclaredPolicy
+from trinco.panel.domains.services import reporting_of
+from trinco.panel.policies.errors import NoMxYet
+from trinco.panel.policies.versions import policy_of
+
+_WORDS = {name: f"tls_reporting.{word}" for word, name in REPORTING.items()}
+_BEGINS = {"on": True, "https": False, "trust_https": False}
+"""How a new domain's reporting stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One value. `before` is None where there was none."""
+
+    name: str
+    before: str | None
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What there is to do for a domain: a policy to publish (None: none), reporting to set (empty: none)."""
+
+    policy: Policy | None = None
+    reporting: Mapping[str, bool] = field(default_factory=dict)
+    differences: tuple[Difference, ...] = ()
+
+
+def compare(declared: DeclaredDomain, held: Held | None, last_mx: Sequence[str] = ()) -> Wanted:
+    """What to do. `last_mx`: the newest list that the domain had. Raises NoMxYet, PolicySyntaxError."""
+    before = policy_of(held.standing.current) if held and held.standing else None
+    policy = _policy(declared.policy, before, last_mx) if declared.policy else None
+    if before and policy and _same(before, policy):
+        policy = None
+    now = reporting_of(held.domain) if held else _BEGINS
+    reporting = {name: value for name, value in declared.reporting.items() if now[name] != value}
+    differences = [*_policies(before, policy), *_reporting(now, reporting)]
+    return Wanted(policy, reporting, tuple(differences))
+
+
+def _policy(declared: DeclaredPolicy, before: Policy | None, last_mx: Sequence[str]) -> Policy:
+    """What is not said stays; with another mode max_age begins as the mode does, and the list is the last one there was
+    (`proposals.proposed`)."""
+    mode = declared.mode or (before.mode if before else Mode.TESTING)
+    same = before is not None and before.mode is mode
+    max_age = before.max_age if before and same else DEFAULT_MAX_AGE[mode]
+    mx = declared.mx
+    if mx is None:
+        mx = before.mx if before and same else () if mode is Mode.NONE else tuple(last_mx)
+    if not mx and mode is not Mode.NONE:
+        raise NoMxYet
+    return Policy(mode, mx, max_age if declared.max_age is None else declared.max_age)
+
+
+def _same(before: Policy, policy: Policy) -> bool:
+    """The order of the patterns means nothing to senders (RFC 8461 section 4.1)."""
+    return (before.mode, before.max_age, set(before.mx)) == (policy.mode, policy.max_age, set(policy.mx))
+
+
+def _policies(before: Policy | None, after: Policy | None) -> Iterator[Difference]:
+    if after is None:
+        return
+    facts, held = _facts(after), _facts(before) if before else {}
+    for name, value in facts.items():
+        if name not in held or set(held[name].split()) != set(value.split()):
+            yield Difference(name, held.get(name), value)
+
+
+def _facts(policy: Policy) -> dict[str, str]:
+    said = {"mode": str(policy.mode), "max_age": str(policy.max_age), "mx": " ".join(policy.mx)}
+    return {f"policy.{name}": value for name, value in said.items()}
+
+
+def _reporting(now: Mapping[str, bool], wanted: Mapping[str, bool]) -> Iterator[Difference]:
+    for name, value in wanted.items():
+        yield Difference(_WORDS[name], str(now[name]).lower(), str(value).lower())

@@ -1,0 +1,85 @@
+"""Bringing the tables in line with a file, step by step: each organisation, and each domain, is one transaction.
+
+What is done is found by comparing, so that a run that ended halfway is gone on with by running it again, and a second
+run finds nothing to do. A step that is refused is told with its reason, and the others go on. Policies are published
+as everywhere (`policies.services`): the bodies now, their ids once every edge serves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from django.db import transaction
+
+from trinco.panel.accounts import people
+from trinco.panel.accounts.actors import Actor
+from trinco.panel.accounts.models import Organisation
+from trinco.panel.declared import present
+from trinco.panel.declared.comparing import Difference
+from trinco.panel.declared.errors import AmbiguousOrganisation
+from trinco.panel.declared.settling import Place, settled
+from trinco.panel.declared.steps import Kind, Step, Terms
+from trinco.panel.declared.values import Declaration, DeclaredOrganisation
+from trinco.panel.domains.models import Revision
+
+
+def steps(declaration: Declaration, terms: Terms) -> Iterator[Step]:
+    """Take each step, and tell of it when it is done."""
+    for each in declaration.organisations:
+        yield from _organisation(each, Place((each.name,), terms), None)
+
+
+def _organisation(declared: DeclaredOrganisation, place: Place, provider: Organisation | None) -> Iterator[Step]:
+    """It, its domains and its clients. Where it cannot be told which one is meant, nothing of it is touched."""
+    try:
+        row = _found(place, provider)
+    except AmbiguousOrganisation as problem:
+        yield replace(place.step("", Kind.NONE), problem=problem)
+        return
+    if row is None:
+        yield place.step("", Kind.ADD)
+        row = None if place.terms.dry else _added(place, provider)
+    here = replace(place, organisation=row)
+    yield from _second_factor(declared, here)
+    if declared.domains is not None:
+        yield from settled(here, declared.domains)
+    demanded = _demanded(here) if declared.second_factor is None else declared.second_factor
+    for client in declared.clients:
+        below = Place((*place.path, client.name), place.terms, inherited=demanded)
+        yield from _organisation(client, below, row)
+
+
+def _found(place: Place, provider: Organisation | None) -> Organisation | None:
+    below_new = len(place.path) > 1 and provider is None
+    return None if below_new else present.found(place.path[-1], provider)
+
+
+@transaction.atomic
+def _added(place: Place, provider: Organisation | None) -> Organisation:
+    """Whoever adds one holds a row that there is once: two files that are applied at once make it once."""
+    Revision.objects.get_or_create(pk=1)
+    Revision.objects.select_for_update().get(pk=1)
+    row, name, actor = _found(place, provider), place.path[-1], place.terms.actor
+    return row or _made(name, provider, actor)
+
+
+def _made(name: str, provider: Organisation | None, actor: Actor) -> Organisation:
+    if provider is None:
+        return people.add_organisation(name=name, actor=actor)
+    return people.add_client(provider=provider, name=name, actor=actor)
+
+
+def _second_factor(declared: DeclaredOrganisation, place: Place) -> Iterator[Step]:
+    wanted, now = declared.second_factor, _demanded(place)
+    if wanted is None or wanted == now:
+        return
+    if place.organisation and not place.terms.dry:
+        name, actor = place.organisation.name, place.terms.actor
+        people.set_organisation(organisation=place.organisation, name=name, mfa_required=wanted, actor=actor)
+    difference = Difference("second_factor", str(now).lower(), str(wanted).lower())
+    yield replace(place.step("", Kind.CHANGE), differences=(difference,))
+
+
+def _demanded(place: Place) -> bool:
+    return place.organisation.mfa_required if place.organisation else place.inherited

@@ -1,0 +1,69 @@
+"""A declaration → the file: the same state gives the same octets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from trinco.core.mtasts.policy import Mode
+from trinco.panel.declared.reading import REPORTING, VERSION
+from trinco.panel.declared.values import Declaration, DeclaredDomain, DeclaredOrganisation, DeclaredPolicy
+
+_HEAD = (
+    "# What Trinco hosts, for whom and how: written by `trinco export state`, taken by `trinco apply`.",
+    f"version: {VERSION}",
+)
+_STEP = "  "
+
+
+def written(declaration: Declaration) -> bytes:
+    """UTF-8, in the order that is given."""
+    lines = [*_HEAD, *_organisations("", "organisations", declaration.organisations)]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _organisations(indent: str, key: str, organisations: tuple[DeclaredOrganisation, ...]) -> Iterator[str]:
+    yield f"{indent}{key}:" if organisations else f"{indent}{key}: {{}}"
+    for each in organisations:
+        yield f"{indent}{_STEP}{_quoted(each.name)}:"
+        yield from _organisation(indent + 2 * _STEP, each)
+
+
+def _organisation(indent: str, organisation: DeclaredOrganisation) -> Iterator[str]:
+    if organisation.second_factor is not None:
+        yield f"{indent}second_factor: {_word(organisation.second_factor)}"
+    if organisation.domains is not None:
+        yield f"{indent}domains:" if organisation.domains else f"{indent}domains: {{}}"
+        for each in organisation.domains:
+            yield f"{indent}{_STEP}{each.name}:"
+            yield from _domain(indent + 2 * _STEP, each)
+    if organisation.clients:
+        yield from _organisations(indent, "clients", organisation.clients)
+
+
+def _domain(indent: str, domain: DeclaredDomain) -> Iterator[str]:
+    if domain.policy:
+        yield f"{indent}policy:"
+        yield from _policy(indent + _STEP, domain.policy)
+    yield f"{indent}tls_reporting:"
+    for word, name in REPORTING.items():
+        yield f"{indent}{_STEP}{word}: {_word(domain.reporting[name])}"
+
+
+def _policy(indent: str, policy: DeclaredPolicy) -> Iterator[str]:
+    yield f"{indent}mode: {policy.mode}"
+    yield f"{indent}max_age: {policy.max_age}"
+    yield f"{indent}mx:" if policy.mx else f"{indent}mx: []"
+    for pattern in policy.mx or ():
+        yield f"{indent}{_STEP}- {_quoted(pattern) if '*' in pattern else pattern}"
+    if policy.force and policy.mode is Mode.ENFORCE:
+        yield f"{indent}force: true"
+
+
+def _quoted(text: str) -> str:
+    """In double quotes, as JSON has it, which YAML reads alike."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _word(value: object) -> str:
+    return "true" if value else "false"

@@ -1,0 +1,71 @@
+"""`trinco apply` and `trinco export state` as the tests call them, and the file that they stand on."""
+
+from __future__ import annotations
+
+from tests import support_panel
+from typer.testing import CliRunner
+
+from trinco.cli.main import app
+from trinco.core.mtasts.policy import Policy
+from trinco.panel.accounts.models import AuditEntry
+from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.policies import services as policies
+
+FILE = """\
+version: 1
+organisations:
+  "Provedor, Lda.":
+    second_factor: true
+    domains:
+      a.example:
+        policy: {mode: testing, max_age: 172800, mx: [mx1.a.example, "*.a.example"]}
+        tls_reporting: {record: true, https: true}
+      b.example: {policy: {mode: none, max_age: 86400}}
+      c.example: {policy: {mode: enforce, mx: [mx.c.example]}}
+      d.example:
+    clients:
+      Cliente:
+        domains:
+          e.example: {policy: {mx: [mx.e.example]}, tls_reporting: {record: false}}
+"""
+RUNNER = CliRunner()
+
+
+def run(*arguments: object, typed: str = "") -> tuple[int, str, str]:
+    """(exit code, standard output, standard error)."""
+    result = RUNNER.invoke(app, [*map(str, arguments)], input=typed)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def apply(text: str, *options: str) -> tuple[int, str, str]:
+    """The file from standard input."""
+    return run("apply", "-", *options, typed=text)
+
+
+def exported() -> str:
+    """All that is hosted."""
+    code, out, err = run("export", "state")
+    assert (code, err) == (0, "")
+    return out
+
+
+def row(name: str) -> HostedDomain:
+    """The domain of that name that is not gone."""
+    return HostedDomain.objects.everywhere().exclude(state=State.GONE).get(name=name)
+
+
+def policy(name: str) -> Policy:
+    """What it serves."""
+    return policies.policy_of(support_panel.standing(row(name)).current)
+
+
+def lines() -> list[tuple[str, str, str]]:
+    """The activity log: actor, action, subject."""
+    return list(AuditEntry.objects.everywhere().order_by("pk").values_list("actor", "action", "subject"))
+
+
+def one(domain: str, said: str, name: str = "A") -> str:
+    """A file that says this of one domain."""
+    return f'version: 1\norganisations: {{"{name}": {{domains: {{{domain}: {{{said}}}}}}}}}\n'
