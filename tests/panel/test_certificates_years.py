@@ -20,7 +20,7 @@ from trinco.net.acme import certificate_id
 from trinco.panel import metrics
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.certificates import events
-from trinco.panel.certificates.models import Account, Certificate, EventKind
+from trinco.panel.certificates.models import Account, Certificate, EventKind, HostCertificate
 from trinco.panel.domains.models import HostedDomain, State
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +80,7 @@ class World:
         now = self.clock()
         newest = Certificate.objects.everywhere().order_by().values("domain").annotate(ends=Max("not_after"))
         self.expired += [(now, row["domain"]) for row in newest.filter(ends__lte=now)]
+        self.expired += [(now, 0) for _ in HostCertificate.objects.filter(not_after__lte=now)]
         away = Account.objects.filter(directory=FIRST, away_since__isnull=False).exists()
         self.outages += away and not self._away
         self._away = away
@@ -95,8 +96,8 @@ class World:
 
     @property
     def revoked(self) -> int:
-        """How many names are still served with a certificate that the first authority has revoked."""
-        served = dict[int, bytes]()
+        """How many names, ours among them, are still served with a certificate that the first authority has revoked."""
+        served = {0: bytes(ours.leaf) for ours in HostCertificate.objects.exclude(leaf=None)}
         for domain, leaf in Certificate.objects.everywhere().order_by("not_after").values_list("domain", "leaf"):
             served[domain] = bytes(leaf)
         return sum(certificate_id(leaf) in self.first.revoked for leaf in served.values())
@@ -126,7 +127,9 @@ def _the_tests_connection_stays(monkeypatch):
 
 
 def renewed_after(world: World, moment: datetime) -> int:
-    return Certificate.objects.everywhere().filter(issued_at__gte=moment).values("domain").distinct().count()
+    """How many names got a certificate since, ours among them."""
+    theirs = Certificate.objects.everywhere().filter(issued_at__gte=moment)
+    return theirs.values("domain").distinct().count() + HostCertificate.objects.filter(issued_at__gte=moment).count()
 
 
 def fortnight(world: World, days: int = 14) -> int:
