@@ -8,21 +8,19 @@ a sender comes once a day: no tickets, no session cache (RFC 8446 section 2.2, R
 
 from __future__ import annotations
 
-import os
 import ssl
-import tempfile
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from enum import IntEnum
 from typing import Protocol
 
 from trinco.core.errors import TrincoError
+from trinco.net.certfile import file_of
 
 CIPHERS_TLS12 = "ECDHE+AESGCM:ECDHE+CHACHA20"
 ALPN = "http/1.1"
 _RECORD = 1 << 14
-_OPEN_FILES = "/proc/self/fd"
 _KIND = 27
 """Octets of a PKCS #8 key that hold its algorithm and, of an elliptic key, the curve (RFC 5208 section 5)."""
 
@@ -206,7 +204,7 @@ def _common() -> ssl.SSLContext:
 def _load(context: ssl.SSLContext, certificates: Sequence[bytes], key: bytes) -> None:
     pem = "".join(map(ssl.DER_cert_to_PEM_cert, certificates)) + _pem_key(key)
     try:
-        with _file_of(pem.encode("ascii")) as path:
+        with file_of(pem.encode("ascii")) as path:
             context.load_cert_chain(path)
     except ssl.SSLError as error:
         raise TlsFailure(f"certificate or key: {error.reason or 'cannot be read'}") from None
@@ -217,23 +215,3 @@ def _load(context: ssl.SSLContext, certificates: Sequence[bytes], key: bytes) ->
 def _pem_key(key: bytes) -> str:
     text = ssl.DER_cert_to_PEM_cert(key)  # the same armour, under another heading
     return text.replace(" CERTIFICATE-", " PRIVATE KEY-")
-
-
-@contextmanager
-def _file_of(data: bytes) -> Iterator[str]:
-    """The path of a file with this content that nobody else can read, since `ssl` reads files alone.
-
-    It is in memory where the system has such files, and gone at the end of the block.
-    """
-    if hasattr(os, "memfd_create") and os.access(_OPEN_FILES, os.X_OK):
-        descriptor = os.memfd_create("trinco")
-        try:
-            os.write(descriptor, data)
-            yield f"{_OPEN_FILES}/{descriptor}"
-        finally:
-            os.close(descriptor)
-    else:
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(data)
-            file.flush()
-            yield file.name

@@ -7,7 +7,6 @@ trusts it but this playground.
 from __future__ import annotations
 
 import ssl
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from trinco.net.certfile import file_of
 from trinco.playground.cast import Behaviour
 from trinco.playground.store import replace
 
@@ -83,10 +83,8 @@ class Authority:
         shown = "mail.somewhere-else.example" if behaviour is Behaviour.WRONG_NAME else host
         chain = self._leaf(shown, key, behaviour).public_bytes(Encoding.PEM) + _pem(key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with tempfile.NamedTemporaryFile() as file:  # the library reads certificates from files alone
-            file.write(chain)
-            file.flush()
-            context.load_cert_chain(file.name)
+        with file_of(chain) as path:
+            context.load_cert_chain(path)
         return context
 
     def _leaf(self, host: str, key: ec.EllipticCurvePrivateKey, behaviour: Behaviour) -> x509.Certificate:

@@ -5,7 +5,6 @@ Nothing here writes, logs or shows a key; what is refused is forgotten.
 
 from __future__ import annotations
 
-import os
 import re
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from django.views.decorators.debug import sensitive_variables
 
+from trinco.net.certfile import file_of
 from trinco.panel.certificates.authority import OWN, Issued
 from trinco.panel.certificates.errors import CertificateRefused, Fault
 from trinco.panel.certificates.terms import taken_over_at
@@ -180,15 +180,12 @@ def _shook(end: ssl.SSLObject) -> bool:
 
 @sensitive_variables()
 def _server(issued: Issued) -> ssl.SSLContext:
-    """The standard library takes a chain and its key from a file: this one has no place on a disk."""
     context, blocks = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), [issued.leaf, *issued.chain]
     key = serialization.load_der_private_key(issued.key, None)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    with os.fdopen(os.memfd_create("chain"), "wb") as file:
-        file.write(pem + "".join(map(ssl.DER_cert_to_PEM_cert, blocks)).encode())
-        file.flush()
+    with file_of(pem + "".join(map(ssl.DER_cert_to_PEM_cert, blocks)).encode()) as path:
         try:
-            context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
+            context.load_cert_chain(path)
         except ssl.SSLError:
             raise CertificateRefused(Fault.SENDERS) from None
     return context
