@@ -24,8 +24,7 @@ from trinco.core.names import Domain
 from trinco.net.https import context, fetch_policy
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
-from trinco.panel.policies import services
-from trinco.panel.web import bundles
+from trinco.panel.policies import bundles, services
 
 pytestmark = pytest.mark.django_db
 

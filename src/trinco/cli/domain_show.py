@@ -11,11 +11,11 @@ import typer
 from django.utils import timezone
 
 from trinco.panel.certificates.services import current
+from trinco.panel.domains.instructions import instructions
 from trinco.panel.domains.models import HostedDomain, MxSighting, RecordSighting
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.services import horizon_of
 from trinco.panel.policies.versions import standing_of
-from trinco.panel.web.instructions import instructions
 
 
 def say(what: Mapping[str, Any] | Sequence[Mapping[str, Any]], *, as_json: bool) -> None:

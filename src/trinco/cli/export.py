@@ -17,7 +17,7 @@ from trinco.panel.accounts.models import Organisation
 from trinco.panel.declared import present
 from trinco.panel.declared.writing import written
 from trinco.panel.domains.models import HostedDomain, State
-from trinco.panel.web import bundles
+from trinco.panel.policies import bundles
 
 group = typer.Typer(no_args_is_help=True, help="Write what is served, or declared, as files.")
 

@@ -18,8 +18,8 @@ from trinco.cli import orm
 from trinco.cli.domain import Json, Name, Owner, named
 from trinco.net.dnswriting import Place, State, Trouble, WritingFailed, mark
 from trinco.panel.accounts.actors import CLI
+from trinco.panel.domains.instructions import TEXTS, TTL, instructions
 from trinco.panel.domains.models import HostedDomain
-from trinco.panel.web.instructions import TEXTS, TTL, instructions
 from trinco.panel.web.writing import Access, fields, write_records
 
 MAX_CHARACTERS = 65_536

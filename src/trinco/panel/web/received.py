@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
 from trinco.core.errors import DomainSyntaxError
 from trinco.core.names import Domain
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
-from trinco.panel.reports.models import RawReport, RawState, Report, Trust
+from trinco.panel.reports.models import Report, Trust
+from trinco.panel.reports.parked import ARRIVALS
 from trinco.panel.reports.scope import counted_reports
 from trinco.panel.web.overview import typed
 
 FAILED, UNCOUNTED = "failed", "uncounted"
-ARRIVALS = (RawState.PARKED, RawState.FOREIGN, RawState.LATE)
-"""What stands in no report, and is shown as it came."""
 STATES = ("", FAILED, UNCOUNTED, *(state.value for state in ARRIVALS))
 
 
@@ -79,17 +78,3 @@ def _ascii(text: str) -> str:
         return str(Domain.parse(text))
     except DomainSyntaxError:
         return text.lower()
-
-
-def arrivals(organisation: Organisation, state: str) -> QuerySet[RawReport]:
-    """What is parked, speaks of other domains, or came too late, the newest first."""
-    rows = RawReport.objects.of(organisation).filter(state=state).select_related("domain").defer("body")
-    return rows.order_by(F("received_at").desc(), "-pk")
-
-
-def counts(organisation: Organisation) -> dict[str, int]:
-    """How many arrivals wait, are parked, speak of other domains, or came too late. One query."""
-    states = (RawState.PENDING, *ARRIVALS)
-    rows = RawReport.objects.of(organisation).filter(state__in=states).order_by()
-    found = dict(rows.values_list("state").annotate(Count("pk")))
-    return {state.value: found.get(state, 0) for state in states}

@@ -21,9 +21,9 @@ from trinco.net import dnsapi, dnsupdate, guard
 from trinco.net.dnswriting import Book, Found, Place, State, Trouble, Wanted, WritingFailed, write
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.checks.services import check_now
+from trinco.panel.domains.instructions import instructions
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.domains.services import note_writing
-from trinco.panel.web.instructions import instructions
 
 SECONDS = 60.0
 """For the whole conversation. One that takes longer says nothing new; what it wrote is found in DNS."""

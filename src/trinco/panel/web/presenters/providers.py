@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from trinco.core import dnshosts, mailhosts
 from trinco.core.dnshosts import DnsHost
 from trinco.core.mailhosts import Offer
+from trinco.panel.domains.instructions import instructions
 from trinco.panel.domains.models import HostedDomain
-from trinco.panel.web.instructions import instructions
 
 
 @dataclass(frozen=True, slots=True)

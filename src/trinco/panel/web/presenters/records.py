@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from trinco.panel.domains.instructions import Instruction, instructions
 from trinco.panel.domains.models import Finding, HostedDomain, RecordSighting, State
-from trinco.panel.web.instructions import Instruction, instructions
 
 ADVICE: dict[str, Promise] = {
     Finding.ELSEWHERE: _("Change the existing record instead of adding a second one. It now points to"),

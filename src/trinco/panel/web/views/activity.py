@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from datetime import date
+
+from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from trinco.panel.accounts import log
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.web import log, paging
+from trinco.panel.web import paging
 from trinco.panel.web.access import MemberRequest, may
+from trinco.panel.web.overview import typed
 from trinco.panel.web.presenters.activity import ACTIONS, activity_rows
 
 FORMS = {"csv": (log.csv_of, "text/csv; charset=utf-8"), "jsonl": (log.json_of, "application/x-ndjson")}
@@ -18,7 +22,7 @@ FORMS = {"csv": (log.csv_of, "text/csv; charset=utf-8"), "jsonl": (log.json_of, 
 @may(Deed.READ)
 def show(request: MemberRequest) -> HttpResponse:
     """Newest first, by domain, deed, person and day."""
-    asked = log.Asked.of(request.GET)
+    asked = _asked(request.GET)
     page, rows = paging.page_of(request, log.lines(request.organisation, asked))
     context = {
         "nav": "activity",
@@ -38,9 +42,22 @@ def export(request: MemberRequest, form: str) -> StreamingHttpResponse:
     if form not in FORMS:
         raise Http404
     write, media_type = FORMS[form]
-    pieces = write(log.lines(request.organisation, log.Asked.of(request.GET)))
+    pieces = write(log.lines(request.organisation, _asked(request.GET)))
     headers = {
         "Content-Disposition": f'attachment; filename="activity-{request.organisation.pk}.{form}"',
         "X-Content-Type-Options": "nosniff",
     }
     return StreamingHttpResponse(pieces, content_type=media_type, headers=headers)
+
+
+def _asked(given: QueryDict) -> log.Asked:
+    """What the address asks for; what is no date is left aside."""
+    words = {name: typed(given, name) for name in ("domain", "action", "person")}
+    return log.Asked(**words, first=_day(typed(given, "from")), last=_day(typed(given, "to")))
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if len(text) == len("2026-11-24") and text < "9999-12-31" else None
+    except ValueError:
+        return None

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 
 from trinco.core.names import Domain
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.web import bundles
+from trinco.panel.policies import bundles
 from trinco.panel.web.access import MemberRequest, domain_of, may
 
 

@@ -15,10 +15,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from trinco.core.names import Domain
 from trinco.panel.accounts.roles import Deed
+from trinco.panel.domains.instructions import instructions
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.web import playground
 from trinco.panel.web.access import MemberRequest, View, may
-from trinco.panel.web.instructions import instructions
 
 
 def in_playground(view: View) -> View:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.reports import services
+from trinco.panel.reports import parked, services
 from trinco.panel.reports.errors import NotParked
 from trinco.panel.reports.models import RawReport, RawState, Trust
 from trinco.panel.web import paging, received
@@ -26,7 +26,7 @@ def show(request: MemberRequest) -> HttpResponse:
     """The newest first, or what became no report."""
     wanted = received.wanted(request.GET)
     if wanted.of_arrivals:
-        page, arrivals = paging.page_of(request, received.arrivals(request.organisation, wanted.state))
+        page, arrivals = paging.page_of(request, parked.arrivals(request.organisation, wanted.state))
         rows: dict[str, object] = {"page": page, "arrivals": arrival_rows(arrivals)}
     else:
         page, reports = paging.page_of(request, received.reports(request.organisation, wanted))
@@ -35,7 +35,7 @@ def show(request: MemberRequest) -> HttpResponse:
         "nav": "reports",
         "page_query": paging.query_without_page(request),
         "wanted": wanted,
-        "counts": received.counts(request.organisation),
+        "counts": parked.counts(request.organisation),
         "trusts": Trust.choices,
         "retriable": request.membership.may_edit and wanted.state != RawState.LATE,
         **rows,
@@ -48,7 +48,7 @@ def show(request: MemberRequest) -> HttpResponse:
 def retry(request: MemberRequest, pk: int) -> HttpResponse:
     """Have an arrival read once more that was parked, or about a domain that was not hosted here."""
     raw = get_object_or_404(RawReport.objects.of(request.organisation).select_related("domain", "organisation"), pk=pk)
-    state = raw.state if raw.state in received.ARRIVALS else RawState.PARKED
+    state = raw.state if raw.state in parked.ARRIVALS else RawState.PARKED
     try:
         services.retry(raw=raw, actor=actors.of(request))
     except NotParked as error:

@@ -9,12 +9,12 @@ from django.views.decorators.http import require_GET
 from trinco.core.names import Domain
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.checks.services import watch
+from trinco.panel.domains.instructions import TEXTS
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies.proposals import mx_hosts
 from trinco.panel.web import confirming
 from trinco.panel.web.access import MemberRequest, domain_of, may
 from trinco.panel.web.forms import MxForm
-from trinco.panel.web.instructions import TEXTS
 from trinco.panel.web.presenters.providers import known_offers
 from trinco.panel.web.presenters.setup import FORMATS, setup_view
 

@@ -1,4 +1,4 @@
-"""The question behind the activity page: which lines of the log, and the same as a file."""
+"""The audit log as it is read: which of its lines, and the same as a file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import QueryDict
 
 from trinco.core.errors import DomainSyntaxError
 from trinco.core.names import Domain
 from trinco.core.tables import as_csv
 from trinco.panel.accounts.models import AuditEntry, Organisation
-from trinco.panel.web.overview import typed
 
 COLUMNS = (
     *("number", "at", "actor", "provider", "token", "source", "action", "subject", "before", "after", "override"),
@@ -27,19 +25,13 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the address asks for; what is no date is left aside."""
+    """Which lines: about this domain, of this action, of this person, of these UTC days."""
 
     domain: str = ""
     action: str = ""
     person: str = ""
     first: date | None = None
     last: date | None = None
-
-    @classmethod
-    def of(cls, given: QueryDict) -> Asked:
-        """From `?domain=&action=&person=&from=&to=`."""
-        words = {name: typed(given, name) for name in ("domain", "action", "person")}
-        return cls(**words, first=_day(typed(given, "from")), last=_day(typed(given, "to")))
 
     @property
     def anything(self) -> bool:
@@ -77,13 +69,6 @@ def json_of(found: QuerySet[AuditEntry]) -> Iterator[str]:
 def _rows(found: QuerySet[AuditEntry]) -> Iterator[dict[str, Any]]:
     for row in found.order_by("number", "pk").values(*COLUMNS).iterator(_AT_ONCE):
         yield {**row, "at": row["at"].astimezone(UTC).isoformat(timespec="microseconds")}
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if len(text) == len("2026-11-24") and text < "9999-12-31" else None
-    except ValueError:
-        return None
 
 
 def _midnight(day: date) -> datetime:

@@ -14,10 +14,10 @@ from django.template.loader import render_to_string
 
 from trinco.core.mtasts import record
 from trinco.core.tlsrpt import record as tlsrpt
+from trinco.panel.domains.instructions import TTL
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.versions import standing_of
-from trinco.panel.web.instructions import TTL
 
 POLICY_FILE = "www/.well-known/mta-sts.txt"
 TEXTS = ("README.en.md", "README.pt.md", "records.zone", "nginx.conf", "Caddyfile", "apache.conf")
