@@ -43,6 +43,7 @@ SIGNED_IN = {
     "setup-done": "/domains/correio.example/setup/",
     "activity": "/activity/",
     "certificates": "/certificates/",
+    "edges": "/edges/",
     "certificates-waiting": "/certificates/?show=waiting&name=zulu",
     "security": "/account/2fa/",
     "password": "/account/password/change/",
