@@ -114,6 +114,7 @@ class World:
             "name": self.domain.name,
             "kind": "by-day",
             "form": "csv",
+            "whose": "own",
             **({"pk": self.keys[page.name]} if "pk" in page.arguments else {}),
         }
         return reverse(page.name, kwargs={name: values[name] for name in page.arguments})

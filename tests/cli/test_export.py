@@ -29,6 +29,7 @@ from trinco.panel.policies import bundles, services
 pytestmark = pytest.mark.django_db
 
 NAMES = [bundles.POLICY_FILE, *bundles.TEXTS]
+ABOVE = {"README.en.md", "README.pt.md", "nginx.conf", "Caddyfile", "apache.conf"}
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -91,7 +92,7 @@ class TestFiles:
 
     def test_the_same_state_gives_the_same_octets(self, domain: HostedDomain) -> None:
         one, other = io.BytesIO(), io.BytesIO()
-        assert [bundles.write_zip(out, [domain]) for out in (one, other)] == [7, 7]
+        assert [bundles.write_zip(out, bundles.entries([domain])) for out in (one, other)] == [7, 7]
         assert one.getvalue() == other.getvalue()
 
 
@@ -100,15 +101,15 @@ class TestCommand:
         """One that has no policy yet has nothing to take along."""
         other = support_panel.live(ours, "outro.example")
         support_panel.hosted(ours, "novo.example")
-        assert run("--organisation", "--out", tmp_path / "all.zip") == (0, f"14 files in {tmp_path / 'all.zip'}\n")
+        assert run("--organisation", "--out", tmp_path / "all.zip") == (0, f"19 files in {tmp_path / 'all.zip'}\n")
         with zipfile.ZipFile(tmp_path / "all.zip") as archive:
-            assert {name.partition("/")[0] for name in archive.namelist()} == {domain.name, other.name}
+            assert {name.partition("/")[0] for name in archive.namelist()} == {domain.name, other.name, *ABOVE}
             assert archive.read(f"{domain.name}/{bundles.POLICY_FILE}") == served(domain)[0]
 
     def test_nothing_of_others(self, domain: HostedDomain, tmp_path: Path) -> None:
         support_panel.live(support_panel.organisation("rui@example.net"), "alheio.example")
         run("--organisation", "--owner", "ana@example.com", "--out", tmp_path)
-        assert [path.name for path in tmp_path.iterdir()] == [domain.name]
+        assert {path.name for path in tmp_path.iterdir()} == {domain.name, *ABOVE}
 
     def test_nothing_is_written_over(self, domain: HostedDomain, tmp_path: Path) -> None:
         for out in (tmp_path / "one", tmp_path / "one.zip"):
@@ -157,7 +158,7 @@ class TestNginx:
         """The snippet for this machine: another port, certificate and folder, and nothing else."""
         lines = [line for line in text.splitlines() if "listen [::]" not in line]
         places = {"/etc/ssl/mta-sts.correio.example.pem": pem, "/etc/ssl/mta-sts.correio.example.key": pem}
-        snippet = "\n".join(lines).replace("/srv/mta-sts/correio.example", str(root))
+        snippet = "\n".join(lines).replace("/srv/mta-sts/correio.example/www", str(root))
         for there, here in places.items():
             snippet = snippet.replace(there, str(here))
         return snippet

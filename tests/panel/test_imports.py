@@ -16,11 +16,17 @@ from trinco.panel.policies import imports
 from trinco.panel.policies.errors import ImportUnderWay, NothingToImport, TooManyLines
 from trinco.panel.policies.import_lines import MOST_LINES, read
 from trinco.panel.policies.import_models import DomainImport, ImportLine, ImportState
+from trinco.panel.policies.import_places import Places
 from trinco.panel.policies.models import PolicyVersion
 
 
 def given(owner: Organisation, text: str) -> DomainImport:
     return imports.start(organisation=owner, text=text, actor=support_panel.ANA)
+
+
+def read_alone(text: str) -> list[ImportLine]:
+    """A list that names no organisation."""
+    return read(text, Places([]))
 
 
 def worked(job: DomainImport) -> DomainImport:
@@ -41,7 +47,7 @@ class TestRead:
     @pytest.mark.parametrize("mark", [",", ";", "\t"])
     @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
     def test_any_delimiter_and_line_end(self, mark: str, end: str) -> None:
-        lines = read(f"\ufeffDomain{mark}MX{end}{end}A.example.{mark}mx1.a.example *.b.example{end}")
+        lines = read_alone(f"\ufeffDomain{mark}MX{end}{end}A.example.{mark}mx1.a.example *.b.example{end}")
         assert [(line.number, line.name, line.mx) for line in lines] == [
             (3, "a.example", ["mx1.a.example", "*.b.example"])
         ]
@@ -59,22 +65,22 @@ class TestRead:
         ],
     )
     def test_a_line_with_a_fault(self, text: str, ending: str, detail: str) -> None:
-        first, second = read(f"{text}\nb.example")
+        first, second = read_alone(f"{text}\nb.example")
         assert (first.ending, first.detail) == (ending or "waiting", detail)
         assert (second.ending, second.name) == ("waiting", "b.example")
 
     def test_the_first_of_a_name_counts(self) -> None:
-        lines = read("a.example\nbücher.example\nXN--bcher-kva.example.\n")
+        lines = read_alone("a.example\nbücher.example\nXN--bcher-kva.example.\n")
         assert [(line.ending, line.detail) for line in lines] == [("waiting", ""), ("waiting", ""), ("twice", "2")]
 
     @pytest.mark.parametrize("text", ["", "\n \n,,\n", "\ufeff", "domain\n"])
     def test_nothing(self, text: str) -> None:
         with pytest.raises(NothingToImport):
-            read(text)
+            read_alone(text)
 
     def test_too_many(self) -> None:
         with pytest.raises(TooManyLines):
-            read("a\n" * (MOST_LINES + 1))
+            read_alone("a\n" * (MOST_LINES + 1))
 
 
 class TestWork:

@@ -109,6 +109,6 @@ class TestResults:
         answer = person.get(f"{page}results.csv")
         assert answer["Content-Disposition"].startswith("attachment; ")
         lines = answer.content.decode().splitlines()
-        assert lines[:2] == ["line,domain,result,reason", "1,a.example,added,"]
+        assert lines[:2] == ["line,domain,result,reason,organisation", "1,a.example,added,,"]
         assert lines[2].startswith("2,'=1+1,refused,")
         assert [line.split(",")[2] for line in lines[3:6]] == ["refused"] * 3

@@ -16,7 +16,6 @@ from trinco.core.tables import printable
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.declared import present
 from trinco.panel.declared.writing import written
-from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies import bundles
 
 group = typer.Typer(no_args_is_help=True, help="Write what is served, or declared, as files.")
@@ -62,25 +61,30 @@ def bundle(
     Any web server and any DNS zone serve a domain from them. Exit 2: a file is there already; nothing is written over.
     """
     with orm.tables():
-        domains = _domains(name, owner, organisation=organisation)
-        count = _zipped(out, domains) if out.suffix == ".zip" else _written(out, domains)
+        some = _entries(name, owner, organisation=organisation)
+        count = _zipped(out, some) if out.suffix == ".zip" else _written(out, some)
     if not count:
         raise orm.ended("nothing to write: no policy is served", orm.EXIT_FINDING)
     typer.echo(f"{count} files in {out}")
 
 
-def _domains(name: str, owner: str, *, organisation: bool) -> Iterable[HostedDomain]:
+Entries = Iterable[tuple[str, bytes]]
+"""(path, content)."""
+
+
+def _entries(name: str, owner: str, *, organisation: bool) -> Entries:
     if bool(name) == organisation:
         raise orm.ended("name a domain, or say --organisation", orm.EXIT_USAGE)
     if name:
-        return [named(name, owner)]
-    return HostedDomain.objects.of(organisation_of(owner)).exclude(state=State.GONE).iterator()
+        return bundles.entries([named(name, owner)])
+    domains = bundles.taken_along([organisation_of(owner)])
+    return bundles.entries_of_many(domains) if domains.exists() else ()
 
 
-def _zipped(out: Path, domains: Iterable[HostedDomain]) -> int:
+def _zipped(out: Path, some: Entries) -> int:
     try:
         with out.open("xb") as file:
-            count = bundles.write_zip(file, domains)
+            count = bundles.write_zip(file, some)
     except FileExistsError:
         raise orm.ended(f"{out} is there already", orm.EXIT_USAGE) from None
     except OSError as error:
@@ -92,9 +96,9 @@ def _zipped(out: Path, domains: Iterable[HostedDomain]) -> int:
     return count
 
 
-def _written(out: Path, domains: Iterable[HostedDomain]) -> int:
+def _written(out: Path, some: Entries) -> int:
     count = 0
-    for path, content in bundles.entries(domains):
+    for path, content in some:
         _write(out / path, content)
         count += 1
     return count

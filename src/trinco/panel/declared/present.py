@@ -56,6 +56,15 @@ def declaration(wanted: Iterable[Organisation]) -> tuple[Declaration, list[Organ
     return Declaration(tuple(_organisations(clear, keys))), left_out
 
 
+def own(organisation: Organisation) -> Declaration:
+    """What a file says of one organisation and its clients, for its own people: of a client's provider it says nothing.
+    Clients that no file can name are left out."""
+    rows = sorted(Organisation.objects.filter(parent=organisation), key=_by_name)
+    twice = Counter(row.name for row in rows)
+    below = [_organisation(row) for row in rows if twice[row.name] == 1 and nameable(row.name)]
+    return Declaration((_organisation(organisation, tuple(below)),))
+
+
 def _by_name(row: Organisation) -> tuple[str, int]:
     return row.name, row.pk
 

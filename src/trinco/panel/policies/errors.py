@@ -79,5 +79,13 @@ class TooManyLines(ImportRefused):
     """More lines than one import has."""
 
 
+class UnknownColumn(ImportRefused):
+    """Its first line names a column that says nothing here."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 class ImportUnderWay(ImportRefused):
     """The organisation has another one that runs."""

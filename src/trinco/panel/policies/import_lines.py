@@ -1,14 +1,8 @@
-"""A pasted list or a CSV file of domains, line by line: a name, and beside it the mail servers, where they are known.
-
-Each line stands for itself, and says by its first comma, semicolon or tab how its cells are cut: a stray quote takes no
-other line with it. What is wrong with a line by itself is found here, without a database.
+"""A pasted list or a CSV file of domains, line by line: a name, and beside it the mail servers and whose it is to be,
+where that is said. What is wrong with a line by itself is found here, without a database.
 """
 
 from __future__ import annotations
-
-import csv
-import re
-from collections.abc import Iterator
 
 from trinco.core.errors import DomainSyntaxError, PolicySyntaxError
 from trinco.core.mailhosts import too_wide
@@ -17,52 +11,35 @@ from trinco.core.names import MAX_TYPED, Domain
 from trinco.core.tables import printable
 from trinco.panel.domains.services import is_ours
 from trinco.panel.policies.errors import NothingToImport, TooManyLines
+from trinco.panel.policies.import_columns import Row, rows
 from trinco.panel.policies.import_models import Ending, ImportLine
+from trinco.panel.policies.import_places import Places
 
 MOST_LINES = 10_000
 MOST_OCTETS = 1024 * 1024
 _MANY_MX = 100
-_HEADERS = frozenset({"domain", "domains", "name", "domain name", "mail domain", "domínio", "dominio"})
 _TEXT, _DETAIL = 253, 300
 """Characters that are kept."""
 
 
-def read(text: str) -> list[ImportLine]:
+def read(text: str, places: Places) -> list[ImportLine]:
     """The lines that say something, not stored yet; those with a fault have ended. Raises NothingToImport,
-    TooManyLines."""
-    rows = list(_rows(text))
-    if not rows:
+    TooManyLines, UnknownColumn."""
+    given = list(rows(text))
+    if not given:
         raise NothingToImport
-    if len(rows) > MOST_LINES:
+    if len(given) > MOST_LINES:
         raise TooManyLines
-    lines = [_line(number, cells) for number, cells in rows]
+    lines = [_line(each, places) for each in given]
     _mark_twice(lines)
     return lines
 
 
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    first = True
-    for number, line in enumerate(re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff")), 1):
-        cells = _cells(line)
-        if any(cells) and not (first and cells[0].lower() in _HEADERS):
-            yield number, cells
-        first = first and not any(cells)
-
-
-def _cells(line: str) -> list[str]:
-    mark = min((each for each in "\t;," if each in line), key=line.index, default=",")
+def _line(row: Row, places: Places) -> ImportLine:
+    line = ImportLine(number=row.number, text=printable(row.domain[:_TEXT]))
     try:
-        cells = next(csv.reader([line], delimiter=mark), [])
-    except csv.Error:  # NUL, or a cell that is larger than any
-        cells = [line]
-    return [cell.strip(" \t") for cell in cells] or [""]
-
-
-def _line(number: int, cells: list[str]) -> ImportLine:
-    line = ImportLine(number=number, text=printable(cells[0][:_TEXT]))
-    try:
-        line.name = str(Domain.parse(cells[0]))
-        line.mx = _patterns(" ".join(cells[1:]))
+        line.name = str(Domain.parse(row.domain))
+        line.mx = _patterns(row.mx)
     except DomainSyntaxError as error:
         return _ended(line, Ending.NAME, error.reason)
     except PolicySyntaxError as error:
@@ -70,7 +47,18 @@ def _line(number: int, cells: list[str]) -> ImportLine:
     if is_ours(line.name):
         return _ended(line, Ending.OURS)
     wide = next((pattern for pattern in line.mx if too_wide(pattern)), "")
-    return _ended(line, Ending.WIDE, wide) if wide else line
+    return _ended(line, Ending.WIDE, wide) if wide else _placed(line, row, places)
+
+
+def _placed(line: ImportLine, row: Row, places: Places) -> ImportLine:
+    """Whose the domain is to be."""
+    if row.organisation is None:
+        return line
+    found = places.find(row.organisation)
+    if isinstance(found, Ending):
+        return _ended(line, found, row.organisation)
+    line.client = found
+    return line
 
 
 def _patterns(text: str) -> list[str]:

@@ -33,6 +33,9 @@ class Ending(models.TextChoices):
     OURS = "ours", _("A name of this installation")
     MX = "mx", _("A mail server that is none")
     WIDE = "wide", _("A pattern that is too wide")
+    CLIENT = "client", _("For an organisation that is not there")
+    SEVERAL = "several", _("For one of several organisations")
+    FACTOR = "factor", _("For an organisation that wants a second factor")
 
 
 class DomainImport(models.Model):
@@ -70,9 +73,12 @@ class ImportLine(models.Model):
     name = models.CharField(max_length=242, blank=True)
     """A-labels; "": it is none."""
     mx = models.JSONField(default=list)
+    client = models.ForeignKey(Organisation, null=True, on_delete=models.CASCADE, related_name="+", db_index=False)
+    """Whose the domain is to be, where the list says it; None: the organisation's that the list was given to."""
     ending = models.CharField(max_length=7, choices=Ending.choices, default=Ending.WAITING)
     detail = models.CharField(max_length=300, blank=True)
-    """NAME and MX: core's reason. WIDE: the pattern. TWICE: the number of the line that counts."""
+    """NAME and MX: core's reason. WIDE: the pattern. TWICE: the number of the line that counts. CLIENT, SEVERAL and
+    FACTOR: the name that was given."""
 
     objects: ClassVar[TenantManager[Self]] = TenantManager("job__organisation")
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from itertools import groupby
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count
@@ -24,6 +26,7 @@ from trinco.panel.domains.services import SERVED
 from trinco.panel.policies.errors import ImportUnderWay
 from trinco.panel.policies.import_lines import read
 from trinco.panel.policies.import_models import DomainImport, Ending, ImportLine, ImportState
+from trinco.panel.policies.import_places import Places
 from trinco.panel.policies.versions import Deed, Draft, write_all
 
 KEPT = 20
@@ -31,9 +34,12 @@ KEPT = 20
 _AT_ONCE = 250
 
 
-def start(*, organisation: Organisation, text: str, actor: Actor) -> DomainImport:
-    """Take a list in. Raises NothingToImport, TooManyLines, and ImportUnderWay while another one runs."""
-    lines = read(text)
+def start(*, organisation: Organisation, text: str, actor: Actor, places: Places | None = None) -> DomainImport:
+    """Take a list in. `places`: whose the domains may be, where the list says it; without them, this organisation's.
+
+    Raises NothingToImport, TooManyLines, UnknownColumn, and ImportUnderWay while another one runs.
+    """
+    lines = read(text, places or Places([organisation]))
     try:
         return _stored(organisation, lines, actor)
     except IntegrityError:
@@ -98,9 +104,11 @@ def _portion(key: int) -> int:
     if job is None:
         return 0
     waiting = ImportLine.objects.everywhere().filter(job=job, ending=Ending.WAITING)
-    lines = list(waiting.order_by("number")[:_AT_ONCE])
-    for ending, keys in _worked(job, lines).items():
-        waiting.filter(pk__in=keys).update(ending=ending)
+    # By client, so that a portion is a few organisations' and not everybody's.
+    lines = list(waiting.select_related("client").order_by("client", "number")[:_AT_ONCE])
+    for _client, some in groupby(lines, lambda line: line.client_id):
+        for ending, keys in _worked(job, list(some)).items():
+            waiting.filter(pk__in=keys).update(ending=ending)
     if len(lines) < _AT_ONCE:
         job.state, job.ended_at = ImportState.DONE, timezone.now()
         job.save(update_fields=["state", "ended_at"])
@@ -108,17 +116,24 @@ def _portion(key: int) -> int:
 
 
 def _worked(job: DomainImport, lines: Sequence[ImportLine]) -> dict[Ending, list[int]]:
-    """Add what is new, and say how each line ended."""
-    actor = Actor(job.actor, job.source, job.provider, job.token)
-    taken = _served_elsewhere(job.organisation, [line.name for line in lines])
+    """Add what is new of one organisation's lines, and say how each line ended."""
+    organisation, actor = lines[0].client or job.organisation, _actor(job, lines[0])
+    taken = _served_elsewhere(organisation, [line.name for line in lines])
     names = [line.name for line in lines if line.name not in taken]
-    added = {each.name: each for each in add_many(organisation=job.organisation, names=names, actor=actor)}
+    added = {each.name: each for each in add_many(organisation=organisation, names=names, actor=actor)}
     _start_policies([(added[line.name], line) for line in lines if line.name in added and line.mx], actor)
     ended: dict[Ending, list[int]] = {}
     for line in lines:
         other = Ending.TAKEN if line.name in taken else Ending.THERE
         ended.setdefault(Ending.ADDED if line.name in added else other, []).append(line.pk)
     return ended
+
+
+def _actor(job: DomainImport, line: ImportLine) -> Actor:
+    """As the log of the organisation has it: whoever gives a provider's list acts in its clients as its staff."""
+    actor = Actor(job.actor, job.source, job.provider, job.token)
+    elsewhere = line.client_id not in (None, job.organisation_id)
+    return replace(actor, provider=job.organisation.name) if elsewhere else actor
 
 
 def _served_elsewhere(organisation: Organisation, names: Sequence[str]) -> set[str]:
@@ -138,3 +153,12 @@ def tally(job: DomainImport) -> Counter[str]:
     """How many lines ended how."""
     rows = ImportLine.objects.of(job.organisation).filter(job=job).order_by().values_list("ending")
     return Counter(dict(rows.annotate(n=Count("pk"))))
+
+
+def tally_by_client(job: DomainImport) -> dict[int, Counter[str]]:
+    """The same for each organisation that the list names, by its key."""
+    found: dict[int, Counter[str]] = {}
+    named = ImportLine.objects.of(job.organisation).filter(job=job, client__isnull=False).order_by()
+    for client, ending, many in named.values_list("client", "ending").annotate(n=Count("pk")):
+        found.setdefault(client, Counter())[ending] = many
+    return found

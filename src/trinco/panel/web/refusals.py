@@ -110,6 +110,9 @@ _WORDS: dict[type[TrincoError], Callable[..., str]] = {
     ),
     errors.NothingToImport: lambda _error: _("Paste a list, or choose a file: there is no line that says anything."),
     errors.TooManyLines: lambda _error: _("A list has 10,000 lines at most. Give the rest when this one is done."),
+    errors.UnknownColumn: lambda error: (
+        _("The first line names a column “%(name)s”. Known are domain, organisation and mx.") % {"name": error.name}
+    ),
     errors.ImportUnderWay: lambda _error: _("Another import is running. Wait until it is done, or stop it."),
     CertificateRefused: _certificate,
     NotInSetup: lambda _error: _("The domain is served already."),

@@ -9,14 +9,19 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from trinco.core.mailhosts import too_wide
+from trinco.panel import mounts
+from trinco.panel.accounts.models import Organisation
 from trinco.panel.policies.errors import WildcardTooWide
 from trinco.panel.policies.import_models import DomainImport, Ending, ImportLine, ImportState
-from trinco.panel.policies.imports import tally
+from trinco.panel.policies.imports import tally, tally_by_client
 from trinco.panel.web.reasons import said
 from trinco.panel.web.refusals import refusal
 
-REFUSED = (Ending.NAME, Ending.TWICE, Ending.TAKEN, Ending.OURS, Ending.MX, Ending.WIDE)
-COLUMNS = ("line", "domain", "result", "reason")
+REFUSED = (
+    *(Ending.NAME, Ending.TWICE, Ending.TAKEN, Ending.OURS, Ending.MX, Ending.WIDE),
+    *(Ending.CLIENT, Ending.SEVERAL, Ending.FACTOR),
+)
+COLUMNS = ("line", "domain", "result", "reason", "organisation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,20 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientTally:
+    """How far it is for one of the organisations that the list names."""
+
+    organisation: Organisation
+    added: int
+    there: int
+    left: int
+
+    @property
+    def root(self) -> str:
+        return mounts.root(self.organisation.pk)
+
+
+@dataclass(frozen=True, slots=True)
 class BadLine:
     """A line that was refused."""
 
@@ -60,6 +79,17 @@ def standing(job: DomainImport) -> Standing:
     return Standing(job, total, counts[Ending.ADDED], counts[Ending.THERE], refused, counts[Ending.WAITING])
 
 
+def clients(job: DomainImport) -> list[ClientTally]:
+    """By name; none where the list names no organisation. Two queries."""
+    counts = tally_by_client(job)
+    rows = Organisation.objects.filter(pk__in=counts).order_by("name", "pk")
+    return [
+        ClientTally(row, each[Ending.ADDED], each[Ending.THERE], each[Ending.WAITING])
+        for row in rows
+        for each in [counts[row.pk]]
+    ]
+
+
 def bad_lines(lines: Iterable[ImportLine]) -> list[BadLine]:
     """Those of a page."""
     return [BadLine(line.number, line.text, why(line)) for line in lines]
@@ -69,7 +99,8 @@ def result_rows(lines: Iterable[ImportLine]) -> Iterator[dict[str, Any]]:
     """Every line, for a file whose columns and results are read by programs."""
     for line in lines:
         result = "refused" if line.ending in REFUSED else line.ending
-        yield {"line": line.number, "domain": line.name or line.text, "result": result, "reason": why(line)}
+        domain, whose = line.name or line.text, line.client.name if line.client else ""
+        yield {"line": line.number, "domain": domain, "result": result, "reason": why(line), "organisation": whose}
 
 
 def why(line: ImportLine) -> str:
@@ -81,8 +112,17 @@ def why(line: ImportLine) -> str:
         Ending.TWICE: lambda: _("Stands in line %(n)s already.") % {"n": line.detail},
         Ending.OURS: lambda: _("lies in the zone of this installation itself"),
         Ending.TAKEN: lambda: _("It is served for somebody else. Add it by itself: your records decide whose it is."),
+        Ending.CLIENT: lambda: _client(line.detail),
+        Ending.SEVERAL: lambda: _("Several organisations are called “%(name)s”.") % {"name": line.detail},
+        Ending.FACTOR: lambda: _("“%(name)s” wants a second factor. Set one up, then go on.") % {"name": line.detail},
     }.get(Ending(line.ending))
     return words() if words else ""
+
+
+def _client(name: str) -> str:
+    if not name:
+        return _("The line names no organisation.")
+    return _("You and your clients have no organisation “%(name)s”.") % {"name": name}
 
 
 def _wide(pattern: str) -> str:

@@ -12,14 +12,16 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from trinco.core.tables import as_csv
 from trinco.panel.accounts import actors
+from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.policies import imports
 from trinco.panel.policies.errors import ImportRefused, ImportUnderWay
 from trinco.panel.policies.import_lines import MOST_OCTETS
 from trinco.panel.policies.import_models import DomainImport, ImportLine
+from trinco.panel.policies.import_places import places_of
 from trinco.panel.web import paging, uploads
 from trinco.panel.web.access import MemberRequest, may
-from trinco.panel.web.presenters.imports import COLUMNS, REFUSED, bad_lines, result_rows, standing
+from trinco.panel.web.presenters.imports import COLUMNS, REFUSED, bad_lines, clients, result_rows, standing
 from trinco.panel.web.refusals import refusal
 from trinco.panel.web.views.setup import STOP_POLLING
 
@@ -46,7 +48,8 @@ def _given(request: MemberRequest) -> HttpResponse:
         return _page(request, _too_large(), status=413)
     try:
         text = data.decode()
-        job = imports.start(organisation=request.organisation, text=text, actor=actors.of(request))
+        places = places_of(request.membership)
+        job = imports.start(organisation=request.organisation, text=text, actor=actors.of(request), places=places)
     except UnicodeDecodeError:
         return _page(request, _("This is no text in UTF-8. Save it as CSV UTF-8, then go on."), status=400)
     except ImportRefused as error:
@@ -60,8 +63,16 @@ def _too_large() -> str:
 
 def _page(request: MemberRequest, problem: str = "", *, text: str = "", status: int = 200) -> HttpResponse:
     jobs = DomainImport.objects.of(request.organisation)[: imports.KEPT]
-    context = {"nav": "overview", "problem": problem, "text": text, "jobs": jobs}
+    context = {"nav": "overview", "problem": problem, "text": text, "jobs": jobs, "client": _example(request)}
     return render(request, "web/imports.html", context, status=status)
+
+
+def _example(request: MemberRequest) -> str:
+    """The name of a client, for the line that is shown as an example; "": there is none."""
+    if not request.membership.provides:
+        return ""
+    first = Organisation.objects.filter(parent=request.organisation).order_by("name").first()
+    return first.name if first else ""
 
 
 @require_GET
@@ -80,10 +91,12 @@ def live(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 def _view(request: MemberRequest, pk: int) -> dict[str, object]:
-    view = standing(_job(request, pk))
+    job = _job(request, pk)
+    view = standing(job)
     lines = ImportLine.objects.of(request.organisation).filter(job=pk, ending__in=REFUSED)
     page, rows = paging.page_of(request, lines, view.refused)
-    return {"view": view, "running": view.running, "page": page, "page_query": "", "lines": bad_lines(rows)}
+    told = {"view": view, "running": view.running, "clients": clients(job), "lines": bad_lines(rows)}
+    return {**told, "page": page, "page_query": ""}
 
 
 def _job(request: MemberRequest, pk: int) -> DomainImport:
@@ -109,6 +122,7 @@ def run(request: MemberRequest, pk: int) -> HttpResponse:
 def results(request: MemberRequest, pk: int) -> HttpResponse:
     """Every line and how it ended, as CSV."""
     lines = ImportLine.objects.of(request.organisation).filter(job=_job(request, pk)).order_by("number")
+    lines = lines.select_related("client")
     headers = {
         "Content-Disposition": f'attachment; filename="import-{pk}.csv"',
         "X-Content-Type-Options": "nosniff",
