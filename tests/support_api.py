@@ -13,6 +13,7 @@ from tests import support_panel
 
 from trinco.panel.accounts import tokens
 from trinco.panel.accounts.models import Membership, User
+from trinco.panel.api.kinds import KINDS
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports.models import DailyTotal, FailureRow, PolicyRow, RawReport, Report, Trust
 
@@ -97,9 +98,9 @@ def counted(domain: HostedDomain) -> Report:
     return report(domain)
 
 
-def key_of(user: User) -> str:
+def key_of(user: User, scope: str = "read") -> str:
     membership = Membership.objects.get(user=user)
-    return tokens.create_token(membership=membership, name="x", days=30, actor=support_panel.ANA)[1]
+    return tokens.create_token(membership=membership, name="x", days=30, actor=support_panel.ANA, scope=scope)[1]
 
 
 class Program:
@@ -108,8 +109,16 @@ class Program:
     def __init__(self, key: str) -> None:
         self.headers = {"Authorization": f"Bearer {key}"}
 
-    def get(self, path: str) -> Any:
-        return Client().get(f"/api/v1{path}", headers=self.headers)
+    def get(self, path: str, **headers: str) -> Any:
+        return self.send("GET", path, **headers)
+
+    def send(self, verb: str, path: str, body: Any = None, **headers: str) -> Any:
+        """`body`: octets as they are, anything else as JSON; `headers`: `If_Match='"1"'`."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        told = {"Content-Type": "application/json", **self.headers, **given}
+        octets = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        kind = told.pop("Content-Type")
+        return Client().generic(verb, f"/api/v1{path}", octets, content_type=kind, headers=told)
 
     def json(self, path: str) -> Any:
         answer = self.get(path)
@@ -124,5 +133,6 @@ def problem(answer: Any) -> tuple[int, str, str | None]:
     """Status, title and parameter of a problem document."""
     assert answer["Content-Type"] == "application/problem+json"
     told = json.loads(answer.content)
-    assert (told["type"], told["status"]) == ("about:blank", answer.status_code)
+    kind = {each.uri: each for each in KINDS}[told["type"]]
+    assert (kind.status, kind.title, told["status"]) == (answer.status_code, told["title"], answer.status_code)
     return answer.status_code, told["title"], told.get("parameter")

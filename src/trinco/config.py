@@ -89,6 +89,7 @@ class Config:
     acme_fallback_eab_kid: str
     acme_fallback_eab_key: str
     signup: bool
+    api_requests: int
     playground: bool
     playground_listen: Endpoint
     log: str
@@ -291,6 +292,7 @@ SETTINGS: tuple[Setting, ...] = (
         "acme_fallback_eab_key", parsing.eab_key, "", "As TRINCO_ACME_EAB_KEY, of the second authority.", secret=True
     ),
     Setting("signup", parsing.flag, "off", "Whether strangers may make an account."),
+    Setting("api_requests", parsing.count, "600", "How many requests to the API each token has in a minute."),
     Setting(
         "playground", parsing.flag, "off", "A made-up internet on loopback, for trying: never on a real installation."
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import pytest
 from django.test import Client
@@ -12,14 +13,15 @@ from django.urls import reverse
 from django.utils import timezone
 from tests import support_panel, support_web
 
-from trinco.panel.accounts import tokens
+from trinco.panel.accounts import roles, tokens
 from trinco.panel.accounts.access import Access
 from trinco.panel.accounts.actors import Actor
-from trinco.panel.accounts.errors import TooManyTokens
+from trinco.panel.accounts.errors import ScopeTooWide, TooManyTokens
 from trinco.panel.accounts.models import ApiToken, AuditEntry, Membership, Organisation, Role, User
+from trinco.panel.accounts.roles import Deed
 
 ANA = Actor("ana@example.com", "192.0.2.7")
-FORM = {"name": "monitoring", "days": "90"}
+FORM = {"name": "monitoring", "scope": "read", "days": "90"}
 
 
 @pytest.fixture
@@ -121,7 +123,8 @@ class TestAudit:
         token, _key = made(ana)
         tokens.revoke_token(token=token, actor=ANA)
         tokens.revoke_token(token=token, actor=ANA)
-        told = {"token": "monitoring", "prefix": token.prefix, "expires": token.expires_at.date().isoformat()}
+        told = {"token": "monitoring", "prefix": token.prefix, "scope": "read"}
+        told["expires"] = token.expires_at.date().isoformat()
         lines = AuditEntry.objects.of(ana.organisation).filter(action__startswith="token.").order_by("pk")
         assert list(lines.values_list("action", "actor", "subject", "before", "after")) == [
             ("token.created", "ana@example.com", "ana@example.com", {}, told),
@@ -190,3 +193,66 @@ class TestPage:
         client = support_web.browser(support_web.owner_of(theirs))
         assert client.post(reverse("token_revoke", args=[token.pk])).status_code == 404
         assert acts(tokens.member_by(key, timezone.now())) == acts(ana)
+
+
+class TestScopes:
+    """Issue 5: scopes read, policy:write, admin. A scope takes away from the role, and never adds."""
+
+    EXPECTED: ClassVar = {
+        ("read", Role.VIEWER): {"read"},
+        ("read", Role.OWNER): {"read"},
+        ("policy:write", Role.EDITOR): {"read", "policy:write", "domains:write"},
+        ("policy:write", Role.OWNER): {"read", "policy:write", "domains:write"},
+        ("admin", Role.ADMIN): {str(deed) for deed in roles.deeds_of(Role.ADMIN)},
+        ("admin", Role.OWNER): {str(deed) for deed in roles.deeds_of(Role.OWNER)},
+    }
+
+    @pytest.mark.parametrize(("scope", "role"), list(EXPECTED))
+    def test_what_it_leaves(self, ours: Organisation, scope: str, role: Role) -> None:
+        membership = Membership.objects.get(user=support_web.person("eva@example.com", ours, role))
+        _token, key = tokens.create_token(membership=membership, name="x", days=30, actor=ANA, scope=scope)
+        access = tokens.member_by(key, timezone.now())
+        assert access is not None
+        assert {deed for deed in Deed if access.may(deed)} == self.EXPECTED[scope, role]
+
+    def test_a_role_that_shrinks_takes_the_token_with_it(self, ours: Organisation) -> None:
+        membership = Membership.objects.get(user=support_web.person("eva@example.com", ours, Role.ADMIN))
+        _token, key = tokens.create_token(membership=membership, name="x", days=30, actor=ANA, scope="admin")
+        Membership.objects.filter(pk=membership.pk).update(role=Role.VIEWER)
+        access = tokens.member_by(key, timezone.now())
+        assert access is not None
+        assert {deed for deed in Deed if access.may(deed)} == roles.deeds_of(Role.VIEWER)
+
+    @pytest.mark.parametrize(
+        ("role", "offered"),
+        [
+            (Role.VIEWER, ["read"]),
+            (Role.EDITOR, ["read", "policy:write"]),
+            (Role.ADMIN, ["read", "policy:write", "admin"]),
+        ],
+    )
+    def test_nobody_makes_one_that_opens_more(self, ours: Organisation, role: Role, offered: list[str]) -> None:
+        membership = Membership.objects.get(user=support_web.person("eva@example.com", ours, role))
+        assert tokens.scopes_of(membership) == offered
+        for scope in {"read", "policy:write", "admin", "root"} - set(offered):
+            with pytest.raises(ScopeTooWide):
+                tokens.create_token(membership=membership, name="x", days=30, actor=ANA, scope=scope)
+
+    def test_a_token_of_little_makes_none_of_much(self, ours: Organisation, ana: Membership) -> None:
+        _token, key = tokens.create_token(membership=ana, name="x", days=30, actor=ANA, scope="policy:write")
+        access = tokens.member_by(key, timezone.now())
+        assert access is not None
+        assert tokens.scopes_of(access) == ["read", "policy:write"]
+
+    def test_one_of_a_later_version_opens_nothing(self, ana: Membership) -> None:
+        token, key = made(ana)
+        ApiToken.objects.everywhere().filter(pk=token.pk).update(scope="later")
+        access = tokens.member_by(key, timezone.now())
+        assert access is not None
+        assert [deed for deed in Deed if access.may(deed)] == []
+
+    def test_the_page_offers_and_shows_it(self, ours: Organisation) -> None:
+        client = signed_in(support_web.owner_of(ours))
+        client.post(reverse("tokens"), {**FORM, "scope": "policy:write"})
+        assert "Read, and change domains and policies" in support_web.text_of(client.get(reverse("tokens")))
+        assert ApiToken.objects.everywhere().get().scope == "policy:write"

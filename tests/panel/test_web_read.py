@@ -17,9 +17,10 @@ from django.test import Client
 from tests import support_web
 from tests.support_reports import detail, mail, policy, report_json
 
+from trinco.panel import limits
 from trinco.panel.accounts.models import AuditEntry, Organisation
 from trinco.panel.reports.models import RawReport
-from trinco.panel.web import limits, uploads
+from trinco.panel.web import uploads
 from trinco.panel.web.views import read
 
 READ = "/read/"

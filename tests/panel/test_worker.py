@@ -107,6 +107,7 @@ class TestRun:
             "retire",
             "prune",
             "months",
+            "idempotency keys",
         ]
 
 

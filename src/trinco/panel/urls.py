@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.urls import include, path
 
+from trinco.panel.api.meaning import meaning
 from trinco.panel.api.v1 import api
 
 urlpatterns = [
     path("account/", include("allauth.urls")),
     path("language/", include("django.conf.urls.i18n")),
+    path("api/v1/problems/<slug:slug>", meaning),
     path("api/v1/", api.urls),
     path("", include("trinco.panel.web.urls")),
 ]

@@ -16,6 +16,7 @@ import structlog
 from django.db import close_old_connections, connections
 
 from trinco.panel import clock
+from trinco.panel.accounts import idempotency
 from trinco.panel.certificates import hosts
 from trinco.panel.certificates.advice import ask_due
 from trinco.panel.certificates.events import watch
@@ -64,6 +65,7 @@ JOBS: tuple[Job, ...] = (
     Job("retire", retire_due, 5.0),
     Job("prune", prune_due, 10.0),
     Job("months", sum_due, 5.0),
+    Job("idempotency keys", idempotency.forget, 600.0),
 )
 
 

@@ -55,3 +55,7 @@ class InvitationNotSent(TrincoError):
 
 class NoClients(TrincoError):
     """A client has no clients of its own."""
+
+
+class ScopeTooWide(TrincoError):
+    """The scope of a token opens more than who makes it may do."""

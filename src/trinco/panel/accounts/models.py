@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from trinco.panel.accounts.append_only import AppendOnly, AppendOnlyManager
+from trinco.panel.accounts.idempotency_models import IdempotencyKey
 from trinco.panel.accounts.roles import Role
 from trinco.panel.accounts.tenancy import TenantManager
 
@@ -18,6 +19,7 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "AuditHead",
+    "IdempotencyKey",
     "Invitation",
     "Membership",
     "Organisation",
@@ -84,6 +86,8 @@ class TokenScope(models.TextChoices):
     """What a token opens."""
 
     READ = "read", _("Read")
+    POLICY_WRITE = "policy:write", _("Read, and change domains and policies")
+    ADMIN = "admin", _("All that its person may do")
 
 
 class ApiToken(models.Model):
@@ -97,7 +101,9 @@ class ApiToken(models.Model):
     """The beginning of the key, by which it is found and shown."""
     digest = models.CharField(max_length=64)
     """SHA-256 of the whole key in hex: it is random, so that nothing slower is needed."""
-    scope = models.CharField(max_length=8, choices=TokenScope.choices, default=TokenScope.READ)
+    scope = models.CharField(
+        max_length=16, choices=TokenScope.choices, default=TokenScope.READ, db_default=TokenScope.READ.value
+    )
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True)

@@ -11,15 +11,17 @@ import hashlib
 import hmac
 import secrets
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from trinco.panel import wall
+from trinco.panel.accounts import roles
 from trinco.panel.accounts.access import Access, access_to, by_token
 from trinco.panel.accounts.actors import Actor
-from trinco.panel.accounts.errors import TooManyTokens
+from trinco.panel.accounts.errors import ScopeTooWide, TooManyTokens
 from trinco.panel.accounts.models import ApiToken, Membership, TokenScope, User
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.accounts.services import record
@@ -30,8 +32,14 @@ LIFETIMES = (30, 90, 365)
 LIFETIME = 365
 MAX_TOKENS = 50
 """Usable ones of one person."""
-SCOPES = {TokenScope.READ: frozenset({Deed.READ})}
-"""What a token's scope leaves of its person's role."""
+SCOPES = {
+    TokenScope.READ: frozenset({Deed.READ}),
+    TokenScope.POLICY_WRITE: frozenset({Deed.READ, Deed.DOMAINS_WRITE, Deed.POLICY_WRITE}),
+    TokenScope.ADMIN: frozenset(Deed),
+}
+"""What a token's scope leaves of its person's role. Whoever changes policies adds and sets up the domains as well."""
+_ADDS = {TokenScope.READ: Deed.READ, TokenScope.POLICY_WRITE: Deed.POLICY_WRITE, TokenScope.ADMIN: Deed.PEOPLE_MANAGE}
+"""The deed that a scope is made for: without it in one's role, the scope is offered to nobody."""
 _PREFIX_LENGTH = len(MARK) + 8
 _KEY_LENGTH = _PREFIX_LENGTH + 32
 _NOTED = timedelta(minutes=1)
@@ -50,10 +58,23 @@ def usable(tokens: QuerySet[ApiToken], now: datetime) -> QuerySet[ApiToken]:
     return tokens.filter(revoked_at=None, expires_at__gt=now)
 
 
+def scopes_of(membership: Membership | Access) -> list[TokenScope]:
+    """The scopes that a token of this person may have: none that opens more than who makes it may do."""
+    may = membership.may if isinstance(membership, Access) else partial(roles.may, membership.role)
+    return [scope for scope in TokenScope if may(_ADDS[scope])]
+
+
 @transaction.atomic
-def create_token(*, membership: Membership | Access, name: str, days: int, actor: Actor) -> tuple[ApiToken, str]:
-    """A token of this person in this organisation, and its key, which is told nowhere else. Raises TooManyTokens."""
+def create_token(
+    *, membership: Membership | Access, name: str, days: int, actor: Actor, scope: str = TokenScope.READ
+) -> tuple[ApiToken, str]:
+    """A token of this person in this organisation, and its key, which is told nowhere else.
+
+    Raises ScopeTooWide, TooManyTokens.
+    """
     now = timezone.now()
+    if scope not in scopes_of(membership):
+        raise ScopeTooWide(scope)
     # The person's row is the lock: of two requests at once the second counts what the first has made.
     user = User.objects.select_for_update().get(pk=membership.user_id)
     if usable(ApiToken.objects.of(membership.organisation).filter(user=user), now).count() >= MAX_TOKENS:
@@ -65,6 +86,7 @@ def create_token(*, membership: Membership | Access, name: str, days: int, actor
         name=name,
         prefix=key[:_PREFIX_LENGTH],
         digest=_digest(key),
+        scope=scope,
         created_at=now,
         expires_at=now + timedelta(days=days),
     )
@@ -97,7 +119,12 @@ def member_by(key: str, now: datetime) -> Access | None:
     if access is None:
         return None
     _note_use(token, now)
-    return by_token(access, token.prefix, SCOPES[TokenScope(token.scope)])
+    return by_token(access, token.prefix, _left(token.scope))
+
+
+def _left(scope: str) -> frozenset[Deed]:
+    """Nothing of a scope that a later version made."""
+    return SCOPES[TokenScope(scope)] if scope in TokenScope.values else frozenset()
 
 
 def _note_use(token: ApiToken, now: datetime) -> None:
@@ -115,7 +142,12 @@ def _digest(key: str) -> str:
 
 
 def _record(action: str, token: ApiToken, actor: Actor) -> None:
-    told = {"token": token.name, "prefix": token.prefix, "expires": token.expires_at.date().isoformat()}
+    told = {
+        "token": token.name,
+        "prefix": token.prefix,
+        "scope": token.scope,
+        "expires": token.expires_at.date().isoformat(),
+    }
     before, after = ({}, told) if action == "token.created" else (told, {})
     record(
         organisation=token.organisation,

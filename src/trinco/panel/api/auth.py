@@ -5,12 +5,12 @@ Each operation names its deed, `auth=needs(Deed.READ)`. One that names none is r
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import cast
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
+from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
 from trinco.panel import mounts, wall
@@ -20,7 +20,8 @@ from trinco.panel.accounts.errors import NoMembership
 from trinco.panel.accounts.models import User
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.accounts.tokens import member_by
-from trinco.panel.api.problems import SENTENCES, Problem
+from trinco.panel.api import kinds
+from trinco.panel.api.problems import Problem
 
 
 class Token(HttpBearer):
@@ -35,7 +36,7 @@ class Token(HttpBearer):
         if access is None:
             return None
         if mounts.named(request) not in (None, access.organisation.pk):
-            raise Problem(HTTPStatus.NOT_FOUND, SENTENCES[HTTPStatus.NOT_FOUND])
+            raise Problem(kinds.NOT_FOUND)
         wall.tell([access.organisation.pk])
         _require_factor(access.user, access)
         return _allowed(access, self.deed)
@@ -50,16 +51,22 @@ class Session(APIKeyCookie):
         super().__init__(csrf=deed is not Deed.READ)
         self.deed = deed
 
-    def authenticate(self, request: HttpRequest, _key: str | None) -> Access | None:
+    def _get_key(self, request: HttpRequest) -> str | None:
+        """Nobody who has no session is asked for its form token: they are told to sign in."""
         if "Authorization" in request.headers or not isinstance(request.user, User):
+            return None
+        try:
+            found: str | None = super()._get_key(request)
+        except HttpError:
+            raise Problem(kinds.NO_FORM_TOKEN) from None
+        return found
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Access | None:
+        if key is None or not isinstance(request.user, User):
             return None
         access = _acting(request, request.user)
         _require_factor(request.user, access)
         return _allowed(access, self.deed)
-
-
-NO_FACTOR = "Your organisation wants a second factor: set one up in the panel."
-NOT_ALLOWED = "Your role, or the token's scope, does not allow this."
 
 
 def needs(deed: Deed | None) -> list[Token | Session]:
@@ -72,21 +79,21 @@ def _acting(request: HttpRequest, user: User) -> Access:
     try:
         access = first_access(user) if named is None else access_to(user, named)
     except NoMembership:
-        raise Problem(HTTPStatus.FORBIDDEN, SENTENCES[HTTPStatus.FORBIDDEN]) from None
+        raise Problem(kinds.NO_ORGANISATION) from None
     if access is None:
-        raise Problem(HTTPStatus.NOT_FOUND, SENTENCES[HTTPStatus.NOT_FOUND])
+        raise Problem(kinds.NOT_FOUND)
     return access
 
 
 def _require_factor(user: User, access: Access) -> None:
     """A program is let in where its person would be."""
     if mfa.missing(user, access):
-        raise Problem(HTTPStatus.FORBIDDEN, NO_FACTOR)
+        raise Problem(kinds.SECOND_FACTOR)
 
 
 def _allowed(access: Access, deed: Deed | None) -> Access:
     if deed is None or not access.may(deed):
-        raise Problem(HTTPStatus.FORBIDDEN, NOT_ALLOWED)
+        raise Problem(kinds.FORBIDDEN)
     return access
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from http import HTTPStatus
 
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 from ninja import Field, Schema
 
 from trinco.panel.accounts.models import Organisation
+from trinco.panel.api import kinds
 from trinco.panel.api.problems import Problem
 from trinco.panel.reports import asked, listing
 from trinco.panel.reports.asked import PARAMETERS, RANGES, BadParameter, NoSuchDomain
@@ -68,9 +68,9 @@ def known(request: HttpRequest, names: Iterable[str]) -> None:
     allowed = set(names)
     for name, values in request.GET.lists():
         if name not in allowed:
-            raise Problem(HTTPStatus.BAD_REQUEST, "There is no such parameter here.", name[:100])
+            raise Problem(kinds.BAD_PARAMETER, "There is no such parameter here.", name[:100])
         if len(values) > 1:
-            raise Problem(HTTPStatus.BAD_REQUEST, f"`{name}` is given more than once.", name)
+            raise Problem(kinds.BAD_PARAMETER, f"`{name}` is given more than once.", name)
 
 
 def wanted_of(request: HttpRequest) -> Wanted:
@@ -82,7 +82,7 @@ def limit_of(request: HttpRequest) -> int:
     """Rows of the page. Raises Problem 400."""
     text = request.GET.get("limit", str(LIMIT))
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MOST)) and 1 <= int(text) <= MOST):
-        raise Problem(HTTPStatus.BAD_REQUEST, f"`limit` is not a number from 1 to {MOST}.", "limit")
+        raise Problem(kinds.BAD_PARAMETER, f"`limit` is not a number from 1 to {MOST}.", "limit")
     return int(text)
 
 
@@ -98,4 +98,4 @@ def place_of(request: HttpRequest) -> listing.Place | None:
 
 def bad(fault: BadParameter) -> Problem:
     """The answer to a parameter that cannot be used."""
-    return Problem(HTTPStatus.BAD_REQUEST, f"`{fault.source}` {fault.reason}.", fault.source or "")
+    return Problem(kinds.BAD_PARAMETER, f"`{fault.source}` {fault.reason}.", fault.source or "")

@@ -1,48 +1,56 @@
-"""What goes wrong in the API, as RFC 9457 has it: `application/problem+json` with title, status and a sentence."""
+"""What goes wrong in the API, as RFC 9457 has it: `application/problem+json` with a type, a title and a sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+
+from trinco.panel.api import kinds
+from trinco.panel.api.kinds import Kind
 
 ROOT = "/api/"
 MEDIA_TYPE = "application/problem+json"
 PRIVATE = {"Cache-Control": "no-store", "Vary": "Authorization, Cookie"}
 
-SENTENCES = {
-    HTTPStatus.UNAUTHORIZED: "Send a token as `Authorization: Bearer trinco_…`, or sign in.",
-    HTTPStatus.FORBIDDEN: "You belong to no organisation that could be shown.",
-    HTTPStatus.NOT_FOUND: "There is nothing of yours at this address.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "This address is for reading: GET.",
-    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests. Try again later.",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "The fault is ours. It has been written down.",
-}
-
 
 class Problem(Exception):
-    """An answer that is not what was asked for."""
+    """An answer that is not what was asked for.
 
-    def __init__(self, status: HTTPStatus, detail: str, parameter: str = "") -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-        self.parameter = parameter
+    `what`: its kind, or a status that says it all. `parameter`: the part of the address that is wrong; `more`: further
+    members of the document; `headers`: further headers of the answer.
+    """
+
+    def __init__(self, what: Kind | HTTPStatus, detail: str = "", parameter: str = "", **more: Any) -> None:
+        self.kind = what if isinstance(what, Kind) else kinds.of_status(what)
+        self.detail = detail or self.kind.says
+        super().__init__(self.detail)
+        self.more = {**({"parameter": parameter} if parameter else {}), **more}
+        self.headers: dict[str, str] = {}
+
+    def with_headers(self, **headers: str) -> Problem:
+        """The same with headers: `ETag="…"`, `Retry_After="3"`."""
+        self.headers |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return self
 
 
-def answer(status: int, detail: str = "", parameter: str = "") -> HttpResponse:
-    """The document. `parameter` is the part of the address that is wrong."""
-    known = HTTPStatus(status)
-    told = {"type": "about:blank", "title": known.phrase, "status": status}
-    sentence = detail or SENTENCES.get(known, "")
-    if sentence:
-        told["detail"] = sentence
-    if parameter:
-        told["parameter"] = parameter
-    headers = {**PRIVATE, **({"WWW-Authenticate": 'Bearer realm="trinco"'} if known is HTTPStatus.UNAUTHORIZED else {})}
-    return JsonResponse(told, status=status, content_type=MEDIA_TYPE, headers=headers)
+def answer(problem: Problem) -> HttpResponse:
+    """The document."""
+    kind = problem.kind
+    told: dict[str, Any] = {"type": kind.uri, "title": kind.title, "status": int(kind.status)}
+    told |= {"detail": problem.detail} if problem.detail else {}
+    headers: Mapping[str, str] = {**PRIVATE, **problem.headers}
+    if kind.status is HTTPStatus.UNAUTHORIZED:
+        headers = {**headers, "WWW-Authenticate": 'Bearer realm="trinco"'}
+    return JsonResponse({**told, **problem.more}, status=kind.status, content_type=MEDIA_TYPE, headers=headers)
+
+
+def of_status(status: int) -> HttpResponse:
+    """The document that says no more than the status does."""
+    return answer(Problem(HTTPStatus(status)))
 
 
 class ProblemMiddleware:
@@ -57,7 +65,7 @@ class ProblemMiddleware:
             return response
         if response.headers.get("Content-Type") == MEDIA_TYPE:
             return response
-        problem = answer(response.status_code)
+        problem = of_status(response.status_code)
         if "Allow" in response.headers:
-            problem.headers["Allow"] = response.headers["Allow"]
+            problem.headers["Allow"] = ", ".join(sorted(response.headers["Allow"].split(", ")))
         return problem

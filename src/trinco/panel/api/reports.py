@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -11,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router
 
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.api import schemas
+from trinco.panel.api import kinds, schemas
 from trinco.panel.api.auth import caller, needs
 from trinco.panel.api.parameters import (
     DetailParameters,
@@ -107,7 +106,7 @@ def raw(request: HttpRequest, pk: int) -> HttpResponse:
     standing = single.standing_of(row)
     if standing is not single.Raw.THERE:
         mixed = standing is single.Raw.MIXED
-        raise Problem(HTTPStatus.CONFLICT if mixed else HTTPStatus.NOT_FOUND, MIXED if mixed else REMOVED)
+        raise Problem(kinds.CONFLICT, MIXED) if mixed else Problem(kinds.NOT_FOUND, REMOVED)
     headers = {
         **PRIVATE,
         "Content-Disposition": f'attachment; filename="report-{row.pk}"',

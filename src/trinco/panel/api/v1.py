@@ -2,57 +2,89 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from ninja import NinjaAPI
-from ninja.errors import HttpError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 
-from trinco.panel.api import domains, problems, reports
+from trinco.panel.api import domains, kinds, problems, reports
 from trinco.panel.api.auth import needs
+from trinco.panel.api.bodies import StrictParser
+from trinco.panel.api.budget import Budget
+from trinco.panel.api.invalid import invalid
+from trinco.panel.api.once import framed, once
 from trinco.panel.api.problems import PRIVATE, Problem
 
-DESCRIPTION = """What Trinco knows of your domains and of the TLS reports about them, for programs.
+DESCRIPTION = """Your domains, their policies, and the TLS reports about them, for programs.
 
 Sign in with a token of yours: `Authorization: Bearer trinco_…`. All days are UTC.
-Errors are RFC 9457 problem documents.
+Errors are RFC 9457 problem documents; `type` tells them apart.
 """
 
 
 class Api(NinjaAPI):
     """Every answer is its caller's alone, and nobody keeps it on the way."""
 
-    def create_response(self, *args: Any, **options: Any) -> HttpResponse:
-        response = super().create_response(*args, **options)
+    def create_temporal_response(self, request: HttpRequest) -> HttpResponse:
+        response = super().create_temporal_response(request)
         for name, value in PRIVATE.items():
             response.headers[name] = value
         return response
 
 
-api = Api(title="Trinco", version="1", description=DESCRIPTION, auth=needs(None))
+api = Api(
+    title="Trinco",
+    version="1",
+    description=DESCRIPTION,
+    auth=needs(None),
+    throttle=[Budget()],
+    parser=StrictParser(),
+)
+api.add_decorator(once, mode="operation")
+api.add_decorator(framed, mode="view")
 api.add_router("/domains", domains.router)
 api.add_router("/reports", reports.router)
 
 
 @api.exception_handler(Problem)
 def _problem(_request: HttpRequest, error: Problem) -> HttpResponse:
-    return problems.answer(error.status, error.detail, error.parameter)
+    return problems.answer(error)
 
 
 @api.exception_handler(Http404)
 def _not_found(_request: HttpRequest, _error: Http404) -> HttpResponse:
-    return problems.answer(HTTPStatus.NOT_FOUND)
+    return problems.answer(Problem(kinds.NOT_FOUND))
+
+
+@api.exception_handler(AuthenticationError)
+def _unauthorized(_request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
+    return problems.answer(Problem(kinds.UNAUTHORIZED))
+
+
+@api.exception_handler(Throttled)
+def _throttled(_request: HttpRequest, _error: Throttled) -> HttpResponse:
+    return problems.answer(Problem(kinds.TOO_MANY))
+
+
+@api.exception_handler(RequestDataTooBig)
+def _too_large(_request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
+    return problems.answer(Problem(kinds.TOO_LARGE))
+
+
+@api.exception_handler(UnreadablePostError)
+def _unreadable(_request: HttpRequest, _error: UnreadablePostError) -> HttpResponse:
+    return problems.answer(Problem(kinds.BAD_BODY, "The body broke off."))
 
 
 @api.exception_handler(HttpError)
 def _http_error(_request: HttpRequest, error: HttpError) -> HttpResponse:
-    return problems.answer(error.status_code)
+    """The framework tells of every body that cannot be read in the same words; ours are behind them."""
+    cause: Any = error.__cause__
+    return problems.answer(cause) if isinstance(cause, Problem) else problems.of_status(error.status_code)
 
 
 @api.exception_handler(ValidationError)
 def _invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
-    """What the framework itself refuses, before an operation has seen it."""
-    first = error.errors[0] if error.errors else {}
-    name = str(first.get("loc", ("",))[-1])
-    return problems.answer(HTTPStatus.BAD_REQUEST, str(first.get("msg", "")), name)
+    return problems.answer(invalid(error))

@@ -12,13 +12,13 @@ from trinco.core.mtasts import policy as policies
 from trinco.core.mtasts.policy import Mode, Policy
 from trinco.panel.checks.readiness import readiness
 from trinco.panel.domains.models import HostedDomain
+from trinco.panel.policies import diffs
+from trinco.panel.policies.enforced import enforced_until
 from trinco.panel.policies.errors import MxUnknown, UncoveredMx, WildcardTooWide
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.proposals import mx_hosts, require_narrow, require_safe
 from trinco.panel.policies.services import policy_of
 from trinco.panel.policies.versions import standing_of
-from trinco.panel.web import diffs
-from trinco.panel.web.enforced import enforced_until
 from trinco.panel.web.forms import PolicyForm
 from trinco.panel.web.refusals import refusal
 

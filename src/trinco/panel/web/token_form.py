@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from trinco.panel.accounts.models import TokenScope
 from trinco.panel.accounts.tokens import LIFETIME, LIFETIMES
 
 
@@ -15,7 +19,7 @@ def _lifetimes() -> list[tuple[int, str]]:
 
 
 class TokenForm(forms.Form):
-    """What it is for, and for how long."""
+    """What it is for, what it opens, and for how long."""
 
     name = forms.CharField(
         label=_("What it is for"),
@@ -23,7 +27,17 @@ class TokenForm(forms.Form):
         help_text=_("So that you know in a year which one it is: “monitoring”, “ticket system”."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+    scope = forms.ChoiceField(
+        label=_("What it may do"),
+        choices=TokenScope.choices,
+        initial=TokenScope.READ,
+        help_text=_("Never more than your own role. A program that only looks needs no more than reading."),
+    )
     days = forms.TypedChoiceField(label=_("Valid for"), coerce=int, choices=_lifetimes, initial=LIFETIME)
+
+    def __init__(self, scopes: Sequence[TokenScope], *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fields["scope"].choices = [(scope.value, scope.label) for scope in scopes]  # type: ignore[attr-defined]
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]

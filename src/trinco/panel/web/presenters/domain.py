@@ -15,12 +15,12 @@ from trinco.panel.checks.facts import facts_of
 from trinco.panel.checks.readiness import Gate, gates
 from trinco.panel.checks.status import status_of
 from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.policies.enforced import enforced_until
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.services import horizon_of
 from trinco.panel.rendering import tlsrpt_record
 from trinco.panel.reports.models import Recipient
 from trinco.panel.web.dates import day
-from trinco.panel.web.enforced import enforced_until
 from trinco.panel.web.presenters import records, servers
 from trinco.panel.web.presenters.certificates import CertificateView
 from trinco.panel.web.presenters.records import RecordRow

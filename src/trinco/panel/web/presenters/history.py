@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trinco.panel.policies.diffs import Line, diff
 from trinco.panel.policies.models import PolicyVersion
-from trinco.panel.web.diffs import Line, diff
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from trinco.panel import mounts
 from trinco.panel.accounts import actors, invitations
 from trinco.panel.accounts.errors import AccountExists, InvitationRefused
 from trinco.panel.accounts.models import Invitation, User
+from trinco.panel.limits import allowed
 from trinco.panel.web.access import public
-from trinco.panel.web.limits import allowed
 from trinco.panel.web.people_forms import PasswordForm
 from trinco.panel.web.refusals import refusal
 

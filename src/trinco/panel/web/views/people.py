@@ -17,8 +17,8 @@ from trinco.panel.accounts import actors, invitations, mfa, people
 from trinco.panel.accounts.invitations import Wanted
 from trinco.panel.accounts.models import Invitation, Membership
 from trinco.panel.accounts.roles import Deed, Role
+from trinco.panel.limits import allowed
 from trinco.panel.web.access import MemberRequest, may
-from trinco.panel.web.limits import allowed
 from trinco.panel.web.people_forms import InviteForm, OrganisationForm, given_by
 from trinco.panel.web.refusals import refusal
 

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_http_methods
 from trinco.core.errors import InputError
 from trinco.core.tlsrpt import parse
 from trinco.panel.accounts.actors import client_address
+from trinco.panel.limits import allowed
 from trinco.panel.web import uploads
 from trinco.panel.web.access import public
-from trinco.panel.web.limits import allowed
 from trinco.panel.web.presenters.reading import ReadView, read_views
 from trinco.panel.web.reasons import reason
 

@@ -14,10 +14,10 @@ from trinco.core.names import Domain
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains.models import HostedDomain
+from trinco.panel.limits import allowed
 from trinco.panel.reports import services
 from trinco.panel.reports.errors import AddressRefused, ConfirmationRefused, ReportsError
 from trinco.panel.web.access import MemberRequest, domain_of, may, public
-from trinco.panel.web.limits import allowed
 from trinco.panel.web.refusals import refusal
 
 MOST_A_MINUTE = 10

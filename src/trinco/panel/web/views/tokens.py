@@ -26,13 +26,14 @@ SHOWN = 200
 @reauthentication_required(allow_get=True)  # type: ignore[untyped-decorator]
 def show(request: MemberRequest) -> HttpResponse:
     """The list, and a form for one more. The new key stands on the answer to the form and nowhere else."""
-    form, key = TokenForm(request.POST or None), ""
+    scopes = tokens.scopes_of(request.membership)
+    form, key = TokenForm(scopes, request.POST or None), ""
     if request.method == "POST" and form.is_valid():
         try:
             _token, key = tokens.create_token(
                 membership=request.membership, actor=actors.of(request), **form.cleaned_data
             )
-            form = TokenForm()
+            form = TokenForm(scopes)
         except TooManyTokens as error:
             form.add_error(None, _("You have %s tokens that work. Revoke one that you no longer need.") % error)
     context = {

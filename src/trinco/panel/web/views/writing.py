@@ -15,10 +15,10 @@ from trinco.net.dnswriting import WritingFailed, mark
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains.models import HostedDomain
+from trinco.panel.limits import allowed
 from trinco.panel.web import writing
 from trinco.panel.web.access import MemberRequest, domain_of, may
 from trinco.panel.web.forms import CredentialsForm
-from trinco.panel.web.limits import allowed
 from trinco.panel.web.presenters.writing import place_rows, trouble_words
 from trinco.panel.web.writing import Access, WritingBusy
 

@@ -1,4 +1,4 @@
-"""So many a minute: for pages that cost something and that anybody may use."""
+"""So many a minute: for what costs something and may be asked for by many."""
 
 from __future__ import annotations
 
@@ -13,13 +13,23 @@ _IPV6_NETWORK = 64
 
 def allowed(what: str, address: str, most: int) -> bool:
     """Whether this address may do it once more in this minute. An IPv6 address stands for its /64."""
+    return counted(what, _whose(address)) <= most
+
+
+def counted(what: str, who: str) -> int:
+    """How often it was done in this minute, this time among them; 0: nobody knows."""
     minute = int(timezone.now().timestamp()) // MINUTE
-    key = f"limits:{what}:{minute}:{_whose(address)}"
+    key = f"limits:{what}:{minute}:{who}"
     cache.add(key, 0, 2 * MINUTE)
     try:
-        return cache.incr(key) <= most
+        return cache.incr(key)
     except ValueError:  # many others have pushed it out in between
-        return True
+        return 0
+
+
+def rest() -> int:
+    """Seconds until the next minute begins: at least one."""
+    return MINUTE - int(timezone.now().timestamp()) % MINUTE
 
 
 def _whose(address: str) -> str:

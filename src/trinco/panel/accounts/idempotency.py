@@ -1,0 +1,87 @@
+"""A request that is done once, however often it is sent (draft-ietf-httpapi-idempotency-key-header).
+
+Whoever sends a key first has it, by the table's own constraint; the answer is kept for a day and given again to the
+same caller alone. A request that ended in an error has changed nothing: its key is free again. One that was cut off
+keeps its key without an answer, since nobody knows whether it was done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from trinco.panel.accounts.access import Access
+from trinco.panel.accounts.models import IdempotencyKey
+
+KEPT = timedelta(days=1)
+LONGEST = timedelta(minutes=5)
+"""A request that has not ended after so long was cut off."""
+_AT_ONCE = 1000
+
+
+class Standing(Enum):
+    """What is known of a key that somebody sends."""
+
+    NEW = auto()
+    RUNNING = auto()
+    CUT_OFF = auto()
+    DONE = auto()
+    OTHER = auto()
+    """It belongs to another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A key, and how it stands."""
+
+    row: IdempotencyKey
+    standing: Standing
+
+
+def claim(*, access: Access, key: str, request: bytes) -> Claim:
+    """Take the key for this request of this caller, or say whose it is."""
+    now, fingerprint = timezone.now(), hashlib.sha256(request).hexdigest()
+    mine = {"organisation": access.organisation, "user": access.user, "token": access.token, "key": key}
+    keys = IdempotencyKey.objects.of(access.organisation)
+    keys.filter(user=access.user, token=access.token, key=key, created_at__lte=now - KEPT).delete()
+    try:
+        with transaction.atomic():
+            made = IdempotencyKey.objects.everywhere().create(**mine, fingerprint=fingerprint, created_at=now)
+        return Claim(made, Standing.NEW)
+    except IntegrityError:
+        row = keys.filter(user=access.user, token=access.token, key=key).first()
+    if row is None:  # it ended in an error this moment
+        return claim(access=access, key=key, request=request)
+    return Claim(row, _standing(row, fingerprint, now))
+
+
+def _standing(row: IdempotencyKey, fingerprint: str, now: datetime) -> Standing:
+    if row.fingerprint != fingerprint:
+        return Standing.OTHER
+    if row.status is not None:
+        return Standing.DONE
+    return Standing.RUNNING if now - row.created_at < LONGEST else Standing.CUT_OFF
+
+
+def settle(*, row: IdempotencyKey, status: int, headers: dict[str, str], body: bytes) -> None:
+    """Keep the answer. What is told once is not kept: `row.secret`."""
+    row.status, row.headers, row.body = status, headers, b"" if row.secret else body
+    row.save(update_fields=["status", "headers", "body", "secret"])
+
+
+def release(*, row: IdempotencyKey) -> None:
+    """Nothing was done: the key is free."""
+    row.delete()
+
+
+def forget(now: datetime) -> int:
+    """Let go of keys that are older than a day. How many."""
+    old = IdempotencyKey.objects.everywhere().filter(created_at__lte=now - KEPT).values_list("pk", flat=True)
+    keys = list(old[:_AT_ONCE])
+    IdempotencyKey.objects.everywhere().filter(pk__in=keys).delete()
+    return len(keys)
