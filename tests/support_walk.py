@@ -15,6 +15,7 @@ from trinco.panel.accounts import tokens
 from trinco.panel.accounts.models import Invitation, Membership, Organisation, Role, User
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.api.v1 import api
+from trinco.panel.domains import filters, tags
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies import imports, services
 from trinco.panel.reports.models import Recipient
@@ -96,7 +97,11 @@ class World:
         )
         member = Membership.objects.get(user=person)
         job = imports.start(organisation=self.ours, text="a.example\nno_name", actor=support_panel.ANA)
+        tags.put_on(organisation=self.ours, domains=[domain], names=["north"], actor=support_panel.ANA)
+        saved = filters.save(organisation=self.ours, name="mine", asked={"tag": "north"}, actor=support_panel.ANA)
         return {
+            "tag": int(saved.tag_id or 0),
+            "filter": saved.pk,
             **dict.fromkeys(("import", "import_live", "import_run", "import_results"), job.pk),
             "report": report.pk,
             "report_raw": report.pk,

@@ -29,6 +29,7 @@ INFRASTRUCTURE = {
         "records",
         "remarks",
         "tables",
+        "tags",
     },
     "edge": {
         "batches",

@@ -56,7 +56,7 @@ class TestPreview:
     def test_more_than_one_page_bears_is_said_and_comes_next(
         self, ours: Organisation, three: list[HostedDomain], person: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("trinco.panel.web.views.bulk.MOST", 1)
+        monkeypatch.setattr("trinco.panel.web.choosing.MOST", 1)
         first = person.post(BULK, {"mode": "none", "scope": "all", "show": "all"})
         (name,) = [each.domain.name for each in first.context["changing"]]
         assert "left for another time" in support_web.text_of(first)

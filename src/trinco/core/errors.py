@@ -48,6 +48,10 @@ class DomainSyntaxError(InputError):
     """Not a name under which a mail domain can be hosted."""
 
 
+class TagSyntaxError(InputError):
+    """Not a tag that a domain can have."""
+
+
 class RecordSyntaxError(InputError):
     """A TXT record of ours (`_mta-sts`, `_smtp._tls`) that breaks the grammar of its standard."""
 

@@ -27,3 +27,31 @@ class NotInSetup(DomainError):
 
 class NotProven(DomainError):
     """Not all three CNAMEs were seen to point to this domain's label."""
+
+
+class TagRefused(TrincoError):
+    """A deed on tags or saved filters is refused."""
+
+
+class TooManyTags(TagRefused):
+    """The organisation would have more tags than it may."""
+
+
+class NoSuchTag(TagRefused):
+    """The organisation has no tag of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class NameTaken(TagRefused):
+    """Another tag, or another filter, has this name. `name` is how it was given."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class TooManyFilters(TagRefused):
+    """The organisation has as many saved filters as it may."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
@@ -79,6 +79,8 @@ class HostedDomain(models.Model):
     """The DNS zone that holds the domain, as last seen; "": not known yet."""
     nameservers = models.JSONField(default=list, db_default=[])
     """Hosts of that zone's name servers: they tell whose pages the owner edits it on."""
+
+    tags: ClassVar[Any] = models.ManyToManyField("domains.Tag", through="domains.Tagging", related_name="hosted_with")
 
     level = models.PositiveSmallIntegerField(choices=Level.choices, default=Level.SETUP)
     """What `checks.status` made of this domain last: for sorting, filtering and counting alone."""
@@ -189,3 +191,7 @@ class MxSighting(models.Model):
     class Meta:
         ordering: ClassVar = ["preference", "host"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["domain", "host"], name="one_sighting_per_mx")]
+
+
+# Django looks for an app's tables here.
+from trinco.panel.domains import tag_models  # noqa: E402, F401

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Max, QuerySet
 from django.http import QueryDict
 
-from trinco.core.errors import DomainSyntaxError
 from trinco.core.mtasts.policy import Mode
-from trinco.core.names import Domain
 from trinco.panel.accounts.models import Organisation
-from trinco.panel.domains.models import HostedDomain, Level, MxSighting, State
+from trinco.panel.domains.finding import Wanted, fitting
+from trinco.panel.domains.models import HostedDomain, Level, State
 from trinco.panel.policies.models import Standing
 from trinco.panel.reports.models import DailyTotal
 
@@ -27,10 +27,56 @@ CHIPS = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What the address asks for."""
+    """What the address asks for; empty: no matter."""
 
     show: str = "all"
     search: str = ""
+    state: str = ""
+    mode: str = ""
+    tag: str = ""
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Those of its address, the empty ones left out."""
+        show = self.show if self.show != "all" else ""
+        told = {"show": show, "q": self.search, "state": self.state, "mode": self.mode, "tag": self.tag}
+        return {name: value for name, value in told.items() if value}
+
+    @property
+    def several(self) -> bool:
+        """Whether more is asked for than a chip and a search."""
+        return bool(self.state or self.mode or self.tag)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether more is asked for than a chip."""
+        return bool(self.search) or self.several
+
+    @property
+    def wanted(self) -> Wanted:
+        """The same, as the database is asked for it."""
+        levels = CHIPS[self.show] if self.show != "all" else ()
+        return Wanted(levels, self.state, self.mode, self.tag, self.search)
+
+
+STATES = (State.SETUP, State.LIVE, State.LEAVING)
+"""Those that a list can be asked for."""
+
+
+def asked(given: QueryDict, mode: str = "mode") -> Filter:
+    """The filter of an address, or of a form in which the policies' mode has another name. What is not known in it is
+    left aside, but for the tag: a list that shows too much would be changed as it stands there."""
+    return Filter(
+        _one_of(given.get("show"), CHIPS) or "all",
+        typed(given, "q"),
+        _one_of(given.get("state"), STATES),
+        _one_of(given.get(mode), tuple(Mode)),
+        typed(given, "tag"),
+    )
+
+
+def _one_of(value: str | None, known: Iterable[str]) -> str:
+    return value if value is not None and value in [str(each) for each in known] else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +89,14 @@ class Counts:
     def of(self, show: str) -> int:
         """How many domains a chip shows."""
         return sum(self.levels.get(level, 0) for level in CHIPS[show])
+
+    @property
+    def attention(self) -> int:
+        return self.of("attention")
+
+    @property
+    def ready(self) -> int:
+        return self.of("ready")
 
     @property
     def critical(self) -> int:
@@ -83,30 +137,17 @@ def hosted_by(clients: QuerySet[Organisation]) -> QuerySet[HostedDomain]:
     return rows.select_related("organisation").order_by("level", "name", "pk")
 
 
-def matching(organisation: Organisation, wanted: Filter) -> QuerySet[HostedDomain]:
+def matching(organisation: Organisation, filter_: Filter) -> QuerySet[HostedDomain]:
     """The domains of a filter, worst first."""
-    rows = hosted(organisation).filter(level__in=CHIPS[wanted.show])
-    return named(rows, wanted.search).order_by("level", "name")
+    return fitting(hosted(organisation), filter_.wanted).order_by("level", "name")
+
+
+def levels(organisation: Organisation, filter_: Filter) -> dict[int, int]:
+    """How many domains of each level fit, whatever the chip. One query."""
+    rows = fitting(hosted(organisation), replace(filter_, show="all").wanted)
+    return dict(rows.order_by().values_list("level").annotate(Count("pk")))
 
 
 def named(rows: QuerySet[HostedDomain], search: str) -> QuerySet[HostedDomain]:
     """Those of them with this in their name, or in a mail server's."""
-    return rows.filter(_named(search)) if search else rows
-
-
-def _named(search: str) -> Q:
-    """A part of the name or of a mail server's name; also as people write it, with accents."""
-    texts = {search.lower(), _ascii(search)}
-    return Q(*(_contains(text) for text in texts), _connector=Q.OR)
-
-
-def _contains(text: str) -> Q:
-    servers = MxSighting.objects.everywhere().filter(domain=OuterRef("pk"), host__contains=text)
-    return Q(Q(name__contains=text), Exists(servers), _connector=Q.OR)
-
-
-def _ascii(search: str) -> str:
-    try:
-        return str(Domain.parse(search))
-    except DomainSyntaxError:
-        return search.lower()
+    return fitting(rows, Wanted(search=search))

@@ -50,6 +50,12 @@ POLICIES = (
     gettext_noop("{} is no host name: {}"),
     gettext_noop("more mail servers than any domain has"),
 )
+TAGS = (
+    gettext_noop("a tag has no name"),
+    gettext_noop("longer than {} characters"),
+    gettext_noop("contains a character that cannot be seen (U+{})"),
+    gettext_noop("contains {}, which parts the tags of a list"),
+)
 
 
 REPORTS = (
@@ -166,7 +172,7 @@ def said(text: str) -> str:
 
 
 def _translated(text: str) -> str | None:
-    for template in (*NAMES, *POLICIES, *REPORTS, *ARRIVALS, *SIGNATURES):
+    for template in (*NAMES, *POLICIES, *TAGS, *REPORTS, *ARRIVALS, *SIGNATURES):
         if found := _pattern(template).fullmatch(text):
             return gettext(template).format(*found.groups())
     return None

@@ -12,7 +12,7 @@ from trinco.core.errors import InputError, TrincoError
 from trinco.core.mailhosts import Width
 from trinco.panel.accounts import errors as accounts
 from trinco.panel.certificates.errors import CertificateRefused, Fault
-from trinco.panel.domains.errors import NotInSetup
+from trinco.panel.domains import errors as domains
 from trinco.panel.domains.models import State
 from trinco.panel.policies import errors
 from trinco.panel.reports import errors as reports
@@ -115,7 +115,11 @@ _WORDS: dict[type[TrincoError], Callable[..., str]] = {
     ),
     errors.ImportUnderWay: lambda _error: _("Another import is running. Wait until it is done, or stop it."),
     CertificateRefused: _certificate,
-    NotInSetup: lambda _error: _("The domain is served already."),
+    domains.NotInSetup: lambda _error: _("The domain is served already."),
+    domains.TooManyTags: lambda _error: _("There are 100 tags at most. Remove one that nobody needs first."),
+    domains.NoSuchTag: lambda error: _("There is no tag %(name)s.") % {"name": error.name},
+    domains.NameTaken: lambda error: _("There is one by the name of %(name)s already.") % {"name": error.name},
+    domains.TooManyFilters: lambda _error: _("There are 30 saved filters at most. Remove one that nobody needs first."),
     reports.NotParked: lambda _error: _("It was read meanwhile, or waits to be read."),
     reports.AlreadyRecipient: lambda _error: _("This address gets copies already."),
     reports.TooManyRecipients: lambda _error: _("A domain has ten recipients of copies at most."),

@@ -25,6 +25,7 @@ ACTIONS: dict[str, Promise] = {
     "domain.removed": gettext_lazy("Domain removed before it was live"),
     "domain.records-written": gettext_lazy("Records written at the DNS provider"),
     "domain.tlsrpt": gettext_lazy("TLS reporting"),
+    "domain.tagged": gettext_lazy("Tags"),
     "domain.left": gettext_lazy("Began to leave"),
     "domain.gone": gettext_lazy("No longer served"),
     "domain.taken-over": gettext_lazy("Taken over by whom its records point to"),
@@ -39,6 +40,11 @@ ACTIONS: dict[str, Promise] = {
     "policy.published": gettext_lazy("Policy changed"),
     "policy.undone": gettext_lazy("Change undone"),
     "policy.reissued": gettext_lazy("Policy given a new id"),
+    "tag.renamed": gettext_lazy("Tag renamed"),
+    "tag.removed": gettext_lazy("Tag removed"),
+    "filter.saved": gettext_lazy("Filter saved"),
+    "filter.renamed": gettext_lazy("Saved filter renamed"),
+    "filter.removed": gettext_lazy("Saved filter removed"),
     "import.started": gettext_lazy("List of domains given"),
     "import.stopped": gettext_lazy("Import stopped"),
     "import.resumed": gettext_lazy("Import went on"),
@@ -108,6 +114,7 @@ def _details(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
     if after.get("max_age") and before.get("max_age") not in (None, after["max_age"]):
         yield _("kept for: %s") % _change(span(before["max_age"]), span(after["max_age"]))
     yield from _list_changes(before.get("mx", []), after.get("mx", []))
+    yield from _list_changes(before.get("tags", []), after.get("tags", []))
     yield from _people(before, after)
     yield from _reporting(after)
     yield from _kept(before, after)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -117,8 +116,3 @@ def bars(counts: Counts) -> list[Bar]:
             drawn.append(Bar(mode, f"{at:.2f}", f"{max(width - 0.5, 0.5):.2f}"))
         at += width
     return drawn
-
-
-def overview_view(counts: Counts, domains: Iterable[HostedDomain]) -> dict[str, Any]:
-    """For `overview.html`, beside the filter and the page."""
-    return {"counts": counts, "chips": chips(counts), "bars": bars(counts), "rows": overview_rows(domains)}

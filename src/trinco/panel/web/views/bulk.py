@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -15,13 +15,10 @@ from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies import services
-from trinco.panel.web import overview
+from trinco.panel.web import choosing
 from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.levels import work_out
 from trinco.panel.web.presenters.bulk import bulk_view
-
-MOST = 10_000
-"""Domains in one change."""
 
 
 @require_POST
@@ -31,7 +28,7 @@ def change(request: MemberRequest) -> HttpResponse:
     if request.POST.get("mode") not in tuple(Mode):
         return HttpResponseBadRequest()
     mode = Mode(request.POST["mode"])
-    domains = _chosen(request)
+    domains = choosing.chosen(request, Q(standing__current__mode=mode))
     if not domains:
         messages.warning(request, _("No domain was selected."))
         return redirect("overview")
@@ -39,27 +36,6 @@ def change(request: MemberRequest) -> HttpResponse:
         return _publish(request, domains, mode)
     consequences = services.preview_many(domains=domains, mode=mode)
     return render(request, "web/bulk.html", {"nav": "overview", **bulk_view(consequences, mode)})
-
-
-def _chosen(request: MemberRequest) -> list[HostedDomain]:
-    """The domains that are named one by one, or all of a filter. None of another organisation is ever among them."""
-    posted = request.POST
-    if posted.get("scope") == "all" and "confirm" not in posted:
-        show = posted.get("show", "all")
-        wanted = overview.Filter(show if show in overview.CHIPS else "all", overview.typed(posted, "q"))
-        return _some(request, overview.matching(request.organisation, wanted))
-    names = [*posted.getlist("domain"), *posted.get("names", "").split()][:MOST]
-    mine = {domain.name: domain for domain in overview.hosted(request.organisation)}
-    return [mine[name] for name in dict.fromkeys(names) if name in mine]
-
-
-def _some(request: MemberRequest, rows: QuerySet[HostedDomain]) -> list[HostedDomain]:
-    """As many at once as one page bears, those that have the mode already set aside; more are said, never forgotten."""
-    rows = rows.exclude(standing__current__mode=request.POST["mode"]) if rows.count() > MOST else rows
-    if (left := rows.count() - MOST) > 0:
-        text = ngettext("%(n)d more domain is left for another time.", "%(n)d more are left for another time.", left)
-        messages.warning(request, text % {"n": left})
-    return list(rows[:MOST])
 
 
 def _publish(request: MemberRequest, domains: list[HostedDomain], mode: Mode) -> HttpResponse:

@@ -16,7 +16,7 @@ from trinco.panel.accounts.roles import Deed
 from trinco.panel.checks.services import check_now
 from trinco.panel.domains import services
 from trinco.panel.domains.models import HostedDomain, State
-from trinco.panel.web import confirming, frames, paging, scopes
+from trinco.panel.web import confirming, frames, listing, paging, scopes
 from trinco.panel.web.access import MemberRequest, domain_of, may
 from trinco.panel.web.levels import work_out
 from trinco.panel.web.presenters.domain import domain_view
@@ -47,6 +47,7 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
         "view": domain_view(domain, current),
         "versions": version_rows(versions, VERSIONS),
         "more": len(versions) > VERSIONS,
+        **listing.tags_of(domain),
         **reports,
     }
     return render(request, "web/domain.html", context)

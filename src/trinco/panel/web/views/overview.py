@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -12,34 +16,48 @@ from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains import services
 from trinco.panel.domains.errors import AlreadyAdded, OurOwnName
-from trinco.panel.web import overview, paging
-from trinco.panel.web.access import MemberRequest, may
+from trinco.panel.web import listing, overview, paging
+from trinco.panel.web.access import MemberRequest, is_htmx, may
 from trinco.panel.web.forms import AddDomainForm
-from trinco.panel.web.presenters.overview import overview_view
+from trinco.panel.web.presenters.overview import bars, chips, overview_rows
 from trinco.panel.web.words import MODES
 
 
 @require_GET
 @may(Deed.READ)
 def show(request: MemberRequest) -> HttpResponse:
-    """Every domain, worst first."""
-    show = request.GET.get("show", "all")
-    wanted = overview.Filter(show if show in overview.CHIPS else "all", overview.typed(request.GET, "q"))
+    """Every domain, worst first; the table alone, where it is asked for as somebody types."""
+    wanted = overview.asked(request.GET)
+    if is_htmx(request):
+        answer = render(request, "web/_domains.html", _table(request, wanted, None))
+        answer["HX-Replace-Url"] = reverse("overview") + listing.address(wanted)
+        return answer
     counts = overview.counts(request.organisation)
-    total = None if wanted.search else counts.of(wanted.show)
-    page, rows = paging.page_of(request, overview.matching(request.organisation, wanted), total)
     context = {
         "nav": "overview",
         "domain_count": counts.of("all"),
         "last_reported": overview.last_reported(request.organisation),
-        "page": page,
-        "page_query": paging.query_without_page(request),
-        **overview_view(counts, rows),
-        "modes": MODES.values(),
-        "show": wanted.show,
-        "q": wanted.search,
+        "counts": counts,
+        "bars": bars(counts),
+        **_table(request, wanted, None if wanted.narrow else counts.levels),
     }
     return render(request, "web/overview.html", context)
+
+
+def _table(request: MemberRequest, wanted: overview.Filter, levels: dict[int, int] | None) -> dict[str, Any]:
+    """What `_domains.html` shows. `levels`: how many of each fit, where that is known."""
+    shown = overview.Counts(overview.levels(request.organisation, wanted) if levels is None else levels, {})
+    rows = overview.matching(request.organisation, wanted).prefetch_related("tags")
+    page, found = paging.page_of(request, rows, shown.of(wanted.show))
+    return {
+        "page": page,
+        "page_query": f"{urlencode(wanted.parameters)}&" if wanted.parameters else "",
+        "chips": chips(shown),
+        "rows": overview_rows(found),
+        "modes": MODES.values(),
+        "q": wanted.search,
+        **listing.around(request.organisation, wanted),
+    }
 
 
 @require_http_methods(["GET", "POST"])

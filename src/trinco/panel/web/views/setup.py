@@ -12,7 +12,7 @@ from trinco.panel.checks.services import watch
 from trinco.panel.domains.instructions import TEXTS
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies.proposals import mx_hosts
-from trinco.panel.web import confirming
+from trinco.panel.web import confirming, listing
 from trinco.panel.web.access import MemberRequest, domain_of, may
 from trinco.panel.web.forms import MxForm
 from trinco.panel.web.presenters.providers import known_offers
@@ -34,6 +34,7 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
         "nav": "overview",
         **setup_view(domain),
         **_offer(domain),
+        **listing.tags_of(domain),
         "formats": FORMATS,
         "format": chosen if text else "fields",
         "text": text,

@@ -1,0 +1,68 @@
+"""Deeds on saved filters: an organisation's names for what it looks at again and again."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+
+from django.db import IntegrityError, transaction
+
+from trinco.core import tags as rules
+from trinco.panel.accounts.actors import Actor
+from trinco.panel.accounts.models import Organisation
+from trinco.panel.accounts.services import Details, record
+from trinco.panel.domains.errors import NameTaken, NoSuchTag, TooManyFilters
+from trinco.panel.domains.tag_models import SavedFilter, Tag
+
+MOST = 30
+"""Filters of an organisation."""
+
+
+@transaction.atomic
+def save(*, organisation: Organisation, name: str, asked: Mapping[str, str], actor: Actor) -> SavedFilter:
+    """Keep the parameters of an address under a name. Raises NameTaken, TooManyFilters, and NoSuchTag for `tag`."""
+    if SavedFilter.objects.of(organisation).count() >= MOST:
+        raise TooManyFilters
+    shown = unicodedata.normalize("NFKC", name)
+    rest = {parameter: value for parameter, value in asked.items() if parameter != "tag"}
+    facts = {"organisation": organisation, "name": shown, "key": rules.key(shown), "asked": rest}
+    try:
+        with transaction.atomic():
+            made = SavedFilter.objects.everywhere().create(**facts, tag=_tag(organisation, asked.get("tag", "")))
+    except IntegrityError:
+        raise NameTaken(name) from None
+    record(organisation=organisation, actor=actor, action="filter.saved", subject=shown, after={"asked": dict(asked)})
+    return made
+
+
+def _tag(organisation: Organisation, name: str) -> Tag | None:
+    if not name:
+        return None
+    found = Tag.objects.of(organisation).select_for_update().filter(key=rules.key(name)).first()
+    if found is None:
+        raise NoSuchTag(name)
+    return found
+
+
+@transaction.atomic
+def rename(*, saved: SavedFilter, name: str, actor: Actor) -> None:
+    """Another name for it. Raises NameTaken."""
+    before, after = saved.name, unicodedata.normalize("NFKC", name)
+    if before == after:
+        return
+    saved.name, saved.key = after, rules.key(after)
+    try:
+        with transaction.atomic():
+            saved.save(update_fields=["name", "key"])
+    except IntegrityError:
+        raise NameTaken(name) from None
+    change: Details = {"before": {"name": before}, "after": {"name": after}}
+    record(organisation=saved.organisation, actor=actor, action="filter.renamed", subject=after, **change)
+
+
+@transaction.atomic
+def remove(*, saved: SavedFilter, actor: Actor) -> None:
+    """Forget it; the domains stay as they are."""
+    gone, _ = SavedFilter.objects.of(saved.organisation).filter(pk=saved.pk).delete()
+    if gone:
+        record(organisation=saved.organisation, actor=actor, action="filter.removed", subject=saved.name)
