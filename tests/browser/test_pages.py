@@ -28,6 +28,7 @@ SIGNED_IN = {
     "overview-empty": "/?q=zulu",
     "add": "/domains/add/?name=novo.example",
     "imports": "/domains/import/",
+    "tags": "/domains/tags/",
     "domain": "/domains/correio.example/",
     "domain-ready": "/domains/pronto.example/",
     "domain-leaving": "/domains/antigo.example/",
