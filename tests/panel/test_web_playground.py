@@ -15,8 +15,8 @@ from django.test import Client
 from tests import support_panel, support_web
 
 from trinco.panel.accounts.models import Organisation, Role
-from trinco.panel.domains.instructions import instructions
 from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.policies.instructions import instructions
 from trinco.panel.web import playground
 from trinco.playground import cast
 from trinco.playground.senders import SENDERS

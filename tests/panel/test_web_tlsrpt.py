@@ -19,6 +19,7 @@ from trinco.core.tlsrpt import record
 from trinco.panel import rendering
 from trinco.panel.accounts.models import AuditEntry, Organisation
 from trinco.panel.domains.models import HostedDomain
+from trinco.panel.domains.reporting import tlsrpt_record
 from trinco.panel.domains.services import newest_revision
 from trinco.panel.reports import recipients
 from trinco.panel.reports.models import DailyTotal, Recipient, Trust
@@ -82,7 +83,7 @@ class TestRecord:
     def test_without_a_reports_host_there_is_none(self, domain: HostedDomain, settings: Any) -> None:
         configure(settings, reports_host="")
         assert published(domain, settings) is None
-        assert rendering.tlsrpt_record(settings.CONFIG.zone, domain.label, https=True) is None
+        assert tlsrpt_record(settings.CONFIG.zone, domain.label, https=True) is None
 
     def test_the_edges_follow(self, domain: HostedDomain, person: Client, settings: Any) -> None:
         before = newest_revision()

@@ -18,9 +18,8 @@ from trinco.panel.accounts.models import Organisation
 from trinco.panel.checks import status
 from trinco.panel.checks.readiness import TITLES, Gate
 from trinco.panel.checks.status import Status
-from trinco.panel.domains import instructions
 from trinco.panel.domains.models import Finding, Level
-from trinco.panel.policies import errors
+from trinco.panel.policies import errors, instructions
 from trinco.panel.web import dates, reasons
 from trinco.panel.web.presenters.records import ADVICE
 from trinco.panel.web.presenters.status import SAYINGS, status_view

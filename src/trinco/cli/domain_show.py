@@ -11,8 +11,8 @@ import typer
 from django.utils import timezone
 
 from trinco.panel.certificates.services import current
-from trinco.panel.domains.instructions import instructions
 from trinco.panel.domains.models import HostedDomain, MxSighting, RecordSighting
+from trinco.panel.policies.instructions import Instruction, instructions
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.services import horizon_of
 from trinco.panel.policies.versions import standing_of
@@ -46,7 +46,7 @@ def telling(domain: HostedDomain, seen: Sequence[str], *, confirmed: bool) -> di
         todo = "publish the three CNAMEs; the domain goes live by itself once they are seen"
     else:
         todo = "confirm the mail servers: repeat with --accept-mx, or with --mx for each"
-    records = {each.owner: f"CNAME {each.target}." for each in instructions(domain)}
+    records = {each.owner: ", ".join(" ".join(pair) for pair in each.data) for each in instructions(domain)}
     return {"domain": domain.name, "state": domain.state, "records": records, "mx_seen": list(seen), "next": todo}
 
 
@@ -71,9 +71,16 @@ def _records(domain: HostedDomain) -> dict[str, Any]:
     found = RecordSighting.objects.everywhere().filter(domain=domain).values_list("record", "finding", "seen")
     sightings = {record: " ".join(filter(None, (finding, seen))) for record, finding, seen in found}
     return {
-        each.owner: {"cname": f"{each.target}.", "finding": sightings.get(each.record, "not looked yet")}
+        each.owner: {**_wanted(each), "finding": sightings.get(each.record, "not looked yet")}
         for each in instructions(domain)
     }
+
+
+def _wanted(each: Instruction) -> dict[str, Any]:
+    """By type; a TXT is empty while nothing is to be published yet."""
+    if each.target:
+        return {"cname": f"{each.target}."}
+    return {"txt" if "TXT" in each.rdtype else "addresses": " ".join(value for _rdtype, value in each.values)}
 
 
 def _version(version: PolicyVersion | None) -> dict[str, Any] | None:

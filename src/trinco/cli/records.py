@@ -1,4 +1,4 @@
-"""`trinco records`: the three CNAMEs of a domain's owner, in the forms in which DNS is edited, or written for them.
+"""`trinco records`: the records of a domain's owner, in the forms in which DNS is edited, or written for them.
 
 Credentials come from a file, from standard input or from a prompt, never from the command line, where other users of
 the machine would read them. They are used for this one conversation.
@@ -18,8 +18,8 @@ from trinco.cli import orm
 from trinco.cli.domain import Json, Name, Owner, named
 from trinco.net.dnswriting import Place, State, Trouble, WritingFailed, mark
 from trinco.panel.accounts.actors import CLI
-from trinco.panel.domains.instructions import TEXTS, TTL, instructions
 from trinco.panel.domains.models import HostedDomain
+from trinco.panel.policies.instructions import TEXTS, instructions
 from trinco.panel.web.writing import Access, fields, write_records
 
 MAX_CHARACTERS = 65_536
@@ -58,7 +58,7 @@ def records(
     ] = "",
     replace: Annotated[bool, typer.Option("--replace", help="Replace what stands at the three names.")] = False,
 ) -> None:
-    """Print the three CNAMEs that the domain's owner publishes, for a zone file, Terraform or octoDNS; or write them.
+    """Print what the domain's owner publishes, for a zone file, Terraform or octoDNS; or write the CNAMEs among it.
 
     With --write, at these three names alone, with credentials that are kept nowhere. What stands there already is shown
     and left alone, unless --replace. Exit 1: not all three are in place.
@@ -78,8 +78,9 @@ def records(
 def _json(domain: HostedDomain) -> str:
     """Absolute names without the final dot, as DNS look-ups show them elsewhere in Trinco."""
     rows = [
-        {"name": each.owner, "type": "CNAME", "ttl": TTL, "value": each.target, "purpose": str(each.purpose)}
+        {"name": each.owner, "type": rdtype, "ttl": each.ttl, "value": value, "purpose": str(each.purpose)}
         for each in instructions(domain)
+        for rdtype, value in ([("CNAME", each.target)] if each.target else each.values)
     ]
     return json.dumps({"domain": domain.name, "records": rows}, indent=2)
 

@@ -30,6 +30,8 @@ from trinco.net.wire import Endpoint, ask, question
 
 MAX_SERVERS = 6
 """Name servers of a zone that are looked at, and addresses of each: a zone may list thousands."""
+MAX_ASKED = 12
+"""Addresses that are asked one and the same, when all of them matter."""
 _PROPER = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 
 
@@ -111,6 +113,20 @@ class Dns:
         except TimeoutError:
             raise DnsFailure(f"no name server answered for {name} in {self.timeout:g} s") from None
 
+    async def everywhere(self, name: str, rdtype: str) -> tuple[Answer, ...]:
+        """What each server of `name`'s own zone says that answers with authority. Raises DnsFailure when none does."""
+        query = question(name, rdtype)
+        try:
+            async with asyncio.timeout(self.timeout):
+                zone = await self._zone(name)
+                found = await asyncio.gather(*(self._one(query, server) for server in tuple(zone.servers)[:MAX_ASKED]))
+        except TimeoutError:
+            raise DnsFailure(f"no name server answered for {name} in {self.timeout:g} s") from None
+        answers = tuple(answer for answer in found if answer is not None)
+        if not answers:
+            raise DnsFailure(f"no name server of {zone.apex} answers for {name}")
+        return answers
+
     async def delegation(self, name: str) -> tuple[str, tuple[str, ...]]:
         """The zone that holds `name`, and the hosts of its name servers. Raises DnsFailure."""
         try:
@@ -125,6 +141,14 @@ class Dns:
             return (await self.resolve(host, kind)).values(kind)
         except DnsFailure:
             return None
+
+    async def _one(self, query: dns.message.Message, server: str) -> Answer | None:
+        """None: it does not answer, or not with authority."""
+        try:
+            reply = await ask(query, (server, self.authority_port), self.timeout / 2)
+        except DnsFailure:
+            return None
+        return _answer(reply) if reply.flags & dns.flags.AA and reply.rcode() in _PROPER else None
 
     async def _first(self, query: dns.message.Message, zone: Zone) -> Answer:
         reason = f"the name servers of {zone.apex} have no address that may be asked"

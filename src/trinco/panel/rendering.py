@@ -21,13 +21,14 @@ from msgspec.structs import replace
 
 from trinco.core.hosting import Certificate, Change, HostedDomain, Zone
 from trinco.core.names import Domain
-from trinco.core.tlsrpt import record as tlsrpt
 from trinco.panel.certificates.models import AccountKey, Chain, HostCertificate
 from trinco.panel.certificates.models import Certificate as CertificateRow
 from trinco.panel.domains.models import HostedDomain as DomainRow
 from trinco.panel.domains.models import State
+from trinco.panel.domains.reporting import tlsrpt_record
 from trinco.panel.domains.services import SERVED, newest_revision
 from trinco.panel.policies import rotation
+from trinco.panel.policies.versions import said
 
 _CHUNK: Final = 2000
 _STANDING: Final = ("current__body", "current__policy_id", "announced__policy_id", "id_floor")
@@ -37,8 +38,6 @@ _COLUMNS: Final = (
 )
 _ANY: Final = "0label0"
 """Stands for any label."""
-REPORT_PATH: Final = "/v1/tlsrpt/"
-"""Where the reports host takes reports by HTTPS: the label stands behind it (`edge.report_host`)."""
 _CERTIFICATE: Final = ("domain", "leaf", "chain__digest", "sealed_key", "not_after")
 
 
@@ -98,30 +97,10 @@ def _hosted(rows: list[_Row], certificates: dict[int, Certificate], zone: Zone) 
             label=row.label,
             revision=row.revision,
             policy=None if row.body is None else bytes(row.body),
-            policy_id=_announced(row),
+            policy_id=said(row.announced_id, row.current_id, row.floor),
             tlsrpt=reports(row.label, row.tlsrpt_https) if row.tlsrpt else None,
             certificate=certificates.get(row.pk),
         )
-
-
-def _announced(row: _Row) -> str | None:
-    """What DNS says. After a restore the world knows a later id than the database announced: it stays until the policy
-    comes under one that is later still, and is not said of a body that is older than it."""
-    if not row.floor or (row.announced_id or "") >= row.floor:
-        return row.announced_id
-    return row.floor if (row.current_id or "") >= row.floor else None
-
-
-def tlsrpt_record(zone: Zone, label: str, *, https: bool) -> str | None:
-    """The TLSRPT record of a label (RFC 8460 section 3); None where there is no reports host.
-
-    The mailbox comes first, since some senders use the first address alone. The HTTPS address has no port: it is what
-    DNS says in production, and senders of the playground know their own way.
-    """
-    if not zone.reports_host:
-        return None
-    door = f"https://{zone.reports_host}{REPORT_PATH}{label}"
-    return tlsrpt.render(tlsrpt.Record((f"mailto:{label}@{zone.reports_host}", *([door] if https else []))))
 
 
 def _reports(zone: Zone) -> Callable[[str, bool], str | None]:

@@ -13,8 +13,9 @@ from trinco.panel.certificates.models import Certificate
 from trinco.panel.certificates.queue import Expected, estimates
 from trinco.panel.checks.reported import Reported, reported_of
 from trinco.panel.domains.models import HostedDomain, MxSighting, RecordSighting, State
-from trinco.panel.policies.models import EdgeNode, Standing
+from trinco.panel.policies.models import EdgeNode, PolicyVersion, Standing
 from trinco.panel.policies.versions import policy_of
+from trinco.panel.policies.ways import waits_for_owner
 
 _WITHIN = ("standing__current", "standing__announced", "records", "mx_hosts")
 
@@ -60,8 +61,13 @@ class Facts:
 
     @property
     def up_to_date(self) -> bool:
-        """Whether DNS says the id of the policy that is served now."""
+        """Whether DNS may say the id of the policy that is served now: our zone does."""
         return self.standing is not None and self.standing.announced == self.standing.current
+
+    @property
+    def to_publish(self) -> PolicyVersion | None:
+        """The version whose id the owner is to publish by hand; None: there is none."""
+        return waits_for_owner(self.domain)
 
     @property
     def failing(self) -> bool:

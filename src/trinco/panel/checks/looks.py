@@ -12,8 +12,11 @@ from django.conf import settings
 from trinco.net import dns as look_ups
 from trinco.panel.certificates.models import Account
 from trinco.panel.checks import caa
-from trinco.panel.checks.sights import Sight, Subject, View, view
-from trinco.panel.domains.models import Finding, HostedDomain, RecordName
+from trinco.panel.checks.by_hand import ByHand, Sight
+from trinco.panel.checks.sights import Subject, View, view
+from trinco.panel.domains.models import Finding, HostedDomain, RecordName, Way
+from trinco.panel.domains.reporting import report_text
+from trinco.panel.policies.ways import text_of
 
 AT_ONCE = 32
 """Domains that are looked at at the same time."""
@@ -31,7 +34,17 @@ def subject(domain: HostedDomain) -> Subject:
     """What the conversation must know of a row."""
     config = settings.CONFIG
     accounts = Account.objects.exclude(url="").values_list("url", flat=True)
-    return Subject(domain.name, domain.label, str(config.base), caa.issuers(config, accounts))
+    return Subject(domain.name, domain.label, str(config.base), caa.issuers(config, accounts), _by_hand(domain))
+
+
+def _by_hand(domain: HostedDomain) -> ByHand:
+    """What is wanted where the owner publishes no CNAME; read only where there is such a record."""
+    config = settings.CONFIG
+    return ByHand(
+        addresses=frozenset(config.policy_addresses) if domain.host_way != Way.CNAME else None,
+        text=text_of(domain) if domain.sts_way != Way.CNAME else None,
+        report_text=report_text(domain) if domain.tlsrpt_way != Way.CNAME else None,
+    )
 
 
 def views(due: Due) -> Iterator[tuple[HostedDomain, View]]:

@@ -64,6 +64,7 @@ REASONS: dict[str, Promise] = {
     "not-live": gettext_lazy("It is served once the three records were found."),
     "no-certificate": gettext_lazy("The certificate is not there yet."),
     "expired": gettext_lazy("The certificate has expired."),
+    "not-published": gettext_lazy("The TXT record with the id of this policy was not seen in DNS yet."),
     "not-announced": gettext_lazy("Not every policy host has shown that it serves the policy."),
     "no-edge": gettext_lazy("No policy host has reported in lately."),
     "failing": gettext_lazy("A policy host could not fetch the policy from itself."),
@@ -107,8 +108,8 @@ def _unserved(facts: Facts, now: datetime) -> str:
         return "expired"
     if facts.failing:
         return "failing"
-    if not facts.announced:
-        return "not-announced"
+    if not facts.announced or facts.to_publish:
+        return "not-published" if facts.announced else "not-announced"
     return "" if facts.edges.serving else "no-edge"
 
 

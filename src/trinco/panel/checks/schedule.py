@@ -33,15 +33,24 @@ _TROUBLED = timedelta(minutes=5)
 _LIVE = timedelta(minutes=45)
 """Nearly an hour: `enforce` asks for MX that were read within the last hour."""
 _LEAVING = timedelta(days=1)
+_AWAITED = ((timedelta(hours=1), timedelta(seconds=10)), (timedelta(days=1), timedelta(minutes=1)))
+"""(age, pause) while the owner has a text to publish."""
 
 
 def pause(domain: HostedDomain, findings: set[str], now: datetime) -> timedelta:
     """How long a domain rests after a look that has found this."""
+    findings = {Finding.FOUND if finding == Finding.LATER else finding for finding in findings}
     if domain.state == State.SETUP:
         return _pause_in_setup(now - domain.created_at, findings)
     if domain.state == State.LIVE:
         return _LIVE if findings == {Finding.FOUND} else _TROUBLED
     return _LEAVING
+
+
+def pause_awaiting(released: datetime | None, now: datetime) -> timedelta:
+    """How long a domain rests whose owner may publish a new text since then."""
+    age = now - (released or now)
+    return next((rest for limit, rest in _AWAITED if age < limit), _TROUBLED)
 
 
 def _pause_in_setup(age: timedelta, findings: set[str]) -> timedelta:

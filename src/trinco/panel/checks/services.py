@@ -1,8 +1,8 @@
 """What DNS and the mail servers say of the hosted domains, written down; and the deeds that follow by themselves.
 
 Looking never changes a policy: MX that were read are a suggestion to a person, and a CNAME that is lost is recorded
-while everything stays served. The one thing that follows is that a domain whose three CNAMEs point to its label, and
-whose policy was started, goes live.
+while everything stays served. What follows is that a domain whose three records are as they should be, and whose policy
+was started, goes live; and that an id which an owner published by hand counts as announced.
 
 For pages and commands: `look`, `read_mx` (both wait for DNS), `check_now`, `watch` (both only tell the worker).
 For the worker: `look_due`, `probe_due`.
@@ -27,6 +27,7 @@ from trinco.panel.checks.sights import View
 from trinco.panel.domains.models import HostedDomain, MxSighting, RecordSighting, State
 from trinco.panel.domains.services import locked, mark_live
 from trinco.panel.policies.models import Standing
+from trinco.panel.policies.ways import note_announced, waits_for_owner
 
 __all__ = ["check_now", "look", "look_due", "note_mx", "probe_due", "read_mx", "watch"]
 
@@ -118,14 +119,23 @@ def _noted(domain: HostedDomain, seen: View, now: datetime) -> bool:
     if row.state == State.GONE:
         return False
     _note_records(row, seen, now)
+    for sight in seen.records.values():
+        if sight.announces:
+            note_announced(row, sight.announces, now)
     if seen.mx is not None:
         _note_mx(row, seen.mx, now)
     if seen.delegation is not None:
         row.zone, row.nameservers = seen.delegation[0], list(seen.delegation[1])
     row.checked_at = now
-    row.check_due_at = now + schedule.pause(row, {sight.finding for sight in seen.records.values()}, now)
+    row.check_due_at = now + _pause(row, seen, now)
     row.save(update_fields=["checked_at", "check_due_at", "mx_checked_at", "mx_suggested", "zone", "nameservers"])
     return row.state == State.SETUP
+
+
+def _pause(row: HostedDomain, seen: View, now: datetime) -> timedelta:
+    rest = schedule.pause(row, {sight.finding for sight in seen.records.values()}, now)
+    version = waits_for_owner(row)
+    return min(rest, schedule.pause_awaiting(version.released_at, now)) if version else rest
 
 
 def _note_records(row: HostedDomain, seen: View, now: datetime) -> None:

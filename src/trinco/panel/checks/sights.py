@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trinco.core.errors import DnsFailure
 from trinco.net.dns import Dns
 from trinco.panel.checks import caa
+from trinco.panel.checks.by_hand import ByHand, Sight
+from trinco.panel.checks.by_hand import sight as by_hand
 from trinco.panel.checks.caa import Issuers
 from trinco.panel.domains.models import Finding, RecordName
 
@@ -25,24 +27,18 @@ _NAMED_ZONES = {RecordName.MTA_STS: "policy", RecordName.STS_TXT: "mta-sts", Rec
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whom to look at: the domain's name, its label under our zone `base`, and who issues our certificates."""
+    """Whom to look at: the domain's name, its label under our zone `base`, who issues our certificates, and what is no
+    CNAME."""
 
     domain: str
     label: str
     base: str
     issuers: Issuers
+    by_hand: ByHand = ByHand()  # noqa: RUF009 - a value that never changes
 
     def target(self, record: RecordName) -> str:
         """Where the record must point (DESIGN section 4)."""
         return f"{self.label}.{_NAMED_ZONES[record]}.{self.base}"
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """One of the three names: the finding, and what stands there instead."""
-
-    finding: Finding
-    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +53,9 @@ class View:
 
     @property
     def complete(self) -> bool:
-        """Whether all three names point to us."""
+        """Whether all three names are as they should be by now."""
         return set(self.records) == set(RecordName) and all(
-            sight.finding is Finding.FOUND for sight in self.records.values()
+            sight.finding in (Finding.FOUND, Finding.LATER) for sight in self.records.values()
         )
 
 
@@ -100,18 +96,27 @@ async def _delegation(dns: Dns, domain: str) -> tuple[str, tuple[str, ...]] | No
 async def _sight(dns: Dns, subject: Subject, record: RecordName) -> Sight:
     name = f"{record.value}.{subject.domain}"
     try:
-        sight = await _at(dns, name, subject.target(record))
+        sight = await _one(dns, subject, record, name)
     except DnsFailure as error:
         return Sight(Finding.UNKNOWN, str(error))
     return await _issuable(dns, subject, sight) if record is RecordName.MTA_STS else sight
 
 
+async def _one(dns: Dns, subject: Subject, record: RecordName, name: str) -> Sight:
+    target = subject.target(record)
+    if subject.by_hand.has(record):
+        return await by_hand(dns, record, name, target, subject.by_hand)
+    return await _at(dns, name, target)
+
+
 async def _issuable(dns: Dns, subject: Subject, sight: Sight) -> Sight:
     """The policy host must get a certificate as well. Before the CNAME is there, only the customer's own CAA can be
-    judged, and it counts only where our target has none."""
-    early = sight.finding is Finding.MISSING and not subject.issuers.ours_decides
+    judged, and it counts only where our target has none. So it does where there are addresses in place of a CNAME."""
+    itself = sight.finding is Finding.FOUND and bool(sight.seen)
+    issuers = replace(subject.issuers, ours_decides=False) if itself else subject.issuers
+    early = sight.finding is Finding.MISSING and not issuers.ours_decides
     if sight.finding is Finding.FOUND or early:
-        objection = await caa.objection(dns, subject.domain, subject.issuers)
+        objection = await caa.objection(dns, subject.domain, issuers)
         return Sight(Finding.CAA_FORBIDS, objection) if objection else sight
     return sight
 

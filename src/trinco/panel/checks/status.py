@@ -19,6 +19,7 @@ from trinco.core.mtasts.policy import Mode
 from trinco.panel.checks.facts import Edges, Facts, edges_at, facts_of
 from trinco.panel.checks.readiness import gates
 from trinco.panel.domains.models import Finding, HostedDomain, Level, RecordName, RecordSighting, Starttls, State
+from trinco.panel.policies.ways import text_of
 
 PATIENCE = timedelta(minutes=5)
 """How long a certificate or an announcement may take before it counts as trouble."""
@@ -26,6 +27,9 @@ MX_CERTIFICATE_SOON = timedelta(days=14)
 _RENEWAL_LATE = timedelta(days=1)
 _SHOWN_HOSTS = 5
 _AT_ONCE = 200
+_RIGHT = (Finding.FOUND, Finding.LATER)
+_UNPUBLISHED = (Finding.STALE, Finding.MISSING, Finding.PARTLY)
+"""How the owner's own TXT stands while its newest id is not there yet."""
 _UNKNOWN_REVISION = 0
 """Below that of any live domain."""
 
@@ -43,7 +47,7 @@ class Status:
       mx-uncovered (hosts), mx-tls (hosts: no STARTTLS or no matching certificate), mx-unreachable (hosts),
       mx-certificate (hosts; until), announcement-waits, reports-failing (hosts: the mail servers at which senders
       failed, worst first; seen: the result type that was reported most; senders: those that met it while others did
-      not)
+      not), publish-waits (seen: the text that the owner is to publish; until: since when it may be)
     ready: ready
     setup: record-wrong (record, finding, seen), records-missing (hosts), dns-silent (record), mx-unconfirmed,
       going-live, certificate-pending (until, before), announcing
@@ -137,13 +141,14 @@ def status_of(facts: Facts, now: datetime) -> Status:
         return _setup(facts)
     if facts.domain.state != State.LIVE:
         return Status(Level.LEAVING, facts.domain.state)
-    problems = [*_certificate(facts, now), *_policy(facts, now), *_records(facts), *_mail(facts, now)]
+    problems = [*_certificate(facts, now), *_policy(facts, now), *_by_hand(facts), *_records(facts)]
+    problems += _mail(facts, now)
     problems += _reports(facts, now)
     return min(problems, key=lambda each: each.level, default=None) or _well(facts, now)
 
 
 def _setup(facts: Facts) -> Status:
-    others = [sighting for sighting in facts.records if sighting.finding != Finding.FOUND]
+    others = [sighting for sighting in facts.records if sighting.finding not in _RIGHT]
     for sighting in others:
         if sighting.finding not in (Finding.MISSING, Finding.UNKNOWN):
             return _record(Level.SETUP, "record-wrong", sighting)
@@ -193,8 +198,18 @@ def _policy(facts: Facts, now: datetime) -> Iterator[Status]:
         yield Status(Level.SETUP, "announcing")
 
 
+def _by_hand(facts: Facts) -> Iterator[Status]:
+    """Senders learn of a change by the id alone, and the owner is the one to publish it."""
+    if version := facts.to_publish:
+        yield Status(Level.ATTENTION, "publish-waits", seen=text_of(facts.domain), until=version.released_at)
+
+
 def _records(facts: Facts) -> Iterator[Status]:
     for sighting in facts.records:
+        if sighting.finding == Finding.LATER:
+            continue
+        if facts.to_publish and sighting.record == RecordName.STS_TXT and sighting.finding in _UNPUBLISHED:
+            continue  # `_by_hand` says it
         reports_alone = sighting.record == RecordName.TLSRPT_TXT
         if reports_alone and not facts.domain.tlsrpt:
             continue

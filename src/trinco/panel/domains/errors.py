@@ -26,7 +26,7 @@ class NotInSetup(DomainError):
 
 
 class NotProven(DomainError):
-    """Not all three CNAMEs were seen to point to this domain's label."""
+    """Not all three records were seen to be right, or none of them has the label of this domain."""
 
 
 class TagRefused(TrincoError):

@@ -44,6 +44,17 @@ class Level(models.IntegerChoices):
     LEAVING = 5, _("Leaving")
 
 
+class Way(models.TextChoices):
+    """How the owner publishes one of the three records."""
+
+    CNAME = "cname", _("A CNAME to us, once")
+    """Published once: what stands behind it is ours to change."""
+    TXT = "txt", _("A TXT record of your own: you change its text when we say so")
+    """The text itself, published anew by the owner after each change."""
+    ADDRESSES = "addresses", _("A and AAAA records with the addresses of our policy hosts")
+    """For the policy host, where no CNAME can be."""
+
+
 class HostedDomain(models.Model):
     """One mail domain of one organisation, under one unguessable label for ever.
 
@@ -62,6 +73,12 @@ class HostedDomain(models.Model):
     """Whether its record names the HTTPS door beside the mailbox."""
     trust_https = models.BooleanField(default=False, db_default=False)
     """Whether reports that came by HTTPS, which nobody signs, are counted."""
+    host_way = models.CharField(max_length=9, default=Way.CNAME, db_default="cname")
+    """How `mta-sts` is published: a CNAME, or addresses. A CNAME to our label is right in every way."""
+    sts_way = models.CharField(max_length=9, default=Way.CNAME, db_default="cname")
+    """How `_mta-sts` is published."""
+    tlsrpt_way = models.CharField(max_length=9, default=Way.CNAME, db_default="cname")
+    """How `_smtp._tls` is published."""
     revision = models.PositiveBigIntegerField(default=0, db_index=True)
     """The Publication's revision that last changed what the edges know of this domain."""
     created_at = models.DateTimeField(default=timezone.now)
@@ -123,7 +140,7 @@ class HostedDomain(models.Model):
 
 
 class RecordName(models.TextChoices):
-    """The three names that the owner points to us."""
+    """The three names at which the owner publishes a record."""
 
     MTA_STS = "mta-sts"
     STS_TXT = "_mta-sts"
@@ -131,7 +148,7 @@ class RecordName(models.TextChoices):
 
 
 class Finding(models.TextChoices):
-    """What is there in place of one of the three CNAMEs."""
+    """What is there in place of one of the three records."""
 
     FOUND = "found", _("Found")
     ELSEWHERE = "elsewhere", _("Points elsewhere")
@@ -141,6 +158,12 @@ class Finding(models.TextChoices):
     PROXIED = "proxied", _("Proxied")
     CAA_FORBIDS = "caa", _("CAA forbids the certificate")
     UNKNOWN = "unknown", _("DNS did not answer")
+    STALE = "stale", _("Another text")
+    """A TXT of this kind is there, and says something else than is wanted."""
+    TWICE = "twice", _("Two records of one kind")
+    PARTLY = "partly", _("Not on all name servers yet")
+    LATER = "later", _("Not to be published yet")
+    """Nothing is wanted there before every edge serves the policy (RFC 8461 section 8.1)."""
 
 
 class RecordSighting(models.Model):
@@ -150,7 +173,8 @@ class RecordSighting(models.Model):
     record = models.CharField(max_length=10, choices=RecordName.choices)
     finding = models.CharField(max_length=9, choices=Finding.choices)
     seen = models.CharField(max_length=255, blank=True)
-    """What is there instead: the foreign target, the TXT, the addresses, the CAA record with its owner name."""
+    """What is there instead: the foreign target, the TXT, the addresses, the CAA record with its owner name. For a
+    record that was found: the TXT or the addresses, "" for the CNAME."""
     seen_at = models.DateTimeField(default=timezone.now)
 
     objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")

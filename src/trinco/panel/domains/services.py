@@ -27,6 +27,7 @@ SERVED = (State.LIVE, State.LEAVING)
 """The states in which the edges answer for a domain."""
 
 _PROOF_AGE = timedelta(hours=1)
+_RIGHT = (Finding.FOUND, Finding.LATER)
 _ROW = 1
 
 
@@ -165,10 +166,10 @@ def _follow(row: HostedDomain, changed: set[str]) -> None:
 
 @transaction.atomic
 def mark_live(domain: HostedDomain) -> bool:
-    """Serve a domain whose three CNAMEs were seen to point to its label. False: it was live already.
+    """Serve a domain whose three records were seen to be as they should. False: it was live already.
 
-    The CNAMEs are the proof of who has the name: an owner to whom they no longer point loses it here, and only here.
-    Raises NotInSetup, NotProven.
+    A record with its label is the proof of who has the name: an owner to whom they no longer point loses it here, and
+    only here. Raises NotInSetup, NotProven.
     """
     same_name = _locked_by_name(domain.name)
     row = next(row for row in same_name if row.pk == domain.pk)
@@ -187,9 +188,15 @@ def mark_live(domain: HostedDomain) -> bool:
 
 
 def _require_proof(row: HostedDomain) -> None:
+    """All three are right, and one at least has the label in it: a CNAME, or the text that asks for reports. Addresses
+    and an id are everybody's."""
     since = timezone.now() - _PROOF_AGE
-    sightings = RecordSighting.objects.everywhere().filter(domain=row, finding=Finding.FOUND, seen_at__gt=since)
-    if set(sightings.values_list("record", flat=True)) != set(RecordName.values):
+    right = RecordSighting.objects.everywhere().filter(domain=row, finding__in=_RIGHT, seen_at__gt=since)
+    sightings = list(right)
+    labelled = (
+        each.finding == Finding.FOUND and (not each.seen or each.record == RecordName.TLSRPT_TXT) for each in sightings
+    )
+    if {each.record for each in sightings} != set(RecordName.values) or not any(labelled):
         raise NotProven(row.name)
 
 

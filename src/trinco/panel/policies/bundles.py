@@ -16,9 +16,9 @@ from django.template.loader import render_to_string
 from trinco.core.mtasts import record
 from trinco.core.tlsrpt import record as tlsrpt
 from trinco.panel.accounts.models import Organisation
-from trinco.panel.domains.instructions import TTL
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.domains.services import SERVED
+from trinco.panel.policies.instructions import TTL
 from trinco.panel.policies.models import PolicyVersion
 
 POLICY_FILE = "www/.well-known/mta-sts.txt"

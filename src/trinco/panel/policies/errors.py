@@ -59,6 +59,15 @@ class NotHosted(PolicyRefused):
         self.state = state
 
 
+class NoSuchWay(PolicyRefused):
+    """This record cannot be published in this way. `record` is a name of `ways.CHOICES`."""
+
+    def __init__(self, record: str, way: str) -> None:
+        super().__init__(f"{record}: {way}")
+        self.record = record
+        self.way = way
+
+
 class Conflict(PolicyRefused):
     """Somebody else published in between: the current version is `number`, not the one that the person looked at."""
 

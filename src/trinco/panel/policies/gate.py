@@ -8,12 +8,15 @@ An edge whose lease ran out may still be there, cut off from the database alone.
 revision at one of the others, so past such an edge goes only what they have acknowledged long enough ago
 (`panel.quiet`). So it does past one that lags and was waived (`policies.rotation`). An edge that gave its lease back is
 gone, and nobody minds it, unless its addresses were withdrawn: then it counts as cut off until it is back or forgotten.
+
+A domain whose owner publishes the addresses of our edges is not helped by our zone giving others: for it, every edge
+whose lease runs is awaited, also one that was waived (`policies.ways`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -35,6 +38,13 @@ class Gate:
     """The newest revision that every one of them has; -1 when there is none, or one has none yet."""
     failing: frozenset[str]
     """Labels whose policy some live edge could not fetch from itself."""
+    of_all: Gate | None = field(default=None, compare=False)
+    """The gate with those that were waived; None: nobody was."""
+
+    @property
+    def strict(self) -> Gate:
+        """The gate of domains that lead to edges which our zone has withdrawn."""
+        return self.of_all or self
 
     def open_for(self, domain: HostedDomain) -> bool:
         """Every live edge, and there is one, serves the domain as it is now."""
@@ -63,9 +73,16 @@ def shorten_leases(now: datetime) -> None:
 def gate(now: datetime) -> Gate:
     """The gate at this moment. An edge is awaited as long as its lease runs, unless it is waived."""
     everyone = list(EdgeNode.objects.all())
-    edges = [edge for edge in everyone if edge.live(now) and not edge.waived(now)]
     if not heard_lately(everyone, now):
         return Gate(-1, frozenset())
-    words = [edge.acknowledged if len(edges) == len(everyone) else edge.settled for edge in edges]
+    live = [edge for edge in everyone if edge.live(now)]
+    awaited = [edge for edge in live if not edge.waived(now)]
+    of_all = None if len(awaited) == len(live) else _of(live, whole=len(live) == len(everyone))
+    return _of(awaited, whole=len(awaited) == len(everyone), of_all=of_all)
+
+
+def _of(edges: Sequence[EdgeNode], *, whole: bool, of_all: Gate | None = None) -> Gate:
+    """`whole`: there are no others who would have to hear of it."""
+    words = [edge.acknowledged if whole else edge.settled for edge in edges]
     acknowledged = min((-1 if word is None else word for word in words), default=-1)
-    return Gate(acknowledged, frozenset(label for edge in edges for label in edge.failing))
+    return Gate(acknowledged, frozenset(label for edge in edges for label in edge.failing), of_all)

@@ -33,8 +33,11 @@ class PolicyVersion(models.Model):
     undoes = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+")
     """The version that this one set aside when the person pressed undo."""
     override = models.BooleanField(default=False)
+    released_at = models.DateTimeField(null=True)
+    """When every live edge served it, so that its id may be said: by our zone, or by the owner's hand. None: not yet,
+    or skipped since a newer one came."""
     announced_at = models.DateTimeField(null=True)
-    """When DNS first said its id; None: not yet, or skipped since a newer one came."""
+    """When DNS first said its id; None: not yet, or skipped. An owner's own TXT has been seen by then."""
     served_from = models.DateTimeField(null=True)
     """First moment at which an edge may have served the body."""
     served_until = models.DateTimeField(null=True)
@@ -56,6 +59,7 @@ class Standing(models.Model):
     domain = models.OneToOneField(HostedDomain, on_delete=models.CASCADE, related_name="standing")
     current = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="+")
     announced = models.ForeignKey(PolicyVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    """What our zone says, and what an owner publishes who cannot point there."""
     id_floor = models.CharField(max_length=32, blank=True)
     """The highest id that the world has ever seen for this name: new ones sort after it, also after a restore."""
 

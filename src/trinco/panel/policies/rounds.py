@@ -11,19 +11,21 @@ from django.db.models import F, Q, QuerySet
 
 from trinco.panel.accounts.actors import TRINCO
 from trinco.panel.accounts.services import record
-from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.domains.models import HostedDomain, State, Way
 from trinco.panel.domains.services import SERVED, locked, next_revision, touch
 from trinco.panel.policies import ledger
 from trinco.panel.policies.gate import Gate, gate
 from trinco.panel.policies.models import PolicyVersion, Standing
 from trinco.panel.policies.versions import Deed, Draft, begin, policy_of, standing_of, write
+from trinco.panel.policies.ways import at_addresses
 
 _AT_ONCE = 200
 _log = structlog.get_logger("trinco.policies")
 
 
 def announce_due(now: datetime) -> int:
-    """Announce the id of every policy that every live edge serves (RFC 8461 section 8.1). How many were announced."""
+    """Announce the id of every policy that every live edge serves (RFC 8461 section 8.1); where an owner publishes it,
+    it may be published from now on (`policies.ways`). How many were announced."""
     keys = _waiting(gate(now))
     return sum(_announce_some(some, now) for some in _portions(keys))
 
@@ -32,6 +34,15 @@ def _waiting(known: Gate) -> list[int]:
     standings = _unannounced().filter(domain__state__in=SERVED, domain__revision__lte=known.acknowledged)
     pairs = standings.order_by("domain").values_list("domain", "domain__label")
     return [key for key, label in pairs if label not in known.failing]
+
+
+def _open(rows: Sequence[HostedDomain], known: Gate) -> list[HostedDomain]:
+    """Those of the rows for which the gate is open."""
+    strictly = set[int]()
+    if known.of_all:
+        domains = HostedDomain.objects.everywhere().filter(pk__in=[row.pk for row in rows])
+        strictly = set(at_addresses(domains).values_list("pk", flat=True))
+    return [row for row in rows if (known.strict if row.pk in strictly else known).open_for(row)]
 
 
 def _unannounced() -> QuerySet[Standing]:
@@ -43,7 +54,7 @@ def _announce_some(keys: Sequence[int], now: datetime) -> int:
     rows = _taken(HostedDomain.objects.everywhere().filter(pk__in=keys, state__in=SERVED))
     # Both again, now that nobody can publish or announce in between.
     known, waiting = gate(now), set(_unannounced().filter(domain__in=rows).values_list("domain", flat=True))
-    ready = [row for row in rows if row.pk in waiting and known.open_for(row)]
+    ready = _open([row for row in rows if row.pk in waiting], known)
     if not ready:
         return 0
     _announce(ready, now)
@@ -56,10 +67,14 @@ def _announce(ready: Sequence[HostedDomain], now: datetime) -> None:
     standings = Standing.objects.everywhere().filter(domain__in=ready)
     fresh = standings.select_related("current", "domain").filter(current__served_from=None)
     begin((standing.domain, standing.current) for standing in fresh)
-    versions = PolicyVersion.objects.everywhere().filter(pk__in=standings.values("current"), announced_at=None)
-    versions.update(announced_at=now)
+    versions = PolicyVersion.objects.everywhere()
+    versions.filter(pk__in=standings.values("current"), released_at=None).update(released_at=now)
+    by_us = standings.filter(domain__sts_way=Way.CNAME)
+    versions.filter(pk__in=by_us.values("current"), announced_at=None).update(announced_at=now)
     standings.update(announced=F("current"))
-    _log.info("policies announced", domains=len(ready), first=ready[0].name)
+    theirs = [row.pk for row in ready if row.sts_way != Way.CNAME]
+    HostedDomain.objects.everywhere().filter(pk__in=theirs).update(check_due_at=now)
+    _log.info("policies announced", domains=len(ready), first=ready[0].name, by_owners=len(theirs))
 
 
 def reissue_due(now: datetime) -> int:

@@ -43,6 +43,20 @@ def standing_of(domain: HostedDomain) -> Standing | None:
     return standings.filter(domain=domain).first()
 
 
+def said(announced: str | None, current: str | None, floor: str | None) -> str | None:
+    """The id that DNS says, of those that are announced, current, and the highest that the world knew before a restore.
+    That one stays until the policy comes under one that is later still, and is not said of a body older than it."""
+    if not floor or (announced or "") >= floor:
+        return announced
+    return floor if (current or "") >= floor else None
+
+
+def said_id(standing: Standing) -> str | None:
+    """The id that DNS says, or is to say where an owner publishes it; None: none yet."""
+    announced = standing.announced.policy_id if standing.announced else None
+    return said(announced, standing.current.policy_id, standing.id_floor)
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A policy that is about to become a domain's current one. `standing` is None before the first."""

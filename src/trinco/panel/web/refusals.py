@@ -104,6 +104,7 @@ _WORDS: dict[type[TrincoError], Callable[..., str]] = {
     errors.NoMxYet: lambda _error: _("This mode needs a list of mail servers, and the domain never had one."),
     errors.AlreadyStarted: lambda _error: _("The mail servers were confirmed already."),
     errors.NotStarted: lambda _error: _("The mail servers are not confirmed yet."),
+    errors.NoSuchWay: lambda _error: _("This record cannot be published like that."),
     errors.NotHosted: _not_hosted,
     errors.Conflict: lambda _error: _(
         "Somebody changed the policy meanwhile. This is what it would become from there."

@@ -32,6 +32,7 @@ from trinco.panel.web.views import (
     setup,
     tags,
     tokens,
+    ways,
     writing,
 )
 
@@ -63,6 +64,7 @@ urlpatterns = [
     path("domains/<domain:name>/setup/", setup.show, name="setup"),
     path("domains/<domain:name>/setup/live/", setup.live, name="setup_live"),
     path("domains/<domain:name>/setup/mx/", setup.mx, name="setup_mx"),
+    path("domains/<domain:name>/setup/ways/", ways.show, name="ways"),
     path("domains/<domain:name>/setup/write/", writing.show, name="write_records"),
     path("domains/<domain:name>/policy/", policy.change, name="policy"),
     path("domains/<domain:name>/mail-servers/", policy.mail_servers, name="mail_servers"),

@@ -21,9 +21,9 @@ from trinco.net import dnsapi, dnsupdate, guard
 from trinco.net.dnswriting import Book, Found, Place, State, Trouble, Wanted, WritingFailed, write
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.checks.services import check_now
-from trinco.panel.domains.instructions import instructions
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.domains.services import note_writing
+from trinco.panel.policies.instructions import instructions
 
 SECONDS = 60.0
 """For the whole conversation. One that takes longer says nothing new; what it wrote is found in DNS."""
@@ -52,11 +52,11 @@ def fields() -> dict[str, tuple[str, ...]]:
 
 
 def write_records(*, domain: HostedDomain, actor: Actor, access: Access, confirmed: str = "") -> tuple[Place, ...]:
-    """Write those of the three that are missing, and replace what `confirmed` is the mark of. Waits for the provider.
+    """Write those of the CNAMEs that are missing, and replace what `confirmed` is the mark of. Waits for the provider.
 
     Gives what stands at the three names then. Raises WritingFailed; WritingBusy at once.
     """
-    wanted = tuple(Wanted(each.owner, each.target) for each in instructions(domain))
+    wanted = tuple(Wanted(each.owner, each.target) for each in instructions(domain) if each.target)
     talk = partial(_talk, domain.zone or domain.name, wanted, access, confirmed)
     conversation = _begin(domain.organisation_id, talk)
     try:

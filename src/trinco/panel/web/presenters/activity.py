@@ -16,14 +16,17 @@ from trinco.core.names import Domain
 from trinco.panel.accounts.actors import APPLY, CLI, TRINCO
 from trinco.panel.accounts.models import AuditEntry
 from trinco.panel.accounts.roles import Role
+from trinco.panel.domains.models import Way
 from trinco.panel.web.foreign import plain
 from trinco.panel.web.templatetags.trinco import in_days, mode_word, span
+from trinco.panel.web.ways_form import RECORDS
 
 ACTIONS: dict[str, Promise] = {
     "domain.added": gettext_lazy("Domain added"),
     "domain.verified": gettext_lazy("Records found, domain live"),
     "domain.removed": gettext_lazy("Domain removed before it was live"),
     "domain.records-written": gettext_lazy("Records written at the DNS provider"),
+    "domain.ways": gettext_lazy("How the records are published"),
     "domain.tlsrpt": gettext_lazy("TLS reporting"),
     "domain.tagged": gettext_lazy("Tags"),
     "domain.left": gettext_lazy("Began to leave"),
@@ -117,6 +120,7 @@ def _details(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
     yield from _list_changes(before.get("tags", []), after.get("tags", []))
     yield from _people(before, after)
     yield from _reporting(after)
+    yield from _ways(before, after)
     yield from _kept(before, after)
     if after.get("uncovered"):
         yield _("not covered by the policy: %s") % ", ".join(after["uncovered"])
@@ -153,6 +157,12 @@ def _reporting(after: Mapping[str, Any]) -> Iterator[str]:
         yield _("reports by HTTPS too") if after["tlsrpt_https"] else _("reports by mail alone")
     if "trust_https" in after:
         yield _("reports by HTTPS counted") if after["trust_https"] else _("reports by HTTPS not counted")
+
+
+def _ways(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    for name, record in RECORDS.items():
+        if after.get(name) in Way.values:
+            yield f"{record.value}: {_change(before.get(name), after[name])}"
 
 
 def _kept(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

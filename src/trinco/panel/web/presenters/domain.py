@@ -15,10 +15,11 @@ from trinco.panel.checks.facts import facts_of
 from trinco.panel.checks.readiness import Gate, gates
 from trinco.panel.checks.status import status_of
 from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.domains.reporting import tlsrpt_record
 from trinco.panel.policies.enforced import enforced_until
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.services import horizon_of
-from trinco.panel.rendering import tlsrpt_record
+from trinco.panel.policies.ways import text_of, waits_for_owner
 from trinco.panel.reports.models import Recipient
 from trinco.panel.web.dates import day
 from trinco.panel.web.presenters import records, servers
@@ -58,6 +59,11 @@ class DomainView:
     def announcing(self) -> bool:
         """Whether DNS does not say yet what the edges serve."""
         return self.announced is None or self.announced.pk != self.current.pk
+
+    @property
+    def to_publish(self) -> str:
+        """The text that the owner is to publish by hand now; "" for none."""
+        return text_of(self.domain) if waits_for_owner(self.domain) else ""
 
     @property
     def served(self) -> bool:

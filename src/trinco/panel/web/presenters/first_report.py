@@ -10,7 +10,7 @@ from django.conf import settings
 from trinco.core.tlsrpt.render import to_json
 from trinco.core.tlsrpt.report import PolicyResult, Report
 from trinco.panel.domains.models import HostedDomain
-from trinco.panel.rendering import REPORT_PATH
+from trinco.panel.domains.reporting import REPORT_PATH
 
 
 @dataclass(frozen=True, slots=True)

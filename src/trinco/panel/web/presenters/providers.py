@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from trinco.core import dnshosts, mailhosts
 from trinco.core.dnshosts import DnsHost
 from trinco.core.mailhosts import Offer
-from trinco.panel.domains.instructions import instructions
 from trinco.panel.domains.models import HostedDomain
+from trinco.panel.policies.instructions import TEXT_TTL, Instruction, instructions
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class Typed:
 
     name: str
     value: str
+    rdtype: str = "CNAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,26 @@ class Guide:
         return " › ".join(self.host.menu)
 
     @property
+    def types(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(record.rdtype for record in self.records))
+
+    @property
     def steps(self) -> tuple[str, ...]:
         """Sentences in the reader's language around the words of the provider's own page."""
+        return self._for_cnames() if set(self.types) <= {"CNAME"} else self._for_others()
+
+    def _for_others(self) -> tuple[str, ...]:
+        """The fields of other types have names of their own, and each provider's switches are for names alone."""
+        return (
+            _("Open %(zone)s there: %(menu)s. The type is %(type)s.")
+            % {"zone": self.zone, "menu": self.menu, "type": ", ".join(self.types)},
+            _("Into “%(field)s” goes the name without %(zone)s, which is added by itself.")
+            % {"field": self.host.name_field, "zone": self.zone},
+            _("The value is typed as it stands here. If there is a record of this type already, change that one."),
+            _("Set “%(field)s” to “%(value)s”.") % {"field": self.host.ttl_field, "value": TEXT_TTL},
+        )
+
+    def _for_cnames(self) -> tuple[str, ...]:
         host = self.host
         ending = (
             _("Into “%(field)s” goes the value with the dot at its end: without it %(zone)s would be added.")
@@ -60,9 +79,15 @@ def guides(domain: HostedDomain) -> tuple[Guide, ...]:
 
 def _guide(host: DnsHost, domain: HostedDomain) -> Guide:
     zone = domain.zone or domain.name
-    dot = "." if host.final_dot else ""
-    records = (Typed(dnshosts.relative(each.owner, zone), each.target + dot) for each in instructions(domain))
-    return Guide(host, zone, tuple(records))
+    return Guide(host, zone, tuple(typed for each in instructions(domain) for typed in _typed(each, host, zone)))
+
+
+def _typed(each: Instruction, host: DnsHost, zone: str) -> Iterator[Typed]:
+    name = dnshosts.relative(each.owner, zone)
+    if each.target:
+        yield Typed(name, each.target + ("." if host.final_dot else ""))
+    for rdtype, value in each.values:
+        yield Typed(name, value, rdtype)
 
 
 def known_offers(hosts: Iterable[str]) -> tuple[Offer, ...]:

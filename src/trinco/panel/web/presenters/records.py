@@ -1,4 +1,4 @@
-"""The three CNAMEs as they were last seen: a word, a look, and what to do about it."""
+"""The three records as they were last seen: a word, a look, and what to do about it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from trinco.panel.domains.instructions import Instruction, instructions
 from trinco.panel.domains.models import Finding, HostedDomain, RecordSighting, State
+from trinco.panel.policies.instructions import Instruction, instructions
 
 ADVICE: dict[str, Promise] = {
     Finding.ELSEWHERE: _("Change the existing record instead of adding a second one. It now points to"),
@@ -21,11 +21,15 @@ ADVICE: dict[str, Promise] = {
     ),
     Finding.CAA_FORBIDS: _("Let our certificate authority issue for this name, or take the CAA record away. There is"),
     Finding.UNKNOWN: _("The name servers of the domain did not answer. We go on asking."),
+    Finding.STALE: _("Change the text to the one that is shown here. It says"),
+    Finding.TWICE: _("Senders take neither of two records of this kind: leave one alone. There are"),
+    Finding.PARTLY: _("Some name servers of the zone do not have it yet. One of them says"),
+    Finding.LATER: _("Leave this name as it is until the text stands here."),
 }
 """What to do, with what was seen behind it. A record that is merely not there yet needs no advice."""
 
-LOOKS = {Finding.FOUND: "ok", Finding.MISSING: "mute", Finding.UNKNOWN: "mute"}
-LOST = {Finding.MISSING: "bad", Finding.ELSEWHERE: "bad", Finding.TXT_IN_THE_WAY: "bad"}
+LOOKS = {Finding.FOUND: "ok", Finding.MISSING: "mute", Finding.UNKNOWN: "mute", Finding.LATER: "mute"}
+LOST = {Finding.MISSING: "bad", Finding.ELSEWHERE: "bad", Finding.TXT_IN_THE_WAY: "bad", Finding.TWICE: "bad"}
 """The look once the domain is served: what was found before is missed now."""
 
 
@@ -47,28 +51,46 @@ class RecordRow:
         return self.instruction.owner
 
     @property
-    def target(self) -> str:
-        return self.instruction.target
+    def rdtype(self) -> str:
+        return self.instruction.rdtype
+
+    @property
+    def values(self) -> tuple[tuple[str, str, str], ...]:
+        """(type, as shown, as copied) of each; none while nothing is to be published yet."""
+        target = self.instruction.target
+        if target:
+            return (("CNAME", target, f"{target}."),)
+        return tuple((rdtype, value, value) for rdtype, value in self.instruction.values)
 
     @property
     def purpose(self) -> Promise:
         return self.instruction.purpose
 
     @property
+    def to_publish(self) -> bool:
+        """Whether the owner is to publish this text now, and it was not seen yet."""
+        changes = self.finding in (Finding.MISSING, Finding.STALE, Finding.PARTLY)
+        return changes and self.served and not self.instruction.target and bool(self.values)
+
+    @property
     def word(self) -> str | Promise:
+        if self.to_publish and self.finding == Finding.MISSING:
+            return _("To be published")
         if self.served and self.finding == Finding.MISSING:
             return _("Gone")
         return Finding(self.finding).label
 
     @property
     def look(self) -> str:
+        if self.to_publish:
+            return "warn"
         looks = {**LOOKS, **LOST} if self.served else LOOKS
         return looks.get(Finding(self.finding), "warn")
 
     @property
     def waits(self) -> bool:
         """Whether there is nothing to do but wait until it is seen."""
-        return self.finding == Finding.MISSING and not self.served
+        return self.finding == Finding.MISSING and (not self.served or self.to_publish)
 
     @property
     def found(self) -> bool:
@@ -76,7 +98,7 @@ class RecordRow:
 
     @property
     def advice(self) -> Promise | None:
-        return None if self.found or self.waits else ADVICE[self.finding]
+        return None if self.found or self.waits else ADVICE.get(self.finding)
 
 
 def record_rows(domain: HostedDomain, sightings: Iterable[RecordSighting]) -> tuple[RecordRow, ...]:

@@ -9,7 +9,9 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.domains.models import Finding, HostedDomain, State, Way
+from trinco.panel.policies.models import PolicyVersion
+from trinco.panel.policies.ways import text_of, waits_for_owner
 from trinco.panel.web.presenters.providers import guides
 from trinco.panel.web.presenters.records import RecordRow, found, record_rows
 
@@ -31,6 +33,8 @@ class Progress:
     """DNS announces the policy."""
     changeable: bool
     policy_id: str
+    text: str = ""
+    """What the owner is to publish at `_mta-sts` now, so that the policy counts as announced."""
 
     @property
     def done(self) -> tuple[bool, ...]:
@@ -55,18 +59,26 @@ STEPS = (
 
 
 def progress_of(domain: HostedDomain, records: Sequence[RecordRow]) -> Progress:
-    """One query: whether there is a certificate."""
+    """One query: whether there is a certificate. One more while an owner has an id to publish."""
     standing = getattr(domain, "standing", None)
     announced = standing.announced if standing else None
     return Progress(
         confirmed=standing is not None,
-        records=found(records) == len(records),
+        records=all(record.found or record.finding == Finding.LATER for record in records),
         served=domain.state != State.SETUP,
         certificate=domain.certificates.exists(),
-        live=announced is not None,
+        live=announced is not None and _said(domain, announced),
         changeable=domain.state in (State.SETUP, State.LIVE),
         policy_id=announced.policy_id if announced else "",
+        text=text_of(domain) if waits_for_owner(domain) else "",
     )
+
+
+def _said(domain: HostedDomain, released: PolicyVersion) -> bool:
+    """Whether DNS has said the id of some policy: an owner's own TXT may have an earlier one still."""
+    if released.announced_at is not None or domain.sts_way == Way.CNAME:
+        return True
+    return bool(domain.versions.filter(announced_at__isnull=False).exists())
 
 
 def steps(progress: Progress) -> list[Step]:
@@ -83,6 +95,7 @@ def setup_view(domain: HostedDomain) -> dict[str, Any]:
     return {
         "domain": domain,
         "records": records,
+        "cnames": all(record.instruction.target for record in records),
         "found": found(records),
         "found_width": str(METER * found(records) // len(records)),
         "progress": progress,

@@ -15,7 +15,7 @@ from trinco.panel.domains.models import Finding, HostedDomain, Level, Starttls
 from trinco.panel.web.foreign import plain
 from trinco.panel.web.meanings import result_meaning
 from trinco.panel.web.presenters.certificates import expected_words, moment
-from trinco.panel.web.templatetags.trinco import in_days
+from trinco.panel.web.templatetags.trinco import ago, in_days
 
 LOOKS = {
     Level.CRITICAL: ("bad", "bad"),
@@ -69,7 +69,7 @@ def status_view(domain: HostedDomain, status: Status) -> StatusView:
 
 def action_for(domain: HostedDomain, status: StatusView) -> Action | None:
     """Where to go for it; None where nothing is to be done, or not here."""
-    if status.problem in ("record-lost", "caa-forbids"):
+    if status.problem in ("record-lost", "caa-forbids", "publish-waits"):
         return Action(reverse("setup", args=[domain.name]), _("Show the records"))
     if status.problem == "mx-uncovered":
         return Action(reverse("mail_servers", args=[domain.name]), _("Change the list…"))
@@ -126,10 +126,14 @@ def _policy_unserved(domain: HostedDomain, _status: Status) -> Saying:
 
 def _record_lost(domain: HostedDomain, status: Status) -> Saying:
     word = _("gone") if status.finding == Finding.MISSING else str(Finding(status.finding).label)
+    own = status.finding in (Finding.STALE, Finding.TWICE, Finding.PARTLY)
     return Saying(
         _("DNS record %(record)s: %(word)s") % {"record": status.record, "word": word},
-        _("The record %s no longer points here") % f"{status.record}.{domain.name}",
-        _("Senders that hold the policy go on applying it; others no longer find it. Publish the CNAME again."),
+        (_("The record %s is not as it should be") if own else _("The record %s no longer points here"))
+        % f"{status.record}.{domain.name}",
+        _("Senders take what DNS says. Publish the text again that the records page shows, and that one alone.")
+        if own
+        else _("Senders that hold the policy go on applying it; others no longer find it. Publish the CNAME again."),
     )
 
 
@@ -236,6 +240,15 @@ def _announcement_waits(_domain: HostedDomain, _status: Status) -> Saying:
     )
 
 
+def _publish_waits(domain: HostedDomain, status: Status) -> Saying:
+    facts = {"name": f"_mta-sts.{domain.name}", "ago": ago(status.until)}
+    return Saying(
+        _("Waiting for you to publish the TXT (%(ago)s)") % facts,
+        _("The TXT record at %(name)s waits for you to publish it (%(ago)s)") % facts,
+        _("Senders learn of the policy by its id alone. It is to say: %s") % status.seen,
+    )
+
+
 def _ready(_domain: HostedDomain, _status: Status) -> Saying:
     text = pgettext("one domain", "Ready to enforce")
     return Saying(text, text, _("Every check has passed. In testing, a sender that is deceived still delivers."))
@@ -268,6 +281,7 @@ SAYINGS: dict[str, Callable[[HostedDomain, Status], Saying]] = {
     "mx-unreachable": _mx_unreachable,
     "mx-certificate": _mx_certificate,
     "announcement-waits": _announcement_waits,
+    "publish-waits": _publish_waits,
     "reports-failing": _reports_failing,
     "ready": _ready,
     "record-wrong": _record_wrong,

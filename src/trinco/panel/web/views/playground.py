@@ -15,8 +15,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from trinco.core.names import Domain
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.domains.instructions import instructions
 from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.policies.instructions import instructions
 from trinco.panel.web import playground
 from trinco.panel.web.access import MemberRequest, View, may
 
@@ -51,7 +51,8 @@ def show(request: MemberRequest) -> HttpResponse:
 
 
 def _shown(zone: playground.Zone, domain: HostedDomain | None) -> dict[str, Any]:
-    wanted = [_wanted(zone, each.owner, f"{each.target}.") for each in instructions(domain)] if domain else []
+    cnames = [each for each in instructions(domain) if each.target] if domain else []
+    wanted = [_wanted(zone, each.owner, f"{each.target}.") for each in cnames]
     takes_mail = any(each.type == "MX" for each in zone.records)
     missing = any(not each["there"] for each in wanted)
     return {

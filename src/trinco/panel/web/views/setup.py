@@ -9,8 +9,8 @@ from django.views.decorators.http import require_GET
 from trinco.core.names import Domain
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.checks.services import watch
-from trinco.panel.domains.instructions import TEXTS
 from trinco.panel.domains.models import HostedDomain
+from trinco.panel.policies.instructions import TEXTS
 from trinco.panel.policies.proposals import mx_hosts
 from trinco.panel.web import confirming, listing
 from trinco.panel.web.access import MemberRequest, domain_of, may

@@ -1,0 +1,31 @@
+"""The TLSRPT record of a domain (RFC 8460 section 3): said by our zone, or published by its owner."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.conf import settings
+
+from trinco.core.hosting import Zone
+from trinco.core.tlsrpt import record as tlsrpt
+from trinco.panel.domains.models import HostedDomain
+
+REPORT_PATH: Final = "/v1/tlsrpt/"
+"""Where the reports host takes reports by HTTPS: the label stands behind it (`edge.report_host`)."""
+
+
+def tlsrpt_record(zone: Zone, label: str, *, https: bool) -> str | None:
+    """The TLSRPT record of a label (RFC 8460 section 3); None where there is no reports host.
+
+    The mailbox comes first, since some senders use the first address alone. The HTTPS address has no port: it is what
+    DNS says in production, and senders of the playground know their own way.
+    """
+    if not zone.reports_host:
+        return None
+    door = f"https://{zone.reports_host}{REPORT_PATH}{label}"
+    return tlsrpt.render(tlsrpt.Record((f"mailto:{label}@{zone.reports_host}", *([door] if https else []))))
+
+
+def report_text(domain: HostedDomain) -> str:
+    """What `_smtp._tls` is to say where it is no CNAME; "" where there is no reports host."""
+    return tlsrpt_record(settings.CONFIG.zone, domain.label, https=domain.tlsrpt_https) or ""
