@@ -44,9 +44,9 @@ def fill(days: int) -> date:
     with connection.cursor() as cursor, _without_indexes(cursor):
         for table, columns, rows in _inserts():
             cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {rows}")
-    _settle()
+    settle()
     _sum_months(last - timedelta(days=days - 1), last)
-    _settle()
+    settle()
     return last
 
 
@@ -63,9 +63,8 @@ def _tables(days: Sequence[date]) -> None:
         "bench_senders (s integer, sender text)": [(n, f"sender{n}.example") for n in range(SENDERS)],
         "bench_numbers (m integer)": [(n,) for n in range(DETAILS)],
     }
+    careless()
     with connection.cursor() as cursor:
-        # No waiting for the disk, and no look for the parent of every row.
-        cursor.execute(_CARELESS[connection.vendor])
         for table, rows in made.items():
             cursor.execute(f"CREATE TABLE {table}")
             marks = ", ".join(["%s"] * len(rows[0]))
@@ -138,7 +137,14 @@ def _without_indexes(cursor: Any) -> Iterator[None]:
         cursor.execute(statement)
 
 
-def _settle() -> None:
+def careless() -> None:
+    """From now on no waiting for the disk, and no look for the parent of every row."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CARELESS[connection.vendor])
+
+
+def settle() -> None:
+    """As a database that has been at rest: measured, and nothing left to be moved."""
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "PRAGMA wal_checkpoint(TRUNCATE)")
 

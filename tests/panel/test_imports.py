@@ -11,11 +11,12 @@ from django.utils import timezone
 from tests import support_panel
 
 from trinco.panel.accounts.models import AuditEntry, Organisation
+from trinco.panel.domains import tags
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies import imports
 from trinco.panel.policies.errors import ImportUnderWay, NothingToImport, TooManyLines
 from trinco.panel.policies.import_lines import MOST_LINES, read
-from trinco.panel.policies.import_models import DomainImport, ImportLine, ImportState
+from trinco.panel.policies.import_models import DomainImport, Ending, ImportLine, ImportState
 from trinco.panel.policies.import_places import Places
 from trinco.panel.policies.models import PolicyVersion
 
@@ -171,13 +172,36 @@ class TestTurns:
         assert HostedDomain.objects.of(ours).count() == 3
 
 
+class TestTags:
+    """Tags come in a column of their own."""
+
+    def test_on_what_is_added_and_what_was_there(self, ours: Organisation) -> None:
+        there = support_panel.hosted(ours, "a.example")
+        worked(given(ours, "domain;mx;tags\na.example;;North\nb.example;mx.b.example;gov|NORTH\nc.example"))
+        tagged = {row.name: tags.names_of(row) for row in HostedDomain.objects.of(ours)}
+        assert tagged == {"a.example": ["North"], "b.example": ["gov", "North"], "c.example": []}
+        assert tags.names_of(there) == ["North"]
+
+    def test_a_tag_that_is_none(self, ours: Organisation) -> None:
+        job = given(ours, "domain,tags\na.example,x\u202ey\nb.example,gov")
+        line = job.lines.get(number=2)
+        assert (line.ending, line.detail) == (Ending.TAGS, "contains a character that cannot be seen (U+202E)")
+
+    def test_more_than_there_may_be(self, ours: Organisation) -> None:
+        lines = [f"d{number}.example,t{number}" for number in range(tags.MOST + 1)]
+        job = given(ours, "\n".join(["domain,tags", *lines, "e.example,T0"]))
+        ended = dict(job.lines.exclude(ending=Ending.WAITING).values_list("name", "detail"))
+        assert ended == {f"d{tags.MOST}.example": "more than 100 tags"}
+
+
 @pytest.mark.slow
 class TestTenThousand:
     """Issue 5: bulk import of 10,000 domains under 60 s on SQLite; queries bounded."""
 
     def test_time_and_queries(self, ours: Organisation) -> None:
         began = time.monotonic()
-        text = "\n".join(f"d{number}.example,mx1.d{number}.example" for number in range(10_000))
+        lines = (f"d{number}.example,mx1.d{number}.example,t{number % 50}|gov" for number in range(10_000))
+        text = "\n".join(["domain,mx,tags", *lines])
         job = given(ours, text)
         with CaptureQueriesContext(connection) as queries:
             worked(job)

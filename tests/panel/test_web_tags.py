@@ -237,3 +237,38 @@ class TestSaved:
     def test_what_is_refused_is_said(self, four: dict[str, HostedDomain], person: Client) -> None:
         answer = person.post("/domains/filters/", {"name": "x", "tag": "gone"}, follow=True)
         assert "There is no tag gone." in support_web.text_of(answer)
+
+
+class TestAllClients:
+    """A provider's page of all clients filters as well."""
+
+    @pytest.fixture
+    def provider(self, ours: Organisation) -> Client:
+        for number in range(3):
+            client = Organisation.objects.create(name=f"Client {number}", parent=ours)
+            domain = support_panel.hosted(client, f"c{number}.example")
+            names = ["North"] if number else ["South"]
+            tags.put_on(organisation=client, domains=[domain], names=names, actor=support_panel.ANA)
+        support_web.ready(ours, "own.example")
+        return support_web.browser(support_web.owner_of(ours))
+
+    @pytest.mark.parametrize(
+        ("asked", "shown"),
+        [
+            ({"tag": "north"}, ["c1", "c2"]),
+            ({"mode": "testing"}, ["own"]),
+            ({"show": "ready"}, ["own"]),
+            ({"state": "setup", "q": "c2", "tag": "NORTH"}, ["c2"]),
+        ],
+    )
+    def test_what_is_shown(self, ours: Organisation, provider: Client, asked: dict[str, str], shown: list[str]) -> None:
+        page = provider.get(f"/o/{ours.pk}/clients/", asked).content.decode()
+        assert re.findall(r'<th scope="row"><a href="[^"]+">([^<]+)\.example</a>', page) == shown
+
+    def test_organisations_cost_no_query_each(self, ours: Organisation, provider: Client) -> None:
+        with CaptureQueriesContext(connection) as few:
+            provider.get(f"/o/{ours.pk}/organisations/")
+        Organisation.objects.bulk_create(Organisation(name=f"More {number}", parent=ours) for number in range(40))
+        with CaptureQueriesContext(connection) as many:
+            provider.get(f"/o/{ours.pk}/organisations/")
+        assert len(few) == len(many)

@@ -148,6 +148,7 @@ class AuditEntry(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-at", "-id"]
+        indexes: ClassVar = [models.Index(fields=["organisation", "-at", "-id"], name="log_newest_first")]
         constraints: ClassVar = [models.UniqueConstraint(fields=["organisation", "number"], name="one_line_each")]
 
     def save(self, *args: Any, **options: Any) -> None:

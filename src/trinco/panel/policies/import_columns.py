@@ -22,6 +22,7 @@ _DOMAIN = frozenset({"domain", "domains", "name", "domain name", "mail domain", 
 _ORGANISATION = frozenset(
     {"organisation", "organization", "client", "customer", "organização", "organizacao", "cliente"}
 )
+_TAGS = frozenset({"tags", "tag", "etiquetas", "etiqueta"})
 _MX = frozenset({"mx", "mail server", "mail servers", "servidor de correio", "servidores de correio", ""})
 
 
@@ -34,6 +35,7 @@ class Row:
     domain: str
     organisation: str | None
     mx: str
+    tags: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,14 @@ class _Columns:
     mark: str = ""
     domain: int = 0
     organisation: int | None = None
+    tags: int | None = None
 
     def row(self, number: int, cells: Sequence[str]) -> Row:
-        named = {place: text for place, text in enumerate(cells) if place not in (self.domain, self.organisation)}
+        others = (self.domain, self.organisation, self.tags)
+        named = [text for place, text in enumerate(cells) if place not in others]
         organisation = None if self.organisation is None else _at(cells, self.organisation)
-        return Row(number, _at(cells, self.domain), organisation, " ".join(named.values()))
+        tags = "" if self.tags is None else _at(cells, self.tags)
+        return Row(number, _at(cells, self.domain), organisation, " ".join(named), tags)
 
 
 def rows(text: str) -> Iterator[Row]:
@@ -73,10 +78,11 @@ def _header(cells: Sequence[str], mark: str) -> _Columns | None:
     if domain is None:
         return None
     organisation = next((place for place, word in enumerate(words) if word in _ORGANISATION), None)
+    tags = next((place for place, word in enumerate(words) if word in _TAGS), None)
     for place, word in enumerate(words):
-        if place not in (domain, organisation) and word not in _MX:
+        if place not in (domain, organisation, tags) and word not in _MX:
             raise UnknownColumn(printable(cells[place][:80]))
-    return _Columns(mark if len(cells) > 1 else "", domain, organisation)
+    return _Columns(mark if len(cells) > 1 else "", domain, organisation, tags)
 
 
 def _mark(line: str) -> str:

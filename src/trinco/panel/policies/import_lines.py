@@ -4,7 +4,10 @@ where that is said. What is wrong with a line by itself is found here, without a
 
 from __future__ import annotations
 
-from trinco.core.errors import DomainSyntaxError, PolicySyntaxError
+from collections.abc import Mapping, Sequence
+
+from trinco.core import tags
+from trinco.core.errors import DomainSyntaxError, PolicySyntaxError, TagSyntaxError
 from trinco.core.mailhosts import too_wide
 from trinco.core.mtasts import mx as mx_patterns
 from trinco.core.names import MAX_TYPED, Domain
@@ -35,15 +38,32 @@ def read(text: str, places: Places) -> list[ImportLine]:
     return lines
 
 
+def leave_room(lines: Sequence[ImportLine], known: Mapping[int, set[str]], own: int, most: int) -> None:
+    """End those lines by whose tags an organisation would have too many. `known`: the keys that each has already, by
+    its primary key; `own`: that of the organisation to which lines without another belong."""
+    found: dict[int, set[str]] = {}
+    for line in lines:
+        whose = line.client_id or own
+        there = found.setdefault(whose, set(known.get(whose, ())))
+        more = {tags.key(name) for name in line.tags} - there
+        if line.ending == Ending.WAITING and more and len(there) + len(more) > most:
+            _ended(line, Ending.TAGS, f"more than {most} tags")
+        elif line.ending == Ending.WAITING:
+            there |= more
+
+
 def _line(row: Row, places: Places) -> ImportLine:
     line = ImportLine(number=row.number, text=printable(row.domain[:_TEXT]))
     try:
         line.name = str(Domain.parse(row.domain))
         line.mx = _patterns(row.mx)
+        line.tags = list(tags.parse_list(row.tags))
     except DomainSyntaxError as error:
         return _ended(line, Ending.NAME, error.reason)
     except PolicySyntaxError as error:
         return _ended(line, Ending.MX, error.reason)
+    except TagSyntaxError as error:
+        return _ended(line, Ending.TAGS, error.reason)
     if is_ours(line.name):
         return _ended(line, Ending.OURS)
     wide = next((pattern for pattern in line.mx if too_wide(pattern)), "")

@@ -33,6 +33,7 @@ class Ending(models.TextChoices):
     OURS = "ours", _("A name of this installation")
     MX = "mx", _("A mail server that is none")
     WIDE = "wide", _("A pattern that is too wide")
+    TAGS = "tags", _("A tag that is none")
     CLIENT = "client", _("For an organisation that is not there")
     SEVERAL = "several", _("For one of several organisations")
     FACTOR = "factor", _("For an organisation that wants a second factor")
@@ -73,12 +74,14 @@ class ImportLine(models.Model):
     name = models.CharField(max_length=242, blank=True)
     """A-labels; "": it is none."""
     mx = models.JSONField(default=list)
+    tags = models.JSONField(default=list, db_default=[])
+    """As they are kept, each once."""
     client = models.ForeignKey(Organisation, null=True, on_delete=models.CASCADE, related_name="+", db_index=False)
     """Whose the domain is to be, where the list says it; None: the organisation's that the list was given to."""
     ending = models.CharField(max_length=7, choices=Ending.choices, default=Ending.WAITING)
     detail = models.CharField(max_length=300, blank=True)
-    """NAME and MX: core's reason. WIDE: the pattern. TWICE: the number of the line that counts. CLIENT, SEVERAL and
-    FACTOR: the name that was given."""
+    """NAME, MX and TAGS: core's reason. WIDE: the pattern. TWICE: the number of the line that counts. CLIENT, SEVERAL
+    and FACTOR: the name that was given."""
 
     objects: ClassVar[TenantManager[Self]] = TenantManager("job__organisation")
 

@@ -7,7 +7,7 @@ import holds its row: a kill at any moment doubles nothing and loses nothing, an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
@@ -20,11 +20,13 @@ from trinco.core.mtasts.policy import DEFAULT_MAX_AGE, Mode, Policy
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.services import record
+from trinco.panel.domains import tags
 from trinco.panel.domains.many import add_many
-from trinco.panel.domains.models import HostedDomain
+from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.domains.services import SERVED
+from trinco.panel.domains.tag_models import Tag
 from trinco.panel.policies.errors import ImportUnderWay
-from trinco.panel.policies.import_lines import read
+from trinco.panel.policies.import_lines import leave_room, read
 from trinco.panel.policies.import_models import DomainImport, Ending, ImportLine, ImportState
 from trinco.panel.policies.import_places import Places
 from trinco.panel.policies.versions import Deed, Draft, write_all
@@ -40,10 +42,23 @@ def start(*, organisation: Organisation, text: str, actor: Actor, places: Places
     Raises NothingToImport, TooManyLines, UnknownColumn, and ImportUnderWay while another one runs.
     """
     lines = read(text, places or Places([organisation]))
+    if any(line.tags for line in lines):
+        known = _tags_of({line.client_id or organisation.pk for line in lines})
+        leave_room(lines, known, organisation.pk, tags.MOST)
     try:
         return _stored(organisation, lines, actor)
     except IntegrityError:
         raise ImportUnderWay from None
+
+
+def _tags_of(organisations: Iterable[int]) -> dict[int, set[str]]:
+    """The keys of the tags that each organisation has. One query."""
+    found: dict[int, set[str]] = {}
+    for whose, key in (
+        Tag.objects.everywhere().filter(organisation__in=organisations).values_list("organisation", "key")
+    ):
+        found.setdefault(whose, set()).add(key)
+    return found
 
 
 @transaction.atomic
@@ -122,11 +137,20 @@ def _worked(job: DomainImport, lines: Sequence[ImportLine]) -> dict[Ending, list
     names = [line.name for line in lines if line.name not in taken]
     added = {each.name: each for each in add_many(organisation=organisation, names=names, actor=actor)}
     _start_policies([(added[line.name], line) for line in lines if line.name in added and line.mx], actor)
+    _tag(organisation, [line for line in lines if line.name not in taken and line.tags], actor)
     ended: dict[Ending, list[int]] = {}
     for line in lines:
         other = Ending.TAKEN if line.name in taken else Ending.THERE
         ended.setdefault(Ending.ADDED if line.name in added else other, []).append(line.pk)
     return ended
+
+
+def _tag(organisation: Organisation, lines: Sequence[ImportLine], actor: Actor) -> None:
+    """The tags that the list names, also on what was there already."""
+    wanted = {line.name: line.tags for line in lines}
+    rows = HostedDomain.objects.of(organisation).exclude(state=State.GONE).filter(name__in=wanted) if wanted else ()
+    if rows:
+        tags.put_each(organisation=organisation, wanted={row.pk: wanted[row.name] for row in rows}, actor=actor)
 
 
 def _actor(job: DomainImport, line: ImportLine) -> Actor:

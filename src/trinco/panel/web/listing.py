@@ -15,6 +15,7 @@ from trinco.panel.domains import tags
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.domains.tag_models import SavedFilter, Tag
 from trinco.panel.web.overview import STATES, Filter
+from trinco.panel.web.presenters.overview import WORDS
 from trinco.panel.web.words import MODES
 
 STATE_WORDS: dict[str, Promise] = {
@@ -59,13 +60,23 @@ def saved_of(organisation: Organisation) -> list[SavedFilter]:
     return list(SavedFilter.objects.of(organisation).select_related("tag"))
 
 
+def choices(filter_: Filter) -> dict[str, Any]:
+    """What the selects of a filter offer, and what is chosen."""
+    return {
+        "filter": filter_,
+        "states": [(state.value, STATE_WORDS[state]) for state in STATES],
+        "mode_choices": [(mode.mode.value, mode.word) for mode in reversed(MODES.values())],
+        "urgencies": list(WORDS.items()),
+    }
+
+
 def around(organisation: Organisation, filter_: Filter) -> dict[str, Any]:
     """For `_domains.html` and the form above it. Two queries."""
     links = [_link(saved, filter_) for saved in saved_of(organisation)]
     known, tag = list(Tag.objects.of(organisation)), rules.key(filter_.tag)
     rest = {name: value for name, value in filter_.parameters.items() if name != "show"}
     return {
-        "filter": filter_,
+        **choices(filter_),
         "chip_query": f"{urlencode(rest)}&" if rest else "",
         "posted": {("was" if name == "mode" else name): value for name, value in filter_.parameters.items()},
         "saved": links,
@@ -73,8 +84,6 @@ def around(organisation: Organisation, filter_: Filter) -> dict[str, Any]:
         "tags": known,
         "tag_key": tag,
         "tag_known": any(each.key == tag for each in known),
-        "states": [(state.value, STATE_WORDS[state]) for state in STATES],
-        "mode_choices": [(mode.mode.value, mode.word) for mode in reversed(MODES.values())],
     }
 
 

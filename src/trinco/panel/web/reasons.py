@@ -55,6 +55,7 @@ TAGS = (
     gettext_noop("longer than {} characters"),
     gettext_noop("contains a character that cannot be seen (U+{})"),
     gettext_noop("contains {}, which parts the tags of a list"),
+    gettext_noop("more than {} tags"),
 )
 
 

@@ -18,7 +18,7 @@ from trinco.panel.web.reasons import said
 from trinco.panel.web.refusals import refusal
 
 REFUSED = (
-    *(Ending.NAME, Ending.TWICE, Ending.TAKEN, Ending.OURS, Ending.MX, Ending.WIDE),
+    *(Ending.NAME, Ending.TWICE, Ending.TAKEN, Ending.OURS, Ending.MX, Ending.WIDE, Ending.TAGS),
     *(Ending.CLIENT, Ending.SEVERAL, Ending.FACTOR),
 )
 COLUMNS = ("line", "domain", "result", "reason", "organisation")
@@ -108,6 +108,7 @@ def why(line: ImportLine) -> str:
     words = {
         Ending.NAME: lambda: said(line.detail),
         Ending.MX: lambda: said(line.detail),
+        Ending.TAGS: lambda: said(line.detail),
         Ending.WIDE: lambda: _wide(line.detail),
         Ending.TWICE: lambda: _("Stands in line %(n)s already.") % {"n": line.detail},
         Ending.OURS: lambda: _("lies in the zone of this installation itself"),

@@ -14,8 +14,9 @@ from trinco.panel.accounts import actors, people
 from trinco.panel.accounts.access import visible
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.roles import Deed
+from trinco.panel.domains import finding
 from trinco.panel.domains.models import HostedDomain
-from trinco.panel.web import overview, paging
+from trinco.panel.web import listing, overview, paging
 from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.people_forms import ClientForm
 from trinco.panel.web.presenters.overview import OverviewRow, overview_rows
@@ -55,7 +56,8 @@ def choose(request: MemberRequest) -> HttpResponse:
     find = overview.typed(request.GET, "q")
     seen = visible(request.user).select_related("parent").order_by("name", "pk")
     page, found = paging.page_of(request, seen.filter(name__icontains=find) if find else seen)
-    rows = [Choice(each, _provider(each, request)) for each in found]
+    staff = set(request.user.memberships.values_list("organisation", flat=True))
+    rows = [Choice(each, _provider(each, staff)) for each in found]
     context = {"nav": "", "page": page, "page_query": paging.query_without_page(request), "rows": rows, "find": find}
     return render(request, "web/organisations.html", context)
 
@@ -65,14 +67,15 @@ def choose(request: MemberRequest) -> HttpResponse:
 def clients(request: MemberRequest) -> HttpResponse:
     """The domains of all clients and of the provider itself, worst first, by client and name."""
     mine = _of_provider(request)
-    chosen, find = request.GET.get("client", ""), overview.typed(request.GET, "q")
+    chosen, narrowed = request.GET.get("client", ""), overview.asked(request.GET)
     wanted = mine.filter(pk=int(chosen)) if chosen.isascii() and chosen.isdigit() and len(chosen) < 18 else mine
-    page, found = paging.page_of(request, overview.named(overview.hosted_by(wanted), find))
+    rows = finding.fitting(overview.hosted_by(wanted), narrowed.wanted)
+    page, found = paging.page_of(request, rows.prefetch_related("tags"))
     context = {
         "nav": "clients",
         "clients": list(mine.order_by("name", "pk")),
         "chosen": int(chosen) if wanted is not mine else None,
-        "find": find,
+        **listing.choices(narrowed),
         "page": page,
         "page_query": paging.query_without_page(request),
         "rows": _rows(found),
@@ -105,6 +108,6 @@ def _of_provider(request: MemberRequest) -> QuerySet[Organisation]:
     return visible(request.user).filter(Q(pk=here) | Q(parent=here))
 
 
-def _provider(organisation: Organisation, request: MemberRequest) -> str:
-    parent = organisation.parent
-    return parent.name if parent and request.user.memberships.filter(organisation=parent).exists() else ""
+def _provider(organisation: Organisation, staff: set[int]) -> str:
+    """The name of its provider, for those who belong to that one too."""
+    return organisation.parent.name if organisation.parent and organisation.parent_id in staff else ""
