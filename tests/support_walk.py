@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +12,6 @@ from tests import support_panel, support_reports, support_web
 from trinco.core.mtasts.policy import Mode
 from trinco.panel.accounts import tokens
 from trinco.panel.accounts.models import Invitation, Membership, Organisation, Role, User
-from trinco.panel.accounts.roles import Deed
-from trinco.panel.api.v1 import api
 from trinco.panel.domains import filters, tags
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies import imports, services
@@ -46,24 +43,6 @@ def pages() -> list[Page]:
 def guarded() -> list[Page]:
     """Those that are not for everybody; the playground's exist in playground mode alone."""
     return [page for page in pages() if page.deed != PUBLIC and not page.name.startswith("playground")]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """An operation of the API."""
-
-    verb: str
-    path: str
-    deeds: frozenset[Deed | None]
-
-
-def operations() -> Iterator[Operation]:
-    """All of `/api/v1`."""
-    views = ((prefix + path, view) for prefix, router in api._routers for path, view in router.path_operations.items())
-    for path, view in views:
-        for operation in view.operations:
-            deeds = frozenset(getattr(each, "deed", None) for each in operation.auth_callbacks)
-            yield from (Operation(verb, path, deeds) for verb in operation.methods)
 
 
 class World:

@@ -1,4 +1,5 @@
-"""`make docs`: the pages of docs/ that follow from the code: settings, commands, errors, conformance.
+"""`make docs`: the pages of docs/ that follow from the code: settings, commands, errors, conformance,
+operations of the API.
 
     python -m tools.docs            write them
     python -m tools.docs --check    say which ones are behind; exit 1 if any is
@@ -17,6 +18,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tools.operations import operations
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "trinco"
@@ -58,6 +61,7 @@ def pages() -> dict[Path, str]:
         "commands": commands,
         "errors": errors,
         "conformance": conformance,
+        "operations": operations,
     }
     return {ROOT / "docs" / f"{name}.md": GENERATED + make() for name, make in made.items()}
 

@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import Client, RequestFactory
-from tests import support_api, support_panel, support_walk, support_web
+from tests import support_api, support_api_walk, support_panel, support_walk, support_web
 from tests.support_walk import World
 
 from trinco.panel import wall, wall_tables
@@ -80,7 +80,7 @@ if connection.vendor == "postgresql":
             heard = Heard()
             program = support_api.Program(support_api.key_of(support_web.owner_of(world.ours)))
             with connection.execute_wrapper(heard):
-                for each in support_walk.operations():
+                for each in support_api_walk.operations():
                     program.get(each.path.replace("{int:pk}", "1"))
             assert (heard.outside, heard.told()) == ([], {keys(world.ours.pk)})
 

@@ -122,6 +122,15 @@ def member_by(key: str, now: datetime) -> Access | None:
     return by_token(access, token.prefix, _left(token.scope))
 
 
+@wall.lifted()
+def in_client(access: Access, organisation_id: int) -> Access | None:
+    """The same program in a client of its organisation, as its person acts there; None: that is no client of it."""
+    there = access_to(access.user, organisation_id)
+    if there is None or there.organisation.parent_id != access.organisation.pk:
+        return None
+    return by_token(there, access.token, access.allowed)
+
+
 def _left(scope: str) -> frozenset[Deed]:
     """Nothing of a scope that a later version made."""
     return SCOPES[TokenScope(scope)] if scope in TokenScope.values else frozenset()

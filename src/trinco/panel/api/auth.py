@@ -19,7 +19,7 @@ from trinco.panel.accounts.access import Access, access_to, first_access
 from trinco.panel.accounts.errors import NoMembership
 from trinco.panel.accounts.models import User
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.accounts.tokens import member_by
+from trinco.panel.accounts.tokens import in_client, member_by
 from trinco.panel.api import kinds
 from trinco.panel.api.problems import Problem
 
@@ -35,11 +35,10 @@ class Token(HttpBearer):
         access = member_by(token.strip(), timezone.now())
         if access is None:
             return None
-        if mounts.named(request) not in (None, access.organisation.pk):
-            raise Problem(kinds.NOT_FOUND)
-        wall.tell([access.organisation.pk])
-        _require_factor(access.user, access)
-        return _allowed(access, self.deed)
+        there = _there(access, mounts.named(request))
+        wall.tell([there.organisation.pk])
+        _require_factor(there.user, there)
+        return _allowed(there, self.deed)
 
 
 class Session(APIKeyCookie):
@@ -72,6 +71,16 @@ class Session(APIKeyCookie):
 def needs(deed: Deed | None) -> list[Token | Session]:
     """What an operation asks of its caller."""
     return [Token(deed), Session(deed)]
+
+
+def _there(access: Access, named: int | None) -> Access:
+    """In the token's organisation, or in the client that the address names. Raises Problem 404."""
+    if named in (None, access.organisation.pk):
+        return access
+    there = in_client(access, int(named or 0))
+    if there is None:
+        raise Problem(kinds.NOT_FOUND)
+    return there
 
 
 def _acting(request: HttpRequest, user: User) -> Access:

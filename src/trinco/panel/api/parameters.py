@@ -78,6 +78,14 @@ def wanted_of(request: HttpRequest) -> Wanted:
     return Wanted(**{name: request.GET[name].replace("\0", "")[:253] for name in Wanted.names() if name in request.GET})
 
 
+def flag(request: HttpRequest, name: str) -> bool:
+    """A parameter that is `true` or `false`; false without it. Raises Problem 400 for anything else."""
+    text = request.GET.get(name, "false")
+    if text not in ("true", "false"):
+        raise Problem(kinds.BAD_PARAMETER, f"`{name}` is neither `true` nor `false`.", name)
+    return text == "true"
+
+
 def limit_of(request: HttpRequest) -> int:
     """Rows of the page. Raises Problem 400."""
     text = request.GET.get("limit", str(LIMIT))

@@ -9,8 +9,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from ninja import Field, Schema
 
-from trinco.panel.api import kinds
-from trinco.panel.api.problems import Problem
+from trinco.panel.api.parameters import flag
 
 NAME = "dry_run"
 
@@ -23,10 +22,7 @@ class DryParameters(Schema):
 
 def dry(request: HttpRequest) -> bool:
     """Whether nothing is to be changed. Raises Problem 400 for what is neither `true` nor `false`."""
-    text = request.GET.get(NAME, "false")
-    if text not in ("true", "false"):
-        raise Problem(kinds.BAD_PARAMETER, f"`{NAME}` is neither `true` nor `false`.", NAME)
-    return text == "true"
+    return flag(request, NAME)
 
 
 @contextmanager

@@ -96,6 +96,7 @@ def report(request: HttpRequest, pk: int) -> Answer:
 @router.get(
     "/{int:pk}/raw",
     auth=needs(Deed.READ),
+    response=told(None),
     summary="One report as it came",
     openapi_extra={"responses": single.RAW_RESPONSES},
 )

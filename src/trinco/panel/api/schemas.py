@@ -220,6 +220,6 @@ class ReportOut(ReportRowOut):
     policies: list[PolicyOut]
 
 
-def told(answer: type[Schema]) -> dict[Any, type[Schema]]:
+def told(answer: type[Schema] | None, status: int = 200) -> dict[Any, type[Schema] | None]:
     """What an operation answers, when it can and when it cannot."""
-    return {200: answer, frozenset({400, 401, 403, 404}): ProblemOut}
+    return {status: answer, frozenset({400, 401, 403, 404, 409, 413, 415, 422, 429, 503}): ProblemOut}

@@ -9,10 +9,29 @@ from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 
-from trinco.panel.api import domains, kinds, problems, reports
+from trinco.core.errors import TrincoError
+from trinco.panel.api import (
+    activity,
+    arrivals,
+    certificates,
+    domains,
+    edges,
+    imports,
+    kinds,
+    organisation,
+    people,
+    problems,
+    reading,
+    recipients,
+    records,
+    reports,
+    takeout,
+    tokens,
+)
 from trinco.panel.api.auth import needs
 from trinco.panel.api.bodies import StrictParser
 from trinco.panel.api.budget import Budget
+from trinco.panel.api.denied import problem_of
 from trinco.panel.api.invalid import invalid
 from trinco.panel.api.once import framed, once
 from trinco.panel.api.problems import PRIVATE, Problem
@@ -45,12 +64,32 @@ api = Api(
 api.add_decorator(once, mode="operation")
 api.add_decorator(framed, mode="view")
 api.add_router("/domains", domains.router)
+for _below_a_domain in (recipients.router, records.router, certificates.own_router):
+    api.add_router("/domains", _below_a_domain)
+api.add_router("/imports", imports.router)
+api.add_router("/certificates", certificates.router)
 api.add_router("/reports", reports.router)
+api.add_router("/arrivals", arrivals.router)
+api.add_router("/retention", arrivals.retention_router)
+api.add_router("/read", reading.router)
+api.add_router("/activity", activity.router)
+api.add_router("/organisation", organisation.router)
+api.add_router("/clients", organisation.clients_router)
+api.add_router("/people", people.router)
+api.add_router("/invitations", people.invitations_router)
+api.add_router("/tokens", tokens.router)
+api.add_router("/takeout", takeout.router)
+api.add_router("/edges", edges.router)
 
 
 @api.exception_handler(Problem)
 def _problem(_request: HttpRequest, error: Problem) -> HttpResponse:
     return problems.answer(error)
+
+
+@api.exception_handler(TrincoError)
+def _refused(_request: HttpRequest, error: TrincoError) -> HttpResponse:
+    return problems.answer(problem_of(error))
 
 
 @api.exception_handler(Http404)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
@@ -11,7 +12,7 @@ from trinco.panel import wall
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.certificates import events, queue
 from trinco.panel.certificates.due import due
-from trinco.panel.certificates.models import Certificate, Event
+from trinco.panel.certificates.models import Certificate, Event, EventKind
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.domains.services import SERVED
 
@@ -63,3 +64,14 @@ def waiting(organisation: Organisation, now: datetime) -> tuple[int, queue.Expec
     mine = queue.queued(now).filter(organisation=organisation)
     keys = list(mine.values_list("pk", flat=True))
     return len(keys), queue.estimates(keys[-1:], now).get(keys[-1]) if keys else None
+
+
+def authority_of(event: Event) -> str:
+    """The host of the authority that an event is about; "": it is about none."""
+    return urlsplit(event.directory).hostname or ""
+
+
+def detail_of(event: Event) -> str:
+    """What was said. Of events that are everybody's nothing is told: it may name somebody else's domain."""
+    shown = event.domain is not None and event.kind != EventKind.ENDING
+    return event.detail if shown else ""

@@ -39,6 +39,12 @@ class Ending(models.TextChoices):
     FACTOR = "factor", _("For an organisation that wants a second factor")
 
 
+REFUSED = (
+    *(Ending.NAME, Ending.TWICE, Ending.TAKEN, Ending.OURS, Ending.MX, Ending.WIDE, Ending.TAGS),
+    *(Ending.CLIENT, Ending.SEVERAL, Ending.FACTOR),
+)
+
+
 class DomainImport(models.Model):
     """A list of domains that somebody gave, worked off by the worker in portions."""
 

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -71,7 +70,7 @@ class CertificateRow:
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """An event. Of those that are everybody's no detail is told: it may name somebody else's domain."""
+    """An event."""
 
     event: Event
 
@@ -90,12 +89,11 @@ class EventRow:
         """The domain, or the authority's host."""
         if self.event.domain is not None:
             return Domain(self.event.domain.name).unicode
-        return urlsplit(self.event.directory).hostname or ""
+        return listing.authority_of(self.event)
 
     @property
     def detail(self) -> str:
-        shown = self.event.domain is not None and self.event.kind != EventKind.ENDING
-        return self.event.detail if shown else ""
+        return listing.detail_of(self.event)
 
     @property
     def counted(self) -> str:

@@ -12,15 +12,11 @@ from trinco.core.mailhosts import too_wide
 from trinco.panel import mounts
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.policies.errors import WildcardTooWide
-from trinco.panel.policies.import_models import DomainImport, Ending, ImportLine, ImportState
+from trinco.panel.policies.import_models import REFUSED, DomainImport, Ending, ImportLine, ImportState
 from trinco.panel.policies.imports import tally, tally_by_client
 from trinco.panel.web.reasons import said
 from trinco.panel.web.refusals import refusal
 
-REFUSED = (
-    *(Ending.NAME, Ending.TWICE, Ending.TAKEN, Ending.OURS, Ending.MX, Ending.WIDE, Ending.TAGS),
-    *(Ending.CLIENT, Ending.SEVERAL, Ending.FACTOR),
-)
 COLUMNS = ("line", "domain", "result", "reason", "organisation")
 
 

@@ -17,11 +17,11 @@ from trinco.panel.accounts.roles import Deed
 from trinco.panel.policies import imports
 from trinco.panel.policies.errors import ImportRefused, ImportUnderWay
 from trinco.panel.policies.import_lines import MOST_OCTETS
-from trinco.panel.policies.import_models import DomainImport, ImportLine
+from trinco.panel.policies.import_models import REFUSED, DomainImport, ImportLine
 from trinco.panel.policies.import_places import places_of
 from trinco.panel.web import paging, uploads
 from trinco.panel.web.access import MemberRequest, may
-from trinco.panel.web.presenters.imports import COLUMNS, REFUSED, bad_lines, clients, result_rows, standing
+from trinco.panel.web.presenters.imports import COLUMNS, bad_lines, clients, result_rows, standing
 from trinco.panel.web.refusals import refusal
 from trinco.panel.web.views.setup import STOP_POLLING
 

@@ -1,0 +1,91 @@
+"""What is told of organisations and their people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ninja import Schema
+
+
+class ClientOut(Schema):
+    """An organisation. `root`: the addresses of the API that are about it begin so."""
+
+    id: int
+    name: str
+    mfa_required: bool
+    root: str
+
+
+class ClientsOut(Schema):
+    """`next` is null on the last page."""
+
+    rows: list[ClientOut]
+    next: str | None
+
+
+class OrganisationOut(ClientOut):
+    """Where the caller acts. `role`: as what; `provider`: as whose staff, null for a member."""
+
+    role: str
+    provider: str | None
+
+
+class PersonOut(Schema):
+    """A member. `second_factor`: whether the person has set one up."""
+
+    id: int
+    email: str
+    role: str
+    second_factor: bool
+
+
+class PeopleOut(Schema):
+    """`next` is null on the last page."""
+
+    rows: list[PersonOut]
+    next: str | None
+
+
+class InvitationOut(Schema):
+    """An address that was asked and has not answered."""
+
+    id: int
+    email: str
+    role: str
+    invited_by: str
+    sent_at: datetime
+    expires_at: datetime
+
+
+class InvitationsOut(Schema):
+    """`next` is null on the last page."""
+
+    rows: list[InvitationOut]
+    next: str | None
+
+
+class TokenOut(Schema):
+    """A token, known by the beginning of its key. `last_used_at`: to the minute; null: never."""
+
+    id: int
+    name: str
+    prefix: str
+    scope: str
+    person: str
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class TokensOut(Schema):
+    """`next` is null on the last page."""
+
+    rows: list[TokenOut]
+    next: str | None
+
+
+class NewTokenOut(TokenOut):
+    """`key` is told here and nowhere else."""
+
+    key: str

@@ -1,0 +1,173 @@
+"""Every operation of the API with its deed, found in its routers, and a request that it can answer: a new operation
+cannot be forgotten, since a table without it is a red test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.core.cache import cache
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+from tests import support_panel, support_reports
+from tests.support_walk import World
+
+from trinco.panel.accounts import tokens
+from trinco.panel.accounts.access import access_to
+from trinco.panel.accounts.models import ApiToken, Invitation, Organisation, TokenScope, User
+from trinco.panel.accounts.roles import Deed
+from trinco.panel.api.v1 import api
+from trinco.panel.policies import imports
+from trinco.panel.reports.models import RawReport, RawState
+
+CSV = "um.example\ndois.example,mx.dois.example\n"
+DONE = {200, 201, 202, 204}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation. `takes`: the names in its path."""
+
+    verb: str
+    path: str
+    deeds: frozenset[Deed | None]
+    takes: frozenset[str]
+    body: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.verb} {self.path}"
+
+    @property
+    def deed(self) -> Deed:
+        (deed,) = self.deeds
+        assert deed is not None
+        return deed
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is sent beside the address. `answers`: what whoever may do it gets."""
+
+    body: Any = None
+    media_type: str = "application/json"
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    answers: frozenset[int] = frozenset(DONE)
+
+    @property
+    def octets(self) -> bytes:
+        if isinstance(self.body, bytes):
+            return self.body
+        return b"" if self.body is None else json.dumps(self.body).encode()
+
+
+def operations() -> list[Operation]:
+    """All of `/api/v1`."""
+    return [
+        Operation(
+            verb,
+            prefix + path,
+            frozenset(getattr(each, "deed", None) for each in operation.auth_callbacks),
+            frozenset(part.partition("}")[0].rpartition(":")[2] for part in (prefix + path).split("{")[1:]),
+            _has_body(operation),
+        )
+        for prefix, router in api._routers
+        for path, view in router.path_operations.items()
+        for operation in view.operations
+        for verb in operation.methods
+    ]
+
+
+def _has_body(operation: Any) -> bool:
+    models = {model.__ninja_param_source__ for model in operation.models}
+    return "body" in models or "requestBody" in (operation.openapi_extra or {})
+
+
+PEM = {"certificate": "-----BEGIN CERTIFICATE-----", "key": "-----BEGIN PRIVATE KEY-----"}
+REFUSED = frozenset({422})
+SENT: dict[str, Sent] = {
+    "POST /domains/{name}/recipients": Sent({"address": "nova@example.com"}),
+    "PUT /domains/{name}/certificate": Sent(PEM, answers=REFUSED),
+    "DELETE /domains/{name}/certificate": Sent(answers=frozenset({404})),
+    "POST /imports": Sent(CSV.encode(), "text/csv"),
+    "PUT /retention": Sent({"raw_days": 30, "row_days": 60}),
+    "POST /read": Sent(support_reports.report_json(), "application/tlsrpt+json"),
+    "PATCH /organisation": Sent({"name": "Nova"}),
+    "POST /clients": Sent({"name": "Cliente"}, answers=frozenset({404})),
+    "GET /clients": Sent(answers=frozenset({404})),
+    "PATCH /people/{int:pk}": Sent({"role": "viewer"}),
+    "POST /invitations": Sent({"email": "eva@example.com", "role": "viewer"}),
+    "POST /tokens": Sent({"name": "x", "scope": "read", "days": 30}),
+}
+"""What each operation that takes a body gets, and what is out of the ordinary: a client has no clients."""
+
+
+class ApiWorld(World):
+    """The same, with the keys by the path's first word."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        imports.stop(job=imports.DomainImport.objects.of(self.ours).get(), actor=support_panel.ANA)
+        RawReport.objects.everywhere().filter(pk=self.keys["report_retry"]).update(state=RawState.PARKED)
+        Invitation.objects.everywhere().update(sent_at=timezone.now() - timedelta(hours=1))
+        keys = {
+            "reports": "report",
+            "imports": "import",
+            "arrivals": "report_retry",
+            "people": "member_role",
+            "invitations": "invitation_resend",
+            "tokens": "token_revoke",
+            "domains": "recipient_remove",
+        }
+        self.of_path = {word: self.keys[name] for word, name in keys.items()}
+
+    def address(self, operation: Operation, where: Organisation | None = None) -> str:  # type: ignore[override]
+        """`where`: the organisation that it names; None: none."""
+        word = operation.path.split("/")[1]
+        told = {"{int:pk}": str(self.of_path.get(word)), "{name}": self.domain.name, "{form}": "csv"}
+        path = operation.path
+        for pattern, value in told.items():
+            path = path.replace(pattern, value)
+        return f"{f'/o/{where.pk}' if where else ''}/api/v1{path}{sent_to(operation).query}"
+
+
+def sent_to(operation: Operation) -> Sent:
+    return SENT.get(operation.name, Sent())
+
+
+def key_of(user: User, where: Organisation, scope: TokenScope = TokenScope.ADMIN) -> str:
+    """A token of this person there, of a scope that their role may not reach: a scope only takes away."""
+    access = access_to(user, where.pk)
+    assert access is not None
+    token, key = tokens.create_token(membership=access, name="x", days=30, actor=support_panel.ANA)
+    ApiToken.objects.everywhere().filter(pk=token.pk).update(scope=scope)
+    return key
+
+
+def headers_of(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def asked(operation: Operation, address: str, headers: Mapping[str, str]) -> Any:
+    """The answer, and all that was done is taken back."""
+    sent = sent_to(operation)
+    cache.clear()
+    content_type = {"content_type": sent.media_type} if sent.body is not None else {}
+    with transaction.atomic():
+        answer = Client().generic(
+            operation.verb, address, sent.octets, headers={**sent.headers, **headers}, **content_type
+        )
+        if answer.streaming:
+            b"".join(answer)
+        transaction.set_rollback(True)
+    return answer
+
+
+def statuses(world: ApiWorld, headers: Mapping[str, str], where: Organisation | None) -> dict[str, int]:
+    """What every operation answers."""
+    return {each.name: asked(each, world.address(each, where), headers).status_code for each in operations()}
