@@ -56,6 +56,9 @@ class Cloudflare:
             return 200, {"result": [{"id": "z1", "name": self.zone}], "result_info": pages}
         if method == "POST":
             self.add(body["type"], body["name"], body["content"].rstrip("."))
+        elif method == "PUT":
+            row = next(row for row in self.records if row["id"] == parts.path.rsplit("/", 1)[1])
+            row.update(type=body["type"], name=body["name"], content=body["content"], ttl=body["ttl"])
         elif method == "DELETE":
             self.records = [row for row in self.records if row["id"] != parts.path.rsplit("/", 1)[1]]
         asked = parse_qs(parts.query).get("name", [""])[0]

@@ -100,6 +100,7 @@ class TestRun:
             "ended orders",
             "certificate events",
             "look",
+            "texts",
             "probe",
             "levels",
             "imports",

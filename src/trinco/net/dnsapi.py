@@ -20,6 +20,8 @@ from urllib.parse import quote, quote_plus
 
 from trinco.core.errors import Refused
 from trinco.net.dialling import guarded
+from trinco.net.dnstexts import TTL as TEXT_TTL
+from trinco.net.dnstexts import TextPlace
 from trinco.net.dnswriting import TTL, Found, Trouble, Wanted, WritingFailed
 from trinco.net.guard import Guard
 
@@ -55,6 +57,28 @@ class ApiBook:
         short = name.removesuffix(f".{self.zone}")
         mine = [row for row in rows if str(row.get("name", "")).lower().rstrip(".") in (name, short)]
         return tuple(Found(str(row["type"]), str(row["content"]), str(row.get("id", ""))) for row in mine)
+
+    def say(self, place: TextPlace) -> None:
+        """In place of the old text: in one step where there is one alone; of several, the others go first."""
+        name, text = place.wanted.name, place.wanted.text
+        with _translated(self.secrets):
+            self._short_lived()
+            *others, last = place.old or (None,)
+            for each in filter(None, others):
+                self.provider.delete_record(each.identifier or None, "TXT", name, each.content)
+            if last is not None and last.identifier:
+                done = self.provider.update_record(last.identifier, "TXT", name, text)
+            else:
+                if last is not None:
+                    self.provider.delete_record(None, "TXT", name, last.content)
+                done = self.provider.create_record("TXT", name, text)
+        if done is False:
+            raise WritingFailed(Trouble.ANSWER)
+
+    def _short_lived(self) -> None:
+        from lexicon.config import DictConfigSource  # noqa: PLC0415 - an optional part
+
+        self.provider.config.add_config_source(DictConfigSource({"ttl": TEXT_TTL}), 0)
 
     def put(self, wanted: Wanted, instead_of: Sequence[Found]) -> None:
         """Take away what stands there, then write. The providers offer no way to do both at once."""

@@ -23,6 +23,8 @@ import dns.update
 
 from trinco import parsing
 from trinco.core.errors import Refused
+from trinco.net.dnstexts import TTL as TEXT_TTL
+from trinco.net.dnstexts import TextPlace, strings
 from trinco.net.dnswriting import TTL, Found, Trouble, Wanted, WritingFailed
 from trinco.net.guard import Guard
 
@@ -83,6 +85,21 @@ class UpdateBook:
         for kind in {*_KINDS, *_RARE}.difference(shown) if shown else ():
             update.absent(name, kind)
         update.add(name, TTL, "CNAME", f"{wanted.target}.")
+        self._asked(update)
+
+    def say(self, place: TextPlace) -> None:
+        """In one message: the name's texts are those that were seen, and no CNAME is there; then the old ones of this
+        kind are gone, and the new one is there."""
+        name = dns.name.from_text(place.wanted.name)
+        update = dns.update.UpdateMessage(self.zone, keyring=self.key)
+        update.absent(name, "CNAME")
+        if place.texts:
+            update.present(name, "TXT", *(each.content for each in place.texts))
+        else:
+            update.absent(name, "TXT")
+        for each in place.old:
+            update.delete(name, "TXT", each.content)
+        update.add(name, TEXT_TTL, "TXT", strings(place.wanted.text))
         self._asked(update)
 
     def _is_free(self, name: str) -> bool:

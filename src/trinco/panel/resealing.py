@@ -27,6 +27,7 @@ from trinco.panel.accounts.adapters import MFA_NAME
 from trinco.panel.certificates import development
 from trinco.panel.certificates.account import KEY_NAME
 from trinco.panel.certificates.models import AccountKey, Certificate, HostCertificate, Order
+from trinco.panel.domains.models import KeptAccess
 from trinco.panel.domains.services import locked, newest_revision, next_revision, touch
 from trinco.panel.policies.models import EdgeNode
 from trinco.panel.seal import Seal, written
@@ -131,6 +132,9 @@ def values(data: Path) -> Iterator[Value]:
         yield Value(order.host, bytes(order.sealed_key), _column(Order.objects.everywhere(), order))
     for key in AccountKey.objects.all():
         yield Value(KEY_NAME, bytes(key.sealed_key), _column(AccountKey.objects.all(), key))
+    kept = KeptAccess.objects.everywhere().select_related("domain").order_by("pk")
+    for access in kept:
+        yield Value(access.seal_name, bytes(access.sealed_key), _column(KeptAccess.objects.everywhere(), access))
     for authenticator in Authenticator.objects.order_by("pk"):
         yield from _second_factor(authenticator)
     path = development.key_file(data)

@@ -12,7 +12,7 @@ from trinco.core.mtasts.policy import Mode, uncovered
 from trinco.panel.certificates.models import Certificate
 from trinco.panel.certificates.queue import Expected, estimates
 from trinco.panel.checks.reported import Reported, reported_of
-from trinco.panel.domains.models import HostedDomain, MxSighting, RecordSighting, State
+from trinco.panel.domains.models import HostedDomain, MxSighting, RecordSighting, State, Way
 from trinco.panel.policies.models import EdgeNode, PolicyVersion, Standing
 from trinco.panel.policies.versions import policy_of
 from trinco.panel.policies.ways import waits_for_owner
@@ -90,6 +90,8 @@ def facts_of(domains: Iterable[HostedDomain], now: datetime) -> list[Facts]:
         return []
     newest = Certificate.objects.everywhere().defer("leaf", "sealed_key").order_by("-not_after")
     prefetch_related_objects(rows, *_WITHIN, Prefetch("certificates", newest))
+    if written := [row for row in rows if Way.PROVIDER in (row.sts_way, row.tlsrpt_way)]:
+        prefetch_related_objects(written, "kept_access")
     edges, reported = edges_at(now), reported_of(rows, now.date())
     bare = [row.pk for row in rows if row.state == State.LIVE and not row.certificates.all()]
     expected = estimates(bare, now)

@@ -24,7 +24,16 @@ from trinco.panel import clock
 from trinco.panel.checks import looks, schedule, status
 from trinco.panel.checks.probes import probe_due
 from trinco.panel.checks.sights import View
-from trinco.panel.domains.models import HostedDomain, MxSighting, RecordSighting, State
+from trinco.panel.domains.models import (
+    Finding,
+    HostedDomain,
+    KeptAccess,
+    MxSighting,
+    RecordName,
+    RecordSighting,
+    State,
+    Way,
+)
 from trinco.panel.domains.services import locked, mark_live
 from trinco.panel.policies.models import Standing
 from trinco.panel.policies.ways import note_announced, waits_for_owner
@@ -35,6 +44,8 @@ REST = timedelta(seconds=10)
 """Between two looks at one domain that people ask for."""
 WATCHED = timedelta(seconds=5)
 """Between two looks at a domain whose set-up page is open."""
+WRITTEN = timedelta(minutes=5)
+"""Between two writings of one domain's texts that looks ask for: name servers take a while to follow."""
 _SEEN_CHARACTERS = 255
 _log = structlog.get_logger("trinco.checks")
 
@@ -122,6 +133,7 @@ def _noted(domain: HostedDomain, seen: View, now: datetime) -> bool:
     for sight in seen.records.values():
         if sight.announces:
             note_announced(row, sight.announces, now)
+    _have_written(row, seen, now)
     if seen.mx is not None:
         _note_mx(row, seen.mx, now)
     if seen.delegation is not None:
@@ -130,6 +142,15 @@ def _noted(domain: HostedDomain, seen: View, now: datetime) -> bool:
     row.check_due_at = now + _pause(row, seen, now)
     row.save(update_fields=["checked_at", "check_due_at", "mx_checked_at", "mx_suggested", "zone", "nameservers"])
     return row.state == State.SETUP
+
+
+def _have_written(row: HostedDomain, seen: View, now: datetime) -> None:
+    """Another text stands where we write: have it written again, unless that was done just now or goes wrong."""
+    ways = {RecordName.STS_TXT: row.sts_way, RecordName.TLSRPT_TXT: row.tlsrpt_way}
+    ours = [seen.records[record] for record, way in ways.items() if way == Way.PROVIDER and record in seen.records]
+    if any(sight.finding in (Finding.MISSING, Finding.STALE, Finding.TWICE) for sight in ours):
+        rested = Q(tried_at=None) | Q(tried_at__lt=now - WRITTEN)
+        KeptAccess.objects.everywhere().filter(rested, domain=row, failures=0).update(due_at=now)
 
 
 def _pause(row: HostedDomain, seen: View, now: datetime) -> timedelta:

@@ -18,7 +18,7 @@ from django.db.models import F, QuerySet
 from trinco.core.mtasts.policy import Mode
 from trinco.panel.checks.facts import Edges, Facts, edges_at, facts_of
 from trinco.panel.checks.readiness import gates
-from trinco.panel.domains.models import Finding, HostedDomain, Level, RecordName, RecordSighting, Starttls, State
+from trinco.panel.domains.models import Finding, HostedDomain, Level, RecordName, RecordSighting, Starttls, State, Way
 from trinco.panel.policies.ways import text_of
 
 PATIENCE = timedelta(minutes=5)
@@ -47,10 +47,11 @@ class Status:
       mx-uncovered (hosts), mx-tls (hosts: no STARTTLS or no matching certificate), mx-unreachable (hosts),
       mx-certificate (hosts; until), announcement-waits, reports-failing (hosts: the mail servers at which senders
       failed, worst first; seen: the result type that was reported most; senders: those that met it while others did
-      not), publish-waits (seen: the text that the owner is to publish; until: since when it may be)
+      not), publish-waits (seen: the text that the owner is to publish; until: since when it may be),
+      publish-refused (finding: the trouble at the DNS provider; seen: what it said; until)
     ready: ready
     setup: record-wrong (record, finding, seen), records-missing (hosts), dns-silent (record), mx-unconfirmed,
-      going-live, certificate-pending (until, before), announcing
+      going-live, certificate-pending (until, before), announcing, publish-writing
     ok: enforce, testing, none
     leaving: leaving, gone
     """
@@ -141,7 +142,7 @@ def status_of(facts: Facts, now: datetime) -> Status:
         return _setup(facts)
     if facts.domain.state != State.LIVE:
         return Status(Level.LEAVING, facts.domain.state)
-    problems = [*_certificate(facts, now), *_policy(facts, now), *_by_hand(facts), *_records(facts)]
+    problems = [*_certificate(facts, now), *_policy(facts, now), *_by_hand(facts, now), *_records(facts)]
     problems += _mail(facts, now)
     problems += _reports(facts, now)
     return min(problems, key=lambda each: each.level, default=None) or _well(facts, now)
@@ -198,10 +199,19 @@ def _policy(facts: Facts, now: datetime) -> Iterator[Status]:
         yield Status(Level.SETUP, "announcing")
 
 
-def _by_hand(facts: Facts) -> Iterator[Status]:
-    """Senders learn of a change by the id alone, and the owner is the one to publish it."""
-    if version := facts.to_publish:
-        yield Status(Level.ATTENTION, "publish-waits", seen=text_of(facts.domain), until=version.released_at)
+def _by_hand(facts: Facts, now: datetime) -> Iterator[Status]:
+    """Senders learn of a change by the id alone. The owner is the one to publish it, or we at the owner's provider."""
+    version = facts.to_publish
+    if version is None:
+        return
+    kept = getattr(facts.domain, "kept_access", None) if facts.domain.sts_way == Way.PROVIDER else None
+    since = version.released_at or now
+    if kept is not None and kept.trouble:
+        yield Status(Level.ATTENTION, "publish-refused", finding=kept.trouble, seen=kept.said, until=since)
+    elif kept is not None and now - since < PATIENCE:
+        yield Status(Level.SETUP, "publish-writing")
+    else:
+        yield Status(Level.ATTENTION, "publish-waits", seen=text_of(facts.domain), until=since)
 
 
 def _records(facts: Facts) -> Iterator[Status]:

@@ -51,6 +51,8 @@ class Way(models.TextChoices):
     """Published once: what stands behind it is ours to change."""
     TXT = "txt", _("A TXT record of your own: you change its text when we say so")
     """The text itself, published anew by the owner after each change."""
+    PROVIDER = "provider", _("A TXT record of your own: we change its text at your DNS provider")
+    """The text itself, written anew by the worker with credentials that are kept (`KeptAccess`)."""
     ADDRESSES = "addresses", _("A and AAAA records with the addresses of our policy hosts")
     """For the policy host, where no CNAME can be."""
 
@@ -182,6 +184,38 @@ class RecordSighting(models.Model):
     class Meta:
         ordering: ClassVar = ["id"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["domain", "record"], name="one_sighting_per_record")]
+
+
+class KeptAccess(models.Model):
+    """Credentials at the DNS provider of one domain, kept under seal to write its texts after each change."""
+
+    domain = models.OneToOneField(HostedDomain, on_delete=models.CASCADE, related_name="kept_access")
+    provider = models.CharField(max_length=32)
+    sealed_key = models.BinaryField()
+    """JSON of the credentials, sealed under `seal_name`."""
+    kept_at = models.DateTimeField(default=timezone.now)
+    kept_by = models.CharField(max_length=254)
+    due_at = models.DateTimeField(default=timezone.now, db_index=True)
+    """When the worker compares next what stands there with what is wanted."""
+    failures = models.PositiveIntegerField(default=0)
+    """How often in a row it went wrong."""
+    trouble = models.CharField(max_length=12, blank=True)
+    """Of the last attempt: a `Trouble` of `net.dnswriting`, or `taken`; "": none."""
+    said = models.CharField(max_length=255, blank=True)
+    """What the provider said then, without any of the credentials, or what is in the way."""
+    tried_at = models.DateTimeField(null=True)
+    written_at = models.DateTimeField(null=True)
+    """When everything was right there last, by the provider's own word."""
+
+    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    @property
+    def seal_name(self) -> str:
+        """What the credentials are sealed under."""
+        return f"dns access of {self.domain.label}"
 
 
 class Starttls(models.TextChoices):

@@ -68,6 +68,10 @@ class NoSuchWay(PolicyRefused):
         self.way = way
 
 
+class NoAccess(PolicyRefused):
+    """No credentials of the domain's DNS provider are kept."""
+
+
 class Conflict(PolicyRefused):
     """Somebody else published in between: the current version is `number`, not the one that the person looked at."""
 

@@ -11,15 +11,14 @@ from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from trinco.net.dnstexts import TTL as TEXT_TTL
+from trinco.net.dnstexts import strings
 from trinco.panel.domains.models import HostedDomain, RecordName, Way
 from trinco.panel.domains.reporting import report_text
 from trinco.panel.policies.ways import text_of
 
 TTL = 3600
 """Seconds, in every form that has one: CNAMEs never change, so a longer one does no harm."""
-TEXT_TTL = 300
-"""Seconds, of what the owner publishes anew after a change: as long as our own zone says."""
-
 PARTS = {RecordName.MTA_STS: "policy", RecordName.STS_TXT: "mta-sts", RecordName.TLSRPT_TXT: "tlsrpt"}
 """The branch of our zone that each record points into (DESIGN section 4)."""
 
@@ -66,12 +65,7 @@ class Instruction:
         """(type, value) as a master file has it."""
         if self.target:
             return (("CNAME", f"{self.target}."),)
-        return tuple((rdtype, _strings(value) if rdtype == "TXT" else value) for rdtype, value in self.values)
-
-
-def _strings(text: str) -> str:
-    """As many strings as it takes, of 255 octets at most (RFC 1035 section 3.3)."""
-    return " ".join(f'"{text[start : start + 255]}"' for start in range(0, len(text), 255))
+        return tuple((rdtype, strings(value) if rdtype == "TXT" else value) for rdtype, value in self.values)
 
 
 def instructions(domain: HostedDomain) -> tuple[Instruction, ...]:

@@ -11,7 +11,7 @@ from django.db.models import F, Q, QuerySet
 
 from trinco.panel.accounts.actors import TRINCO
 from trinco.panel.accounts.services import record
-from trinco.panel.domains.models import HostedDomain, State, Way
+from trinco.panel.domains.models import HostedDomain, KeptAccess, State, Way
 from trinco.panel.domains.services import SERVED, locked, next_revision, touch
 from trinco.panel.policies import ledger
 from trinco.panel.policies.gate import Gate, gate
@@ -74,6 +74,7 @@ def _announce(ready: Sequence[HostedDomain], now: datetime) -> None:
     standings.update(announced=F("current"))
     theirs = [row.pk for row in ready if row.sts_way != Way.CNAME]
     HostedDomain.objects.everywhere().filter(pk__in=theirs).update(check_due_at=now)
+    KeptAccess.objects.everywhere().filter(domain__in=theirs).update(due_at=now)
     _log.info("policies announced", domains=len(ready), first=ready[0].name, by_owners=len(theirs))
 
 

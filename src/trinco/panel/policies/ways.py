@@ -18,17 +18,17 @@ from trinco.core.mtasts import record as records
 from trinco.panel import clock
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.services import record
-from trinco.panel.domains.models import Finding, HostedDomain, RecordName, RecordSighting, State, Way
+from trinco.panel.domains.models import Finding, HostedDomain, KeptAccess, RecordName, RecordSighting, State, Way
 from trinco.panel.domains.services import locked
-from trinco.panel.policies.errors import NoSuchWay, NotHosted
+from trinco.panel.policies.errors import NoAccess, NoSuchWay, NotHosted
 from trinco.panel.policies.models import PolicyVersion, Standing
 from trinco.panel.policies.versions import said_id
 
 COLUMNS: Final = {"host": "host_way", "sts": "sts_way", "tlsrpt": "tlsrpt_way"}
 CHOICES: Final[Mapping[str, tuple[Way, ...]]] = {
     "host": (Way.CNAME, Way.ADDRESSES),
-    "sts": (Way.CNAME, Way.TXT),
-    "tlsrpt": (Way.CNAME, Way.TXT),
+    "sts": (Way.CNAME, Way.TXT, Way.PROVIDER),
+    "tlsrpt": (Way.CNAME, Way.TXT, Way.PROVIDER),
 }
 """What may be chosen for each record."""
 
@@ -48,7 +48,8 @@ def ways_of(domain: HostedDomain) -> dict[str, str]:
 
 @transaction.atomic
 def set_ways(*, domain: HostedDomain, actor: Actor, **wanted: Unpack[Ways]) -> None:
-    """Change how records are published; DNS is looked at at once. Raises NoSuchWay, NotHosted."""
+    """Change how records are published; DNS is looked at at once. Raises NoSuchWay, NotHosted; NoAccess where we are to
+    write at a provider and no credentials are kept."""
     row = locked(domain)
     before = ways_of(row)
     after = {name: str(way) for name, way in wanted.items() if before[name] != way}
@@ -56,6 +57,8 @@ def set_ways(*, domain: HostedDomain, actor: Actor, **wanted: Unpack[Ways]) -> N
         raise NoSuchWay(wrong, after[wrong])
     if row.state == State.GONE:
         raise NotHosted(row.state)
+    if Way.PROVIDER in after.values() and not KeptAccess.objects.everywhere().filter(domain=row).exists():
+        raise NoAccess(row.name)
     if after:
         _set(row, after)
         old = {name: before[name] for name in after}
@@ -71,6 +74,7 @@ def _set(row: HostedDomain, after: Mapping[str, str]) -> None:
         setattr(row, COLUMNS[name], way)
     row.check_due_at, row.level_revision = now, 0
     row.save(update_fields=["check_due_at", "level_revision", *(COLUMNS[name] for name in after)])
+    KeptAccess.objects.everywhere().filter(domain=row).update(due_at=now)
     if after.get("sts") == Way.CNAME:  # our zone says the newest id since it was released
         _announced(row).update(announced_at=now)
 

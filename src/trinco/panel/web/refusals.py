@@ -105,6 +105,7 @@ _WORDS: dict[type[TrincoError], Callable[..., str]] = {
     errors.AlreadyStarted: lambda _error: _("The mail servers were confirmed already."),
     errors.NotStarted: lambda _error: _("The mail servers are not confirmed yet."),
     errors.NoSuchWay: lambda _error: _("This record cannot be published like that."),
+    errors.NoAccess: lambda _error: _("Give access to your DNS provider first: no credentials are kept."),
     errors.NotHosted: _not_hosted,
     errors.Conflict: lambda _error: _(
         "Somebody changed the policy meanwhile. This is what it would become from there."

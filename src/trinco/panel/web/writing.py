@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from django.conf import settings
 
 from trinco.core.errors import TrincoError
-from trinco.net import dnsapi, dnsupdate, guard
+from trinco.net import dnsbooks, guard
+from trinco.net.dnsbooks import Access, fields
+from trinco.net.dnstexts import TextPlace
 from trinco.net.dnswriting import Book, Found, Place, State, Trouble, Wanted, WritingFailed, write
 from trinco.panel.accounts.actors import Actor
+from trinco.panel.checks.publishing import looked, wanted_of
 from trinco.panel.checks.services import check_now
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.domains.services import note_writing
@@ -32,23 +35,13 @@ _threads = ThreadPoolExecutor(_MOST, "dns-writing")
 _talking: set[int] = set()
 """Organisations that are in a conversation: one each, and no more than there are threads."""
 _lock = threading.Lock()
+T = TypeVar("T")
+
+__all__ = ["SECONDS", "Access", "WritingBusy", "fields", "look_at_texts", "write_records"]
 
 
 class WritingBusy(TrincoError):
     """The organisation is in a conversation already, or as many others are as there may be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Where to write, and by what right. The credentials are never shown, by whatever prints this."""
-
-    provider: str
-    credentials: Mapping[str, str] = field(repr=False)
-
-
-def fields() -> dict[str, tuple[str, ...]]:
-    """What each provider wants to know, by the provider's name."""
-    return {**dnsapi.providers(), dnsupdate.NAME: dnsupdate.FIELDS}
 
 
 def write_records(*, domain: HostedDomain, actor: Actor, access: Access, confirmed: str = "") -> tuple[Place, ...]:
@@ -73,6 +66,17 @@ def write_records(*, domain: HostedDomain, actor: Actor, access: Access, confirm
     return places
 
 
+def look_at_texts(*, domain: HostedDomain, access: Access) -> tuple[TextPlace, ...]:
+    """What stands where the texts of a domain would be written. Waits for the provider; nothing is written. Raises
+    WritingFailed; WritingBusy at once."""
+    wanted = wanted_of(domain, every=True)
+    conversation = _begin(domain.organisation_id, partial(looked, domain.zone or domain.name, access, wanted))
+    try:
+        return conversation.result(SECONDS)
+    except TimeoutError:
+        raise WritingFailed(Trouble.SILENCE) from None
+
+
 @dataclass(frozen=True, slots=True)
 class _Timed:
     """A book that is closed when the time for the whole conversation is over."""
@@ -93,7 +97,7 @@ class _Timed:
             raise WritingFailed(Trouble.SILENCE)
 
 
-def _begin(organisation: int, talk: Callable[[], tuple[Place, ...]]) -> Future[tuple[Place, ...]]:
+def _begin(organisation: int, talk: Callable[[], T]) -> Future[T]:
     with _lock:
         if organisation in _talking or len(_talking) >= _MOST:
             raise WritingBusy("a conversation is going on")
@@ -101,7 +105,7 @@ def _begin(organisation: int, talk: Callable[[], tuple[Place, ...]]) -> Future[t
     return _threads.submit(_end_after, organisation, talk)
 
 
-def _end_after(organisation: int, talk: Callable[[], tuple[Place, ...]]) -> tuple[Place, ...]:
+def _end_after(organisation: int, talk: Callable[[], T]) -> T:
     try:
         return talk()
     finally:
@@ -112,12 +116,5 @@ def _end_after(organisation: int, talk: Callable[[], tuple[Place, ...]]) -> tupl
 def _talk(zone: str, wanted: tuple[Wanted, ...], access: Access, confirmed: str) -> tuple[Place, ...]:
     """In a thread of its own, without any table."""
     ends = time.monotonic() + SECONDS
-    with _book(zone, access) as book:
+    with dnsbooks.book(zone, access, guard.configured(settings.CONFIG)) as book:
         return write(_Timed(book, ends), wanted, confirmed)
-
-
-def _book(zone: str, access: Access) -> AbstractContextManager[Book]:
-    held = guard.configured(settings.CONFIG)
-    if access.provider == dnsupdate.NAME:
-        return dnsupdate.book(zone, access.credentials, held)
-    return dnsapi.book(access.provider, zone, access.credentials, held)

@@ -27,6 +27,8 @@ ACTIONS: dict[str, Promise] = {
     "domain.removed": gettext_lazy("Domain removed before it was live"),
     "domain.records-written": gettext_lazy("Records written at the DNS provider"),
     "domain.ways": gettext_lazy("How the records are published"),
+    "domain.access-kept": gettext_lazy("Access to the DNS provider kept"),
+    "domain.access-forgotten": gettext_lazy("Access to the DNS provider forgotten"),
     "domain.tlsrpt": gettext_lazy("TLS reporting"),
     "domain.tagged": gettext_lazy("Tags"),
     "domain.left": gettext_lazy("Began to leave"),

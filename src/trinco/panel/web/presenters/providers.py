@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 from trinco.core import dnshosts, mailhosts
 from trinco.core.dnshosts import DnsHost
 from trinco.core.mailhosts import Offer
+from trinco.net.dnstexts import TTL as TEXT_TTL
 from trinco.panel.domains.models import HostedDomain
-from trinco.panel.policies.instructions import TEXT_TTL, Instruction, instructions
+from trinco.panel.policies.instructions import Instruction, instructions
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from trinco.panel.domains.models import Finding, HostedDomain, Level, Starttls
 from trinco.panel.web.foreign import plain
 from trinco.panel.web.meanings import result_meaning
 from trinco.panel.web.presenters.certificates import expected_words, moment
+from trinco.panel.web.presenters.writing import kept_words
 from trinco.panel.web.templatetags.trinco import ago, in_days
 
 LOOKS = {
@@ -69,7 +70,7 @@ def status_view(domain: HostedDomain, status: Status) -> StatusView:
 
 def action_for(domain: HostedDomain, status: StatusView) -> Action | None:
     """Where to go for it; None where nothing is to be done, or not here."""
-    if status.problem in ("record-lost", "caa-forbids", "publish-waits"):
+    if status.problem in ("record-lost", "caa-forbids", "publish-waits", "publish-refused"):
         return Action(reverse("setup", args=[domain.name]), _("Show the records"))
     if status.problem == "mx-uncovered":
         return Action(reverse("mail_servers", args=[domain.name]), _("Change the list…"))
@@ -249,6 +250,15 @@ def _publish_waits(domain: HostedDomain, status: Status) -> Saying:
     )
 
 
+def _publish_refused(domain: HostedDomain, status: Status) -> Saying:
+    facts = {"name": f"_mta-sts.{domain.name}", "ago": ago(status.until)}
+    return Saying(
+        _("The TXT could not be written at the DNS provider (%(ago)s)") % facts,
+        _("The TXT record at %(name)s could not be written at the DNS provider (%(ago)s)") % facts,
+        kept_words(status.finding, status.seen) + " " + _("We go on trying; you can change it by hand as well."),
+    )
+
+
 def _ready(_domain: HostedDomain, _status: Status) -> Saying:
     text = pgettext("one domain", "Ready to enforce")
     return Saying(text, text, _("Every check has passed. In testing, a sender that is deceived still delivers."))
@@ -282,6 +292,10 @@ SAYINGS: dict[str, Callable[[HostedDomain, Status], Saying]] = {
     "mx-certificate": _mx_certificate,
     "announcement-waits": _announcement_waits,
     "publish-waits": _publish_waits,
+    "publish-refused": _publish_refused,
+    "publish-writing": lambda _d, _s: _plain(
+        _("Being written at the DNS provider"), _("It counts as announced once the name servers say it.")
+    ),
     "reports-failing": _reports_failing,
     "ready": _ready,
     "record-wrong": _record_wrong,

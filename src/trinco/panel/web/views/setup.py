@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 from trinco.core.names import Domain
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.checks.services import watch
-from trinco.panel.domains.models import HostedDomain
+from trinco.panel.domains.models import HostedDomain, KeptAccess
 from trinco.panel.policies.instructions import TEXTS
 from trinco.panel.policies.proposals import mx_hosts
 from trinco.panel.web import confirming, listing
@@ -17,6 +17,7 @@ from trinco.panel.web.access import MemberRequest, domain_of, may
 from trinco.panel.web.forms import MxForm
 from trinco.panel.web.presenters.providers import known_offers
 from trinco.panel.web.presenters.setup import FORMATS, setup_view
+from trinco.panel.web.presenters.writing import kept_words
 
 STOP_POLLING = 286
 """htmx's status for: this was the last answer that you need."""
@@ -34,6 +35,7 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
         "nav": "overview",
         **setup_view(domain),
         **_offer(domain),
+        **_kept(domain),
         **listing.tags_of(domain),
         "formats": FORMATS,
         "format": chosen if text else "fields",
@@ -41,6 +43,11 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
         "mx": version.mx if version else (),
     }
     return render(request, "web/setup.html", context)
+
+
+def _kept(domain: HostedDomain) -> dict[str, object]:
+    kept = KeptAccess.objects.of(domain.organisation).filter(domain=domain).defer("sealed_key").first()
+    return {"kept": kept, "kept_trouble": kept_words(kept.trouble, kept.said) if kept else ""}
 
 
 def _offer(domain: HostedDomain) -> dict[str, object]:

@@ -34,7 +34,7 @@ MOST_A_MINUTE = 6
 def show(request: MemberRequest, name: Domain) -> HttpResponse:
     """The provider is in the address; posted with its credentials, write, and show what stands there then."""
     domain, known = domain_of(request, name), writing.fields()
-    provider = _chosen(request, domain, known)
+    provider = chosen(request, domain, known)
     context = {"nav": "overview", "domain": domain, "providers": sorted(known), "provider": provider}
     form = CredentialsForm(known[provider], request.POST if request.method == "POST" else None)
     if form.is_valid() and not allowed(f"writing:{domain.organisation_id}", "", MOST_A_MINUTE):
@@ -55,7 +55,7 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
     return render(request, "web/write_records.html", {**context, "form": form})
 
 
-def _chosen(request: MemberRequest, domain: HostedDomain, known: dict[str, tuple[str, ...]]) -> str:
+def chosen(request: MemberRequest, domain: HostedDomain, known: dict[str, tuple[str, ...]]) -> str:
     """The provider that was asked for, or the one that the name servers tell of."""
     seen = [host.lexicon for host in dnshosts.hosts_of(domain.nameservers)]
     wanted = [request.GET.get("provider", ""), *seen, min(known)]

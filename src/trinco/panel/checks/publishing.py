@@ -1,0 +1,212 @@
+"""Writing the texts of domains at their DNS providers, with credentials that are kept (`policies.kept`).
+
+Level-triggered: an access is due when an id is released, when a way is chosen, when a look has found another text, and
+each hour. The worker writes what our zone says at that moment, which every edge has the body of (RFC 8461 section 8.1);
+it counts as announced when a look has seen it at the name servers, as by hand. A conversation ends long before its
+lease does, and a later id of ours is never replaced by an earlier one: a worker that was stopped in the middle writes
+nothing old when it goes on.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from trinco.core.errors import RecordSyntaxError
+from trinco.core.tlsrpt import record as tlsrpt
+from trinco.net import dnsbooks, guard
+from trinco.net.dnsbooks import Access
+from trinco.net.dnstexts import TextBook, TextPlace, TextState, WantedText, keep, look
+from trinco.net.dnswriting import Found, Trouble, WritingFailed
+from trinco.panel import clock
+from trinco.panel.domains.models import Finding, HostedDomain, KeptAccess, RecordName, RecordSighting, State, Way
+from trinco.panel.domains.reporting import report_text
+from trinco.panel.policies.instructions import PARTS
+from trinco.panel.policies.kept import access_of, forget_gone
+from trinco.panel.policies.ways import text_of
+from trinco.panel.seal import SealError
+
+SECONDS = 45.0
+"""For one conversation."""
+LEASE = timedelta(minutes=3)
+_REST, _SOON, _LONGEST = timedelta(hours=1), timedelta(minutes=5), timedelta(hours=1)
+_AT_ONCE = 4
+TAKEN = "taken"
+"""The trouble of a name at which something stands that is not ours to replace."""
+_SAID_CHARACTERS = 255
+_OURS = re.compile(r"[0-9]{8}T[0-9]{6}Z[0-9a-f]{8}")
+"""An id as `core.mtasts.ids` makes it."""
+_log = structlog.get_logger("trinco.checks")
+
+
+def wanted_of(domain: HostedDomain, *, every: bool = False) -> tuple[WantedText, ...]:
+    """The texts that are to be written for it now; with `every`, those that would be if it were chosen for both."""
+    found = []
+    if (text := text_of(domain)) and (every or domain.sts_way == Way.PROVIDER):
+        found.append(_wanted(domain, RecordName.STS_TXT, text))
+    if domain.tlsrpt and (text := report_text(domain)) and (every or domain.tlsrpt_way == Way.PROVIDER):
+        found.append(_wanted(domain, RecordName.TLSRPT_TXT, text))
+    return tuple(found)
+
+
+def _wanted(domain: HostedDomain, record: RecordName, text: str) -> WantedText:
+    target = f"{domain.label}.{PARTS[record]}.{settings.CONFIG.base}"
+    name = f"{record.value}.{domain.name}"
+    if record is RecordName.STS_TXT:
+        return WantedText(name, text, "v=STSv1", target, partial(_no_later, text))
+    return WantedText(name, text, "v=TLSRPTv1", target, partial(_all_ours, domain.label))
+
+
+def _no_later(wanted: str, text: str) -> bool:
+    """Whether a record of before has no later id of ours: a foreign one has no order."""
+    later = _OURS.search(text)
+    return later is None or later[0] <= _OURS.findall(wanted)[0]
+
+
+def _all_ours(label: str, text: str) -> bool:
+    """Whether a record of before asks for reports here and nowhere else."""
+    try:
+        record = tlsrpt.parse(text)
+    except RecordSyntaxError:
+        return False
+    return record is not None and all(label in address for address in record.rua)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A conversation. `deadline` by the clock that nobody sets."""
+
+    kept: KeptAccess
+    zone: str
+    access: Access | None
+    wanted: tuple[WantedText, ...]
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """A book that is closed when the time is over."""
+
+    book: TextBook
+    deadline: float
+
+    def at(self, name: str) -> tuple[Found, ...]:
+        self._look_at_the_clock()
+        return self.book.at(name)
+
+    def say(self, place: TextPlace) -> None:
+        self._look_at_the_clock()
+        self.book.say(place)
+
+    def _look_at_the_clock(self) -> None:
+        if time.monotonic() >= self.deadline:
+            raise WritingFailed(Trouble.SILENCE)
+
+
+def publish_due(now: datetime) -> int:
+    """Write what is due, a few conversations at a time, and note how they went. How many there were."""
+    forget_gone(now)
+    tasks = [task for kept in _take(now) if (task := _task(kept, now))]
+    if not tasks:
+        return 0
+    with ThreadPoolExecutor(_AT_ONCE, "dns-publishing") as pool:
+        for task, outcome in zip(tasks, pool.map(_done, tasks), strict=True):
+            _note(task, outcome)
+    return len(tasks)
+
+
+def looked(zone: str, access: Access, wanted: Sequence[WantedText]) -> tuple[TextPlace, ...]:
+    """What stands at these names by the provider's word; nothing is written. Raises WritingFailed."""
+    with dnsbooks.book(zone, access, guard.configured(settings.CONFIG)) as book:
+        return look(_Timed(book, time.monotonic() + SECONDS), wanted)
+
+
+def _take(now: datetime) -> list[KeptAccess]:
+    due = KeptAccess.objects.everywhere().filter(clock.due("due_at", now, 2 * _REST))
+    if not due.exists():
+        return []
+    with transaction.atomic():
+        rows = due.order_by("due_at").select_for_update(of=("self",), skip_locked=True)
+        taken = list(rows.select_related("domain__standing__current", "domain__standing__announced")[: 2 * _AT_ONCE])
+        KeptAccess.objects.everywhere().filter(pk__in=[row.pk for row in taken]).update(due_at=now + LEASE)
+    return taken
+
+
+def _task(kept: KeptAccess, now: datetime) -> _Task | None:
+    """None: everything stands there already, as DNS says, or nothing is wanted."""
+    domain = kept.domain
+    wanted = _missing(domain) if domain.state != State.GONE else ()
+    if not wanted:
+        KeptAccess.objects.everywhere().filter(pk=kept.pk).update(due_at=now + _REST, failures=0, trouble="", said="")
+        return None
+    try:
+        access = access_of(kept)
+    except SealError:
+        access = None
+    return _Task(kept, domain.zone or domain.name, access, wanted, time.monotonic() + SECONDS)
+
+
+def _found(wanted: WantedText, seen: Mapping[str, str]) -> bool:
+    """Whether DNS was seen to say it, by a CNAME perhaps. A text that asks for reports may say more than ours."""
+    if wanted.name not in seen:
+        return False
+    return wanted.beginning != "v=STSv1" or seen[wanted.name] in ("", wanted.text)
+
+
+def _missing(domain: HostedDomain) -> tuple[WantedText, ...]:
+    rows = RecordSighting.objects.everywhere().filter(domain=domain, finding=Finding.FOUND)
+    seen = {f"{record}.{domain.name}": text for record, text in rows.values_list("record", "seen")}
+    return tuple(each for each in wanted_of(domain) if not _found(each, seen))
+
+
+def _done(task: _Task) -> tuple[TextPlace, ...] | WritingFailed:
+    """In a thread of its own, without any table."""
+    if task.access is None:
+        return WritingFailed(Trouble.CREDENTIALS)
+    try:
+        with dnsbooks.book(task.zone, task.access, guard.configured(settings.CONFIG)) as book:
+            return keep(_Timed(book, task.deadline), task.wanted)
+    except WritingFailed as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - the outermost loop of one conversation
+        _log.error("writing failed", provider=task.kept.provider, error=type(error).__name__)
+        return WritingFailed(Trouble.ANSWER)
+
+
+def _note(task: _Task, outcome: tuple[TextPlace, ...] | WritingFailed) -> None:
+    """Unless the access was changed or forgotten meanwhile, or is due anew."""
+    now, kept = clock.now(), task.kept
+    mine = KeptAccess.objects.everywhere().filter(pk=kept.pk, sealed_key=kept.sealed_key)
+    trouble, said = _trouble(outcome)
+    facts = {"trouble": trouble, "said": said[:_SAID_CHARACTERS], "tried_at": now}
+    if trouble:
+        rest = min(timedelta(minutes=1) * (1 << min(kept.failures, 10)), _LONGEST)
+        mine.update(**facts, failures=kept.failures + 1)
+    else:
+        rest = _SOON
+        mine.update(**facts, failures=0, written_at=now)
+    mine.filter(due_at__gt=now).update(due_at=now + rest)
+    HostedDomain.objects.everywhere().filter(pk=kept.domain_id).update(check_due_at=now, level_revision=0)
+
+
+def _trouble(outcome: tuple[TextPlace, ...] | WritingFailed) -> tuple[str, str]:
+    if isinstance(outcome, WritingFailed):
+        return str(outcome.trouble), outcome.said
+    others = list(_others(outcome))
+    return (TAKEN, ", ".join(others)) if others else ("", "")
+
+
+def _others(places: Sequence[TextPlace]) -> Iterator[str]:
+    for place in places:
+        if place.state is not TextState.RIGHT:
+            there = [f"{each.rdtype} {each.content}" for each in place.found if each.rdtype in ("CNAME", "TXT")]
+            yield f"{place.wanted.name} {' '.join(there)}".strip()
