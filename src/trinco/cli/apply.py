@@ -21,6 +21,7 @@ from trinco.panel.declared.services import steps
 from trinco.panel.declared.steps import Kind, Step, Terms
 from trinco.panel.declared.values import Declaration
 from trinco.panel.declared.yamltree import MAX_OCTETS
+from trinco.panel.domains import errors as domains
 from trinco.panel.policies import errors as policies
 
 _SIGNS = {Kind.ADD: "+", Kind.CHANGE: "~", Kind.LEAVE: "-", Kind.GIVE_UP: "-"}
@@ -30,6 +31,7 @@ _ENDS = {
 }
 _WORDS: dict[type[TrincoError], str] = {
     AmbiguousOrganisation: "several organisations have this name; rename all but one",
+    domains.TooManyTags: "an organisation has 100 tags at most",
     policies.NoMxYet: "the policy wants an mx list, and the domain never had one",
 }
 _OVERRIDE = "`force: true` goes on, on the record"

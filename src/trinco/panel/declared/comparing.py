@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trinco.core.mtasts.policy import DEFAULT_MAX_AGE, Mode, Policy
+from trinco.core.tags import key
 from trinco.panel.declared.present import Held
 from trinco.panel.declared.reading import REPORTING
 from trinco.panel.declared.values import DeclaredDomain, DeclaredPolicy
@@ -29,11 +30,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What there is to do for a domain: a policy to publish (None: none), reporting to set (empty: none)."""
+    """What there is to do for a domain: a policy to publish (None: none), reporting to set (empty: none), tags to have
+    (None: those that it has)."""
 
     policy: Policy | None = None
     reporting: Mapping[str, bool] = field(default_factory=dict)
     differences: tuple[Difference, ...] = ()
+    tags: tuple[str, ...] | None = None
 
 
 def compare(declared: DeclaredDomain, held: Held | None, last_mx: Sequence[str] = ()) -> Wanted:
@@ -44,8 +47,19 @@ def compare(declared: DeclaredDomain, held: Held | None, last_mx: Sequence[str] 
         policy = None
     now = reporting_of(held.domain) if held else _BEGINS
     reporting = {name: value for name, value in declared.reporting.items() if now[name] != value}
-    differences = [*_policies(before, policy), *_reporting(now, reporting)]
-    return Wanted(policy, reporting, tuple(differences))
+    had = held.tags if held else ()
+    tags = None if declared.tags is None or _keys(declared.tags) == _keys(had) else declared.tags
+    differences = [*_policies(before, policy), *_reporting(now, reporting), *_tags(had, tags)]
+    return Wanted(policy, reporting, tuple(differences), tags)
+
+
+def _keys(names: Sequence[str]) -> set[str]:
+    return {key(name) for name in names}
+
+
+def _tags(before: Sequence[str], after: Sequence[str] | None) -> Iterator[Difference]:
+    if after is not None:
+        yield Difference("tags", ", ".join(before) or None, ", ".join(after))
 
 
 def _policy(declared: DeclaredPolicy, before: Policy | None, last_mx: Sequence[str]) -> Policy:

@@ -18,10 +18,11 @@ from trinco.panel.policies.versions import policy_of
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A domain as it is. `standing`: with its current version; None before the first policy."""
+    """A domain as it is. `standing`: with its current version, None before the first policy; `tags` by name."""
 
     domain: HostedDomain
     standing: Standing | None
+    tags: tuple[str, ...] = ()
 
 
 def found(name: str, provider: Organisation | None) -> Organisation | None:
@@ -36,11 +37,12 @@ def found(name: str, provider: Organisation | None) -> Organisation | None:
 
 
 def held(organisation: Organisation) -> dict[str, Held]:
-    """Its domains by name, but for those that are gone. Two queries."""
+    """Its domains by name, but for those that are gone. Three queries."""
     standings = Standing.objects.of(organisation).exclude(domain__state=State.GONE).select_related("current")
     by_domain = {standing.domain_id: standing for standing in standings}
     rows = HostedDomain.objects.of(organisation).exclude(state=State.GONE).select_related("organisation")
-    return {row.name: Held(row, by_domain.get(row.pk)) for row in rows.order_by("pk")}
+    found = rows.prefetch_related("tags").order_by("pk")
+    return {row.name: Held(row, by_domain.get(row.pk), tuple(tag.name for tag in row.tags.all())) for row in found}
 
 
 def declaration(wanted: Iterable[Organisation]) -> tuple[Declaration, list[Organisation]]:
@@ -88,7 +90,7 @@ def _organisation(row: Organisation, clients: tuple[DeclaredOrganisation, ...] =
 
 
 def _domain(each: Held) -> DeclaredDomain:
-    return DeclaredDomain(each.domain.name, _policy(each.standing), reporting_of(each.domain))
+    return DeclaredDomain(each.domain.name, _policy(each.standing), reporting_of(each.domain), each.tags)
 
 
 def _policy(standing: Standing | None) -> DeclaredPolicy | None:

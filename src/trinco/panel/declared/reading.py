@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
+from trinco.core import tags
 from trinco.core.mtasts.policy import Mode
 from trinco.panel.declared import scalars
 from trinco.panel.declared.errors import DeclarationSyntaxError, Problem
@@ -14,7 +15,7 @@ from trinco.panel.declared.values import Declaration, DeclaredDomain, DeclaredOr
 from trinco.panel.declared.yamltree import Entries, Items, Node, Scalar, tree
 
 VERSION = "1"
-MANY_MX = 100
+MANY_MX = MANY_TAGS = 100
 MOST_PROBLEMS = 50
 """After so many the rest of the file is not looked at."""
 REPORTING = {"record": "on", "https": "https", "trust_https": "trust_https"}
@@ -66,9 +67,18 @@ class _Reader:
         )
 
     def _domain(self, name: str, node: Node) -> DeclaredDomain:
-        fields = self._fields(node, ("policy", "tls_reporting"))
+        fields = self._fields(node, ("policy", "tls_reporting", "tags"))
         policy = self._value(fields, "policy", self._policy)
-        return DeclaredDomain(name, policy, self._value(fields, "tls_reporting", self._reporting) or {})
+        reporting = self._value(fields, "tls_reporting", self._reporting) or {}
+        return DeclaredDomain(name, policy, reporting, self._value(fields, "tags", self._tags))
+
+    def _tags(self, node: Node) -> tuple[str, ...] | None:
+        if not isinstance(node, Items):
+            raise Fault(node, "tags is a list, one tag to an item")
+        if len(node.nodes) > MANY_TAGS:
+            raise Fault(node, f"more than {MANY_TAGS} tags")
+        found = [self._tried(scalars.tag, each) for each in node.nodes]
+        return None if None in found else tags.once(filter(None, found))
 
     def _reporting(self, node: Node) -> Mapping[str, bool]:
         fields = self._fields(node, tuple(REPORTING))

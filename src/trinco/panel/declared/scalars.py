@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from trinco.core.errors import DomainSyntaxError, PolicySyntaxError
+from trinco.core import tags
+from trinco.core.errors import DomainSyntaxError, PolicySyntaxError, TagSyntaxError
 from trinco.core.mtasts import mx
 from trinco.core.mtasts.policy import MAX_AGE_LIMIT, Mode
 from trinco.core.names import MAX_TYPED, Domain
@@ -54,6 +55,14 @@ def pattern(node: Node) -> str:
         return mx.pattern(_text(node)[:MAX_TYPED])
     except PolicySyntaxError as error:
         raise Fault(node, error.reason) from error
+
+
+def tag(node: Node) -> str:
+    """A tag (`core.tags`)."""
+    try:
+        return tags.parse(_text(node))
+    except TagSyntaxError as error:
+        raise Fault(node, f"{shown(_text(node))}: {error.reason}") from error
 
 
 def mode(node: Node) -> Mode:

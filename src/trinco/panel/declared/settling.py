@@ -23,6 +23,7 @@ from trinco.panel.declared.present import Held
 from trinco.panel.declared.steps import Kind, Step, Terms
 from trinco.panel.declared.values import DeclaredDomain
 from trinco.panel.domains import services as domains
+from trinco.panel.domains import tags
 from trinco.panel.domains.errors import OurOwnName
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies import services as policies
@@ -139,6 +140,8 @@ def _settle(organisation: Organisation, todo: _Todo, servers: Servers | None, ac
         domain.refresh_from_db()
     if todo.wanted.reporting:
         domains.set_tlsrpt(domain=domain, actor=actor, **cast(domains.Reporting, todo.wanted.reporting))
+    if todo.wanted.tags is not None:
+        tags.set_tags(domain=domain, names=todo.wanted.tags, actor=actor)
     if todo.wanted.policy:
         with suppress(NothingChanged):  # somebody else did it meanwhile
             policies.settle(domain=domain, policy=todo.wanted.policy, actor=actor, override=todo.force)

@@ -20,11 +20,13 @@ class DeclaredPolicy:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredDomain:
-    """A mail domain by its A-labels. `reporting` has keys of `domains.services.Reporting`."""
+    """A mail domain by its A-labels. `reporting` has keys of `domains.services.Reporting`; `tags`: all that it has, as
+    they are kept; None: nothing is said about tags."""
 
     name: str
     policy: DeclaredPolicy | None = None
     reporting: Mapping[str, bool] = field(default_factory=dict)
+    tags: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,9 @@ def _domain(indent: str, domain: DeclaredDomain) -> Iterator[str]:
     yield f"{indent}tls_reporting:"
     for word, name in REPORTING.items():
         yield f"{indent}{_STEP}{word}: {_word(domain.reporting[name])}"
+    if domain.tags:
+        yield f"{indent}tags:"
+        yield from (f"{indent}{_STEP}- {_quoted(tag)}" for tag in domain.tags)
 
 
 def _policy(indent: str, policy: DeclaredPolicy) -> Iterator[str]:
