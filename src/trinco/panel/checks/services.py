@@ -36,7 +36,7 @@ from trinco.panel.domains.models import (
 )
 from trinco.panel.domains.services import locked, mark_live
 from trinco.panel.policies.models import Standing
-from trinco.panel.policies.ways import note_announced, waits_for_owner
+from trinco.panel.policies.ways import note_announced, waits_for_owner, ways_of
 
 __all__ = ["check_now", "look", "look_due", "note_mx", "probe_due", "read_mx", "watch"]
 
@@ -127,8 +127,8 @@ def note_mx(domain: HostedDomain, mx: tuple[tuple[int, str], ...], now: datetime
 def _noted(domain: HostedDomain, seen: View, now: datetime) -> bool:
     """Whether the domain still waits for its DNS."""
     row = locked(domain)
-    if row.state == State.GONE:
-        return False
+    if row.state == State.GONE or ways_of(row) != ways_of(domain):
+        return False  # of another way, it says nothing; another look is due already
     _note_records(row, seen, now)
     for sight in seen.records.values():
         if sight.announces:

@@ -75,6 +75,9 @@ def _set(row: HostedDomain, after: Mapping[str, str]) -> None:
     row.check_due_at, row.level_revision = now, 0
     row.save(update_fields=["check_due_at", "level_revision", *(COLUMNS[name] for name in after)])
     KeptAccess.objects.everywhere().filter(domain=row).update(due_at=now)
+    if after.get("host") == Way.CNAME:  # the addresses stand there until a look says otherwise
+        at_host = RecordSighting.objects.everywhere().filter(domain=row, record=RecordName.MTA_STS)
+        at_host.update(finding=Finding.PROXIED)
     if after.get("sts") == Way.CNAME:  # our zone says the newest id since it was released
         _announced(row).update(announced_at=now)
 
@@ -106,6 +109,7 @@ def note_announced(domain: HostedDomain, identifier: str, now: datetime) -> None
 
 
 def at_addresses(domains: QuerySet[HostedDomain]) -> QuerySet[HostedDomain]:
-    """Those whose policy host may lead to addresses of edges that our zone has withdrawn."""
-    proxied = RecordSighting.objects.everywhere().filter(domain=OuterRef("pk"), record=RecordName.MTA_STS)
-    return domains.filter(Q(host_way=Way.ADDRESSES) | Exists(proxied.filter(finding=Finding.PROXIED)))
+    """Those whose policy host may lead to edges that our zone has withdrawn: as chosen, or as seen last."""
+    at_host = RecordSighting.objects.everywhere().filter(domain=OuterRef("pk"), record=RecordName.MTA_STS)
+    seen = Q(finding=Finding.PROXIED) | Q(finding=Finding.FOUND) & ~Q(seen="")
+    return domains.filter(Q(host_way=Way.ADDRESSES) | Exists(at_host.filter(seen)))
