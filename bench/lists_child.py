@@ -30,7 +30,7 @@ from trinco.panel.accounts.models import User  # noqa: E402
 from trinco.panel.accounts.services import create_account, membership_of  # noqa: E402
 from trinco.panel.policies import imports  # noqa: E402
 
-CLIENTS, LINES = 200, 500_000
+CLIENTS, LINES = 200, 200_000
 TYPED = {"HX-Request": "true"}
 LARGE: dict[str, tuple[str, dict[str, str]]] = {
     "overview": ("/", {}),

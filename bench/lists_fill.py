@@ -82,13 +82,14 @@ def _rows() -> Iterator[tuple[str, str, str]]:
     """What hangs on domains."""
     now, no = f"'{timezone.now():%Y-%m-%d %H:%M:%S}'", "false" if connection.vendor == "postgresql" else "0"
     soon = f"'{timezone.now() + timedelta(days=60):%Y-%m-%d %H:%M:%S}'"
+    mx = f"""CAST('["mx.' || d.name || '"]' AS {"jsonb" if connection.vendor == "postgresql" else "text"})"""
     octets = "'x'::bytea" if connection.vendor == "postgresql" else "x'78'"
     chain = Chain.objects.create(digest="0" * 64, certificates=[]).pk
     live = f"domains_hosteddomain d WHERE {LIVE}"
     yield (
         "policies_policyversion",
         "domain_id, number, policy_id, mode, mx, max_age, body, revision, created_at, created_by, override",
-        f"""d.id, 1, '20260101T000000', {MODES}, '["mx.' || d.name || '"]', 86400, {octets}, 1, {now}, 'ana', {no}
+        f"""d.id, 1, '20260101T000000', {MODES}, {mx}, 86400, {octets}, 1, {now}, 'ana', {no}
         FROM {live}""",
     )
     yield (
