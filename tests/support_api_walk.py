@@ -90,7 +90,15 @@ def _has_body(operation: Any) -> bool:
 
 PEM = {"certificate": "-----BEGIN CERTIFICATE-----", "key": "-----BEGIN PRIVATE KEY-----"}
 REFUSED = frozenset({422})
+ANY = {"If-Match": "*"}
 SENT: dict[str, Sent] = {
+    "PUT /domains/{name}": Sent({}),
+    "PATCH /domains/{name}": Sent({"tls_reporting": {"on": False}}),
+    "PUT /domains/{name}/policy": Sent({"mode": "none"}, headers=ANY),
+    "PATCH /domains/{name}/policy": Sent({"mode": "testing"}, headers=ANY),
+    "POST /domains/{name}/policy/undo": Sent({}, headers=ANY),
+    "POST /domains:bulk": Sent({"domains": [{"name": "um.example"}]}),
+    "POST /policies:mode": Sent({"mode": "none", "domains": ["correio.example"]}),
     "POST /domains/{name}/recipients": Sent({"address": "nova@example.com"}),
     "PUT /domains/{name}/certificate": Sent(PEM, answers=REFUSED),
     "DELETE /domains/{name}/certificate": Sent(answers=frozenset({404})),

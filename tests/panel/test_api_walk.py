@@ -15,6 +15,9 @@ PROVIDERS = {"GET /clients", "POST /clients"}
 MANAGERS = {"DELETE /tokens/{int:pk}"}
 """Of others' tokens nothing is known to whom does not look after them."""
 
+ADDS = {"PUT /domains/{name}"}
+"""Whoever names somebody else's domain has it waiting in their own organisation, as on the pages."""
+
 
 @pytest.fixture
 def world(db: None) -> ApiWorld:
@@ -80,7 +83,7 @@ class TestEveryOperation:
         assert {
             each.name: answers[each.name]
             for each in operations()
-            if each.takes & {"pk", "name"} and answers[each.name] != 404
+            if each.takes & {"pk", "name"} and each.name not in ADDS and answers[each.name] != 404
         } == {}
 
     def test_a_client_at_its_provider(self, world: ApiWorld) -> None:

@@ -117,7 +117,7 @@ class TestWork:
         job = given(ours, "\n".join(f"d{number}.example,mx1.x.example" for number in range(5)))
         imports.imports_due(timezone.now())
         with monkeypatch.context() as broken:
-            broken.setattr(imports, "write_all", lambda *_: 1 / 0)
+            broken.setattr(imports, "start_many", lambda **_: 1 / 0)
             for _ in range(2):
                 with pytest.raises(ZeroDivisionError):
                     imports.imports_due(timezone.now())
@@ -132,7 +132,7 @@ class TestWork:
     ) -> None:
         given(ours, "a.example,mx1.a.example")
         other = given(theirs, "b.example")
-        monkeypatch.setattr(imports, "write_all", lambda *_: 1 / 0)
+        monkeypatch.setattr(imports, "start_many", lambda **_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             imports.imports_due(timezone.now())
         imports.imports_due(timezone.now())

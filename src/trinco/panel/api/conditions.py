@@ -6,6 +6,7 @@ An ETag is the number of the version that is current: there is one for each stat
 from __future__ import annotations
 
 import re
+from typing import Any, Final
 
 from django.http import HttpRequest
 
@@ -13,6 +14,22 @@ from trinco.panel.api import kinds
 from trinco.panel.api.problems import Problem
 
 ANY = "*"
+PARAMETERS: Final[dict[str, Any]] = {
+    "parameters": [
+        {
+            "in": "header",
+            "name": name,
+            "required": False,
+            "schema": {"type": "string", "title": name},
+            "description": text,
+        }
+        for name, text in (
+            ("If-Match", "The `ETag` of the version that you have read, or `*` for whichever is current."),
+            ("If-None-Match", "`*`: there is no policy yet. One of the two is wanted."),
+        )
+    ]
+}
+"""For the description of an operation whose changes are of what its caller has read."""
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _LIST = re.compile(rf"\s*(?:{_TAG.pattern})(?:\s*,\s*(?:{_TAG.pattern}))*\s*")
 

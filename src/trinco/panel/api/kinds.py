@@ -100,6 +100,44 @@ KEY_TOLD_ONCE = Kind(
     "The first request with this Idempotency-Key was done. Its answer held a secret, which is kept nowhere.",
 )
 
+
+def _deed(slug: str, title: str, says: str, status: HTTPStatus = HTTPStatus.CONFLICT) -> Kind:
+    return Kind(slug, status, title, says)
+
+
+UNCOVERED_MX = _deed(
+    "uncovered-mx",
+    "Mail servers are not covered",
+    "Mail servers in DNS match no pattern of the policy: enforce would stop mail to them. `override` goes on.",
+)
+MX_UNKNOWN = _deed(
+    "mx-unknown",
+    "Mail servers are not known",
+    "The MX records could not be read in the last hour: nobody knows what enforce would stop. `override` goes on.",
+)
+WILDCARD_TOO_WIDE = _deed(
+    "wildcard-too-wide",
+    "Wildcard too wide",
+    "A pattern stands for hosts of other owners. Name the hosts of your MX records.",
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+NOTHING_TO_UNDO = _deed("nothing-to-undo", "Nothing to undo", "There is no version before the current one.")
+NO_MX_YET = _deed(
+    "no-mx-yet", "No mail servers yet", "This mode needs an `mx` list, and the domain never had one: send it along."
+)
+ALREADY_STARTED = _deed(
+    "already-started", "There is a policy already", "The domain has a policy already: change that one."
+)
+NOT_STARTED = _deed("not-started", "There is no policy yet", "The domain has no policy yet: PUT the first.")
+NOT_HOSTED = _deed("not-hosted", "Not in this state", "The domain's state does not allow it.")
+NOT_IN_SETUP = _deed("not-in-setup", "Served already", "The domain is served, or has been.")
+OUR_OWN_NAME = _deed(
+    "our-own-name",
+    "Name of this installation",
+    "The name lies in the zone of this installation itself.",
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+
 KINDS: Final = (
     BAD_PARAMETER,
     UNAUTHORIZED,
@@ -121,8 +159,18 @@ KINDS: Final = (
     KEY_RUNNING,
     KEY_CUT_OFF,
     KEY_TOLD_ONCE,
+    UNCOVERED_MX,
+    MX_UNKNOWN,
+    WILDCARD_TOO_WIDE,
+    NOTHING_TO_UNDO,
+    NO_MX_YET,
+    ALREADY_STARTED,
+    NOT_STARTED,
+    NOT_HOSTED,
+    NOT_IN_SETUP,
+    OUR_OWN_NAME,
 )
-"""Those of the API as such. `refusals` has those of the deeds."""
+"""Those of the API as such, then those of the deeds."""
 
 
 def of_status(status: HTTPStatus | int) -> Kind:

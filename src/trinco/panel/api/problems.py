@@ -31,6 +31,12 @@ class Problem(Exception):
         self.more = {**({"parameter": parameter} if parameter else {}), **more}
         self.headers: dict[str, str] = {}
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """What it says, as its members."""
+        told: dict[str, Any] = {"type": self.kind.uri, "title": self.kind.title, "status": int(self.kind.status)}
+        return {**told, **({"detail": self.detail} if self.detail else {}), **self.more}
+
     def with_headers(self, **headers: str) -> Problem:
         """The same with headers: `ETag="…"`, `Retry_After="3"`."""
         self.headers |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -39,13 +45,10 @@ class Problem(Exception):
 
 def answer(problem: Problem) -> HttpResponse:
     """The document."""
-    kind = problem.kind
-    told: dict[str, Any] = {"type": kind.uri, "title": kind.title, "status": int(kind.status)}
-    told |= {"detail": problem.detail} if problem.detail else {}
     headers: Mapping[str, str] = {**PRIVATE, **problem.headers}
-    if kind.status is HTTPStatus.UNAUTHORIZED:
+    if problem.kind.status is HTTPStatus.UNAUTHORIZED:
         headers = {**headers, "WWW-Authenticate": 'Bearer realm="trinco"'}
-    return JsonResponse({**told, **problem.more}, status=kind.status, content_type=MEDIA_TYPE, headers=headers)
+    return JsonResponse(problem.document, status=problem.kind.status, content_type=MEDIA_TYPE, headers=headers)
 
 
 def of_status(status: int) -> HttpResponse:

@@ -8,14 +8,22 @@ from typing import Any
 from ninja import Field, Schema
 
 
+class FaultOut(Schema):
+    """One fault of a body; `pointer` is a JSON pointer (RFC 6901)."""
+
+    pointer: str
+    detail: str
+
+
 class ProblemOut(Schema):
-    """RFC 9457. `parameter` is the part of the address that is wrong."""
+    """RFC 9457. `parameter` is the part of the address, or the header, that is wrong; `errors` are the body's."""
 
     type: str
     title: str
     status: int
     detail: str | None = None
     parameter: str | None = None
+    errors: list[FaultOut] | None = None
 
 
 class DomainOut(Schema):
@@ -223,3 +231,9 @@ class ReportOut(ReportRowOut):
 def told(answer: type[Schema] | None, status: int = 200) -> dict[Any, type[Schema] | None]:
     """What an operation answers, when it can and when it cannot."""
     return {status: answer, frozenset({400, 401, 403, 404, 409, 413, 415, 422, 429, 503}): ProblemOut}
+
+
+def changed(answer: type[Schema], *others: int) -> dict[Any, type[Schema]]:
+    """As `told`, of an operation that changes something; `others`: further statuses of the same answer."""
+    refused = frozenset({400, 401, 403, 404, 409, 412, 413, 415, 422, 428, 429})
+    return {200: answer, **dict.fromkeys(others, answer), refused: ProblemOut}

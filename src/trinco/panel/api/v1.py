@@ -18,8 +18,10 @@ from trinco.panel.api import (
     edges,
     imports,
     kinds,
+    many,
     organisation,
     people,
+    policies,
     problems,
     reading,
     recipients,
@@ -31,10 +33,10 @@ from trinco.panel.api import (
 from trinco.panel.api.auth import needs
 from trinco.panel.api.bodies import StrictParser
 from trinco.panel.api.budget import Budget
-from trinco.panel.api.denied import problem_of
 from trinco.panel.api.invalid import invalid
 from trinco.panel.api.once import framed, once
 from trinco.panel.api.problems import PRIVATE, Problem
+from trinco.panel.api.refusals import problem_of
 
 DESCRIPTION = """Your domains, their policies, and the TLS reports about them, for programs.
 
@@ -64,10 +66,11 @@ api = Api(
 api.add_decorator(once, mode="operation")
 api.add_decorator(framed, mode="view")
 api.add_router("/domains", domains.router)
-for _below_a_domain in (recipients.router, records.router, certificates.own_router):
+for _below_a_domain in (policies.router, recipients.router, records.router, certificates.own_router):
     api.add_router("/domains", _below_a_domain)
 api.add_router("/imports", imports.router)
 api.add_router("/certificates", certificates.router)
+api.add_router("", many.router)
 api.add_router("/reports", reports.router)
 api.add_router("/arrivals", arrivals.router)
 api.add_router("/retention", arrivals.retention_router)

@@ -16,7 +16,6 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from trinco.core.mtasts.policy import DEFAULT_MAX_AGE, Mode, Policy
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.services import record
@@ -29,7 +28,7 @@ from trinco.panel.policies.errors import ImportUnderWay
 from trinco.panel.policies.import_lines import leave_room, read
 from trinco.panel.policies.import_models import DomainImport, Ending, ImportLine, ImportState
 from trinco.panel.policies.import_places import Places
-from trinco.panel.policies.versions import Deed, Draft, write_all
+from trinco.panel.policies.many import start_many
 
 KEPT = 20
 """Imports of an organisation that can be looked at; older ones go, and their domains stay."""
@@ -136,7 +135,8 @@ def _worked(job: DomainImport, lines: Sequence[ImportLine]) -> dict[Ending, list
     taken = _served_elsewhere(organisation, [line.name for line in lines])
     names = [line.name for line in lines if line.name not in taken]
     added = {each.name: each for each in add_many(organisation=organisation, names=names, actor=actor)}
-    _start_policies([(added[line.name], line) for line in lines if line.name in added and line.mx], actor)
+    if pairs := [(added[line.name], line.mx) for line in lines if line.name in added and line.mx]:
+        start_many(pairs=pairs, actor=actor)
     _tag(organisation, [line for line in lines if line.name not in taken and line.tags], actor)
     ended: dict[Ending, list[int]] = {}
     for line in lines:
@@ -163,14 +163,6 @@ def _actor(job: DomainImport, line: ImportLine) -> Actor:
 def _served_elsewhere(organisation: Organisation, names: Sequence[str]) -> set[str]:
     served = HostedDomain.objects.everywhere().filter(name__in=names, state__in=SERVED)
     return set(served.exclude(organisation=organisation).values_list("name", flat=True))
-
-
-def _start_policies(pairs: Sequence[tuple[HostedDomain, ImportLine]], actor: Actor) -> None:
-    """Testing, for a day, where the mail servers were given: as `services.start`."""
-    mode, age = Mode.TESTING, DEFAULT_MAX_AGE[Mode.TESTING]
-    drafts = [Draft(domain, None, Policy(mode, tuple(line.mx), age)) for domain, line in pairs]
-    if drafts:
-        write_all(drafts, Deed(actor, "policy.started"), timezone.now())
 
 
 def tally(job: DomainImport) -> Counter[str]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from trinco.core.mtasts.policy import Mode, Policy
+from trinco.core.mtasts.policy import DEFAULT_MAX_AGE, Mode, Policy
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain, MxSighting, State
@@ -73,6 +73,15 @@ def _publish_some(organisation: Organisation, keys: Sequence[int], mode: Mode, a
     drafts = [Draft(each.domain, standings[each.domain.pk], each.policy) for each in consequences if each.policy]
     versions = iter(write_all(drafts, Deed(actor, "policy.published"), now) if drafts else ())
     return [Outcome(each.domain, next(versions) if each.policy else None, each.problem) for each in consequences]
+
+
+@transaction.atomic
+def start_many(*, pairs: Sequence[tuple[HostedDomain, Sequence[str]]], actor: Actor) -> None:
+    """The first policy of domains that were added this moment, with their mail servers: testing, for a day."""
+    mode, age = Mode.TESTING, DEFAULT_MAX_AGE[Mode.TESTING]
+    drafts = [Draft(domain, None, Policy(mode, tuple(mx), age)) for domain, mx in pairs]
+    if drafts:
+        write_all(drafts, Deed(actor, "policy.started"), timezone.now())
 
 
 def _consequences(

@@ -18,7 +18,7 @@ from trinco.panel.policies.errors import (
     NotStarted,
 )
 from trinco.panel.policies.ledger import horizon_of
-from trinco.panel.policies.many import Consequence, Outcome, preview_many, publish_many
+from trinco.panel.policies.many import Consequence, Outcome, preview_many, publish_many, start_many
 from trinco.panel.policies.models import PolicyVersion, Standing
 from trinco.panel.policies.proposals import judged, proposed, require_narrow
 from trinco.panel.policies.rounds import announce_due, reissue_due, retire_due
@@ -29,6 +29,7 @@ __all__ = [
     "Consequence",
     "Outcome",
     "announce_due",
+    "first",
     "horizon_of",
     "leave",
     "policy_of",
@@ -40,6 +41,7 @@ __all__ = [
     "retire_due",
     "settle",
     "start",
+    "start_many",
     "undo",
 ]
 
@@ -82,14 +84,25 @@ def publish(
 
 
 @transaction.atomic
+def first(*, domain: HostedDomain, policy: Policy, actor: Actor, override: bool = False) -> PolicyVersion:
+    """Make `policy` the first one, whatever its mode. Raises AlreadyStarted, NotHosted, and what `publish` does."""
+    row = locked(domain)
+    if row.state != State.SETUP:
+        raise NotHosted(row.state)
+    if standing_of(row) is not None:
+        raise AlreadyStarted
+    require_narrow(None, policy)
+    overridden = judged(row, policy, override=override)
+    return _written(domain, Draft(row, None, policy), Deed(actor, "policy.started", overridden=overridden))
+
+
+@transaction.atomic
 def settle(*, domain: HostedDomain, policy: Policy, actor: Actor, override: bool = False) -> PolicyVersion:
     """Make `policy` the current one, be it the first one or not: what somebody declared. Raises what `publish` does."""
     row = locked(domain)
     if standing_of(row) is not None or row.state != State.SETUP:
         return publish(domain=domain, policy=policy, actor=actor, override=override)
-    require_narrow(None, policy)
-    overridden = judged(row, policy, override=override)
-    return _written(domain, Draft(row, None, policy), Deed(actor, "policy.started", overridden=overridden))
+    return first(domain=domain, policy=policy, actor=actor, override=override)
 
 
 @transaction.atomic
