@@ -67,7 +67,9 @@ class TestWhatIsRead:
     def test_what_is_written_is_read_back(self, names: list[str], said: bool, max_age: int, mode: Mode) -> None:
         reporting = dict.fromkeys(("on", "https", "trust_https"), said)
         policy = DeclaredPolicy(mode, ("mx.example", "*.mx.example"), max_age, force=said and mode is Mode.ENFORCE)
-        domains = (DeclaredDomain("a.example", policy, reporting), DeclaredDomain("b.example", None, reporting))
+        ways = {"host": "addresses", "sts": "txt", "tlsrpt": "cname"} if said else {}
+        one = DeclaredDomain("a.example", policy, reporting, ways=ways)
+        domains = (one, DeclaredDomain("b.example", None, reporting))
         clients = tuple(DeclaredOrganisation(name, None if said else said, domains[1:]) for name in names)
         organisations = tuple(DeclaredOrganisation(name, said, domains, clients) for name in names)
         declaration = Declaration((*organisations, *(() if names else [DeclaredOrganisation("x", said, ())])))

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 
 from trinco.core.mtasts.policy import DEFAULT_MAX_AGE, Mode, Policy
 from trinco.core.tags import key
-from trinco.panel.declared.present import Held
-from trinco.panel.declared.reading import REPORTING
+from trinco.panel.declared.present import Held, seen_way
+from trinco.panel.declared.reading import RECORDS, REPORTING
 from trinco.panel.declared.values import DeclaredDomain, DeclaredPolicy
+from trinco.panel.domains.models import Way
 from trinco.panel.domains.services import reporting_of
 from trinco.panel.policies.errors import NoMxYet
 from trinco.panel.policies.versions import policy_of
+from trinco.panel.policies.ways import ways_of
 
 _WORDS = {name: f"tls_reporting.{word}" for word, name in REPORTING.items()}
+_RECORDS = {name: f"records.{word}" for word, name in RECORDS.items()}
 _BEGINS = {"on": True, "https": False, "trust_https": False}
 """How a new domain's reporting stands."""
 
@@ -31,12 +34,13 @@ class Difference:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What there is to do for a domain: a policy to publish (None: none), reporting to set (empty: none), tags to have
-    (None: those that it has)."""
+    (None: those that it has), ways of publishing to choose (empty: none)."""
 
     policy: Policy | None = None
     reporting: Mapping[str, bool] = field(default_factory=dict)
     differences: tuple[Difference, ...] = ()
     tags: tuple[str, ...] | None = None
+    ways: Mapping[str, str] = field(default_factory=dict)
 
 
 def compare(declared: DeclaredDomain, held: Held | None, last_mx: Sequence[str] = ()) -> Wanted:
@@ -50,7 +54,10 @@ def compare(declared: DeclaredDomain, held: Held | None, last_mx: Sequence[str] 
     had = held.tags if held else ()
     tags = None if declared.tags is None or _keys(declared.tags) == _keys(had) else declared.tags
     differences = [*_policies(before, policy), *_reporting(now, reporting), *_tags(had, tags)]
-    return Wanted(policy, reporting, tuple(differences), tags)
+    published = {name: seen_way(way) for name, way in ways_of(held.domain).items()} if held else {}
+    ways = {name: way for name, way in declared.ways.items() if published.get(name, Way.CNAME) != way}
+    differences += [Difference(_RECORDS[name], published.get(name), way) for name, way in ways.items()]
+    return Wanted(policy, reporting, tuple(differences), tags, ways)
 
 
 def _keys(names: Sequence[str]) -> set[str]:

@@ -10,10 +10,11 @@ from trinco.panel.accounts.models import Organisation
 from trinco.panel.declared.errors import AmbiguousOrganisation
 from trinco.panel.declared.scalars import nameable
 from trinco.panel.declared.values import Declaration, DeclaredDomain, DeclaredOrganisation, DeclaredPolicy
-from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.domains.models import HostedDomain, State, Way
 from trinco.panel.domains.services import reporting_of
 from trinco.panel.policies.models import Standing
 from trinco.panel.policies.versions import policy_of
+from trinco.panel.policies.ways import ways_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,14 @@ def _organisation(row: Organisation, clients: tuple[DeclaredOrganisation, ...] =
 
 
 def _domain(each: Held) -> DeclaredDomain:
-    return DeclaredDomain(each.domain.name, _policy(each.standing), reporting_of(each.domain), each.tags)
+    ways = {name: seen_way(way) for name, way in ways_of(each.domain).items()}
+    ways = ways if set(ways.values()) != {"cname"} else {}
+    return DeclaredDomain(each.domain.name, _policy(each.standing), reporting_of(each.domain), each.tags, ways)
+
+
+def seen_way(way: str) -> str:
+    """As a file says it: a text that we write is the owner's text, and the access that is kept is not in the file."""
+    return str(Way.TXT if way == Way.PROVIDER else way)
 
 
 def _policy(standing: Standing | None) -> DeclaredPolicy | None:

@@ -20,6 +20,10 @@ MOST_PROBLEMS = 50
 """After so many the rest of the file is not looked at."""
 REPORTING = {"record": "on", "https": "https", "trust_https": "trust_https"}
 """The file's words → those of `domains.services.Reporting`."""
+RECORDS = {"mta-sts": "host", "_mta-sts": "sts", "_smtp._tls": "tlsrpt"}
+"""The file's words → those of `policies.ways.Ways`."""
+WAYS = {"host": ("cname", "addresses"), "sts": ("cname", "txt"), "tlsrpt": ("cname", "txt")}
+"""What a file may say of each. Access to a DNS provider is no file's to give: a text is `txt` there as well."""
 _CLIENT = ("second_factor", "domains")
 _PROVIDER = (*_CLIENT, "clients")
 T = TypeVar("T")
@@ -67,10 +71,16 @@ class _Reader:
         )
 
     def _domain(self, name: str, node: Node) -> DeclaredDomain:
-        fields = self._fields(node, ("policy", "tls_reporting", "tags"))
+        fields = self._fields(node, ("policy", "tls_reporting", "tags", "records"))
         policy = self._value(fields, "policy", self._policy)
         reporting = self._value(fields, "tls_reporting", self._reporting) or {}
-        return DeclaredDomain(name, policy, reporting, self._value(fields, "tags", self._tags))
+        ways = self._value(fields, "records", self._records) or {}
+        return DeclaredDomain(name, policy, reporting, self._value(fields, "tags", self._tags), ways)
+
+    def _records(self, node: Node) -> Mapping[str, str]:
+        fields = self._fields(node, tuple(RECORDS))
+        said = {name: self._value(fields, word, _way(name)) for word, name in RECORDS.items() if word in fields}
+        return {name: way for name, way in said.items() if way is not None}
 
     def _tags(self, node: Node) -> tuple[str, ...] | None:
         if not isinstance(node, Items):
@@ -132,6 +142,10 @@ class _Reader:
         self.problems.append(Problem(line, reason))
         if len(self.problems) >= MOST_PROBLEMS:
             self.refuse()
+
+
+def _way(name: str) -> Callable[[Node], str]:
+    return lambda node: scalars.one_of(node, WAYS[name])
 
 
 def _pairs(node: Node) -> tuple[tuple[Scalar, Node], ...]:

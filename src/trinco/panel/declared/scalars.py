@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from trinco.core import tags
 from trinco.core.errors import DomainSyntaxError, PolicySyntaxError, TagSyntaxError
@@ -71,6 +72,14 @@ def mode(node: Node) -> Mode:
         return Mode(_text(node))
     except ValueError:
         raise Fault(node, "mode is none, testing or enforce") from None
+
+
+def one_of(node: Node, known: Sequence[str]) -> str:
+    """One of these words."""
+    text = _text(node)
+    if text not in known:
+        raise Fault(node, f"{shown(text)} is none of {', '.join(known)}")
+    return text
 
 
 def max_age(node: Node) -> int:

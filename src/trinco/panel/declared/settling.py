@@ -29,6 +29,7 @@ from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies import services as policies
 from trinco.panel.policies.errors import NothingChanged, NotHosted
 from trinco.panel.policies.proposals import MX_AGE, judged, last_mx, require_narrow
+from trinco.panel.policies.ways import Ways, set_ways
 
 _AT_ONCE = 32
 """Domains whose mail servers are looked at at the same time."""
@@ -140,6 +141,8 @@ def _settle(organisation: Organisation, todo: _Todo, servers: Servers | None, ac
         domain.refresh_from_db()
     if todo.wanted.reporting:
         domains.set_tlsrpt(domain=domain, actor=actor, **cast(domains.Reporting, todo.wanted.reporting))
+    if todo.wanted.ways:
+        set_ways(domain=domain, actor=actor, **cast(Ways, todo.wanted.ways))
     if todo.wanted.tags is not None:
         tags.set_tags(domain=domain, names=todo.wanted.tags, actor=actor)
     if todo.wanted.policy:

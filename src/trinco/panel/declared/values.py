@@ -21,12 +21,13 @@ class DeclaredPolicy:
 @dataclass(frozen=True, slots=True)
 class DeclaredDomain:
     """A mail domain by its A-labels. `reporting` has keys of `domains.services.Reporting`; `tags`: all that it has, as
-    they are kept; None: nothing is said about tags."""
+    they are kept; None: nothing is said about tags. `ways`: by keys of `policies.ways.Ways`, what is said."""
 
     name: str
     policy: DeclaredPolicy | None = None
     reporting: Mapping[str, bool] = field(default_factory=dict)
     tags: tuple[str, ...] | None = None
+    ways: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

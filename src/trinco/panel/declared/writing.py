@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from trinco.core.mtasts.policy import Mode
-from trinco.panel.declared.reading import REPORTING, VERSION
+from trinco.panel.declared.reading import RECORDS, REPORTING, VERSION
 from trinco.panel.declared.values import Declaration, DeclaredDomain, DeclaredOrganisation, DeclaredPolicy
 
 _HEAD = (
@@ -48,6 +48,9 @@ def _domain(indent: str, domain: DeclaredDomain) -> Iterator[str]:
     yield f"{indent}tls_reporting:"
     for word, name in REPORTING.items():
         yield f"{indent}{_STEP}{word}: {_word(domain.reporting[name])}"
+    if domain.ways:
+        yield f"{indent}records:"
+        yield from (f"{indent}{_STEP}{word}: {domain.ways[name]}" for word, name in RECORDS.items())
     if domain.tags:
         yield f"{indent}tags:"
         yield from (f"{indent}{_STEP}- {_quoted(tag)}" for tag in domain.tags)
