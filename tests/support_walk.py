@@ -18,6 +18,8 @@ from trinco.panel.policies import imports, services
 from trinco.panel.reports.models import Recipient
 from trinco.panel.web import urls
 from trinco.panel.web.access import PUBLIC
+from trinco.panel.webhooks import services as webhooks
+from trinco.panel.webhooks.models import Webhook
 
 GOOD = {200, 204, 286, 302, 400}
 """What somebody may get who may do the deed: 400 where the form is empty."""
@@ -76,11 +78,15 @@ class World:
         )
         member = Membership.objects.get(user=person)
         job = imports.start(organisation=self.ours, text="a.example\nno_name", actor=support_panel.ANA)
+        facts = {"organisation": self.ours, "name": "x", "url": "https://hook.example.com/"}
+        hook, other = (Webhook.objects.of(self.ours).create(**facts) for _ in range(2))
         tags.put_on(organisation=self.ours, domains=[domain], names=["north"], actor=support_panel.ANA)
         saved = filters.save(organisation=self.ours, name="mine", asked={"tag": "north"}, actor=support_panel.ANA)
         return {
             "tag": int(saved.tag_id or 0),
             "filter": saved.pk,
+            **dict.fromkeys(("webhook", "webhook_secret", "webhook_test", "webhook_remove"), hook.pk),
+            "webhook_redeliver": webhooks.send_test(webhook=other).pk,
             **dict.fromkeys(("import", "import_live", "import_run", "import_results"), job.pk),
             "report": report.pk,
             "report_raw": report.pk,

@@ -60,7 +60,7 @@ INFRASTRUCTURE = {
         "texts",
         "zonefile",
     },
-    "net": {"acme_words", "certfile", "dialling", "dnsapi", "dnsbooks", "dnswriting", "guard"},
+    "net": {"acme_words", "certfile", "dialling", "dnsapi", "dnsbooks", "dnswriting", "guard", "posting"},
 }
 """Modules that no requirement of a standard is about: they carry those that are."""
 

@@ -109,6 +109,9 @@ class TestRun:
             "prune",
             "months",
             "idempotency keys",
+            "webhook events",
+            "webhooks",
+            "webhooks kept",
         ]
 
 

@@ -56,15 +56,19 @@ class Guard:
 
     def check(self, address: str) -> None:
         """Return when the literal may be dialled; raise Refused, with the reason in words, when not."""
-        parsed = _really(_parsed(address))
-        if any(parsed in network for network in self.allowed):
+        if self.excepts(address):
             return
-        if reason := self._reason(parsed):
+        if reason := self._reason(_really(_parsed(address))):
             raise Refused(f"{address} is not dialled: {reason}")
 
     def permitted(self, addresses: Iterable[str]) -> tuple[str, ...]:
         """Those of the literals that `check` lets through, in their order."""
         return tuple(address for address in addresses if self._permits(address))
+
+    def excepts(self, address: str) -> bool:
+        """Whether the installation has said itself that this literal may be dialled."""
+        parsed = _really(_parsed(address))
+        return any(parsed in network for network in self.allowed)
 
     def _permits(self, address: str) -> bool:
         try:

@@ -25,6 +25,7 @@ from trinco.panel.domains.models import HostedDomain
 from trinco.panel.domains.services import SERVED, newest_revision
 from trinco.panel.policies.models import EdgeNode, Standing
 from trinco.panel.reports.models import RawReport, RawState
+from trinco.panel.webhooks.models import Delivery, DeliveryState, Webhook
 
 FRESH: Final = 15.0
 DAYS: Final = (0, 1, 3, 7, 14, 30, 60)
@@ -199,6 +200,16 @@ def _events(_now: datetime) -> Iterator[Metric]:
     yield family
 
 
+def _webhooks(_now: datetime) -> Iterator[Metric]:
+    rows = Delivery.objects.everywhere().order_by().values_list("state").annotate(Count("pk"))
+    counts = {**dict.fromkeys((DeliveryState.WAITING, DeliveryState.FAILED), 0), **dict(rows)}
+    waiting, failed = counts[DeliveryState.WAITING], counts[DeliveryState.FAILED]
+    yield _gauge("webhook_deliveries_pending", "Deliveries to webhooks that wait.", waiting)
+    yield _gauge("webhook_deliveries_failed", "Deliveries of the last 30 days that were given up.", failed)
+    stopped = Webhook.objects.everywhere().filter(stopped_at__isnull=False).count()
+    yield _gauge("webhooks_stopped", "Webhooks that were switched off by themselves.", stopped)
+
+
 def _between(counts: Mapping[str, Any]) -> dict[str, float]:
     """From how many end before each bound to how many end between two."""
     numbers, before = dict[str, float](), 0
@@ -208,7 +219,7 @@ def _between(counts: Mapping[str, Any]) -> dict[str, float]:
     return {**numbers, "more": counts["all"] - before}
 
 
-_PARTS: Final = (_publication, _edges, _reports, _certificates, _events)
+_PARTS: Final = (_publication, _edges, _reports, _certificates, _events, _webhooks)
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:

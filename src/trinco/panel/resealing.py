@@ -31,6 +31,7 @@ from trinco.panel.domains.models import KeptAccess
 from trinco.panel.domains.services import locked, newest_revision, next_revision, touch
 from trinco.panel.policies.models import EdgeNode
 from trinco.panel.seal import Seal, written
+from trinco.panel.webhooks.models import Secret
 
 _CHUNK: Final = 100
 
@@ -135,6 +136,8 @@ def values(data: Path) -> Iterator[Value]:
     kept = KeptAccess.objects.everywhere().select_related("domain").order_by("pk")
     for access in kept:
         yield Value(access.seal_name, bytes(access.sealed_key), _column(KeptAccess.objects.everywhere(), access))
+    for secret in Secret.objects.everywhere().select_related("webhook").order_by("pk"):
+        yield Value(secret.webhook.seal_name, bytes(secret.sealed_key), _column(Secret.objects.everywhere(), secret))
     for authenticator in Authenticator.objects.order_by("pk"):
         yield from _second_factor(authenticator)
     path = development.key_file(data)

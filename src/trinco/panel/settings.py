@@ -51,6 +51,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "trinco.panel.web",  # first, so that its templates stand before allauth's
     "trinco.panel.accounts",
+    "trinco.panel.webhooks",
     "trinco.panel.domains",
     "trinco.panel.policies",
     "trinco.panel.certificates",

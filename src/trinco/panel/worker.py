@@ -31,6 +31,8 @@ from trinco.panel.policies.rotation import rotate_due
 from trinco.panel.policies.services import announce_due, reissue_due, retire_due
 from trinco.panel.reports.services import digest_due, forward_due, prune_due
 from trinco.panel.reports.summing import sum_due
+from trinco.panel.webhooks.outbox import spread_due
+from trinco.panel.webhooks.sending import deliver_due, tidy_due
 
 _LONGEST_WAIT = 30.0
 """Seconds between two attempts of a job that keeps failing."""
@@ -68,6 +70,9 @@ JOBS: tuple[Job, ...] = (
     Job("prune", prune_due, 10.0),
     Job("months", sum_due, 5.0),
     Job("idempotency keys", idempotency.forget, 600.0),
+    Job("webhook events", spread_due, 0.5),
+    Job("webhooks", deliver_due, 0.5),
+    Job("webhooks kept", tidy_due, 10.0),
 )
 
 

@@ -48,6 +48,10 @@ class Access:
         return self.may(Deed.PEOPLE_MANAGE)
 
     @property
+    def may_have_webhooks(self) -> bool:
+        return self.may(Deed.WEBHOOKS_MANAGE)
+
+    @property
     def may_own(self) -> bool:
         return self.may(Deed.ORGANISATION_MANAGE)
 

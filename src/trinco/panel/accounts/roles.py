@@ -38,6 +38,8 @@ class Deed(StrEnum):
     """Have a report read again, say how long reports are kept."""
     PEOPLE_MANAGE = "people:manage"
     """Invite, change roles, remove; everybody's tokens."""
+    WEBHOOKS_MANAGE = "webhooks:manage"
+    """Have programs of one's own told of what happens."""
     CLIENTS_MANAGE = "clients:manage"
     """Make client organisations."""
     ORGANISATION_MANAGE = "organisation:manage"
@@ -46,7 +48,7 @@ class Deed(StrEnum):
 
 _SEES: Final = frozenset({Deed.READ, Deed.TOKENS})
 _CHANGES: Final = _SEES | {Deed.POLICY_WRITE, Deed.DOMAINS_WRITE, Deed.REPORTS_WRITE}
-_MANAGES: Final = _CHANGES | {Deed.PEOPLE_MANAGE, Deed.CLIENTS_MANAGE}
+_MANAGES: Final = _CHANGES | {Deed.PEOPLE_MANAGE, Deed.WEBHOOKS_MANAGE, Deed.CLIENTS_MANAGE}
 
 MATRIX: Final = MappingProxyType(
     {

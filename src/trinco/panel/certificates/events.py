@@ -27,6 +27,8 @@ from trinco.panel.certificates.queue import AWAY
 from trinco.panel.certificates.terms import wanted_at
 from trinco.panel.domains.models import Finding, HostedDomain, RecordName, RecordSighting
 from trinco.panel.domains.services import SERVED
+from trinco.panel.webhooks import troubles
+from trinco.panel.webhooks.troubles import Seen
 
 MANY: Final = 20
 """So many names that fail at once, and a tenth of all, are one event."""
@@ -46,6 +48,8 @@ _OVERSHADOWING: Final = frozenset({EventKind.AWAY, EventKind.ACCOUNT, EventKind.
 place of the one that is away."""
 _STAGED: Final = timedelta(hours=25)
 """A name that keeps failing has its turn once a day."""
+_TOLD: Final = {EventKind.FAILING: "certificate-failing", EventKind.ENDING: "certificate-ending"}
+"""As which problem a domain's webhooks hear of them; of CAA they hear by the record."""
 _log = structlog.get_logger("trinco.certificates")
 
 Key = tuple[str, str, int | None]
@@ -205,9 +209,10 @@ def _opened(fact: Fact, now: datetime) -> int:
     facts = {"kind": fact.kind, "directory": fact.directory, "domain_id": fact.domain}
     try:
         with transaction.atomic():
-            Event.objects.everywhere().create(
+            event = Event.objects.everywhere().create(
                 **facts, began_at=now, seen_at=now, count=fact.count, detail=fact.detail[:255]
             )
+            _tell(event, now)
     except IntegrityError:  # another worker was faster
         return 0
     _log.warning("certificate event", **{**facts, "kind": fact.kind.value}, detail=fact.detail)
@@ -225,6 +230,20 @@ def _closed(event: Event, now: datetime) -> int:
     if now - event.seen_at < _CALM.get(EventKind(event.kind), timedelta()):
         return 0
     event.ended_at = event.seen_at if event.kind in _CALM else now
-    event.save(update_fields=["ended_at"])
+    with transaction.atomic():
+        event.save(update_fields=["ended_at"])
+        _tell(event, now)
     _log.info("certificate event over", kind=event.kind, directory=event.directory, domain=event.domain_id)
     return 1
+
+
+def _tell(event: Event, now: datetime) -> None:
+    """Those who want to hear of a domain's certificate."""
+    if event.kind not in _TOLD or event.domain is None:
+        return
+    domain, problem = event.domain, _TOLD[EventKind(event.kind)]
+    seen = Seen(domain.pk, domain.organisation_id, domain.name, {problem: {"seen": event.detail}})
+    if event.ended_at is None:
+        troubles.began(seen, now)
+    else:
+        troubles.over(seen, problem, now)

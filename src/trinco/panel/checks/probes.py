@@ -10,7 +10,6 @@ import asyncio
 import ssl
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
 import structlog
 from django.conf import settings
@@ -23,6 +22,7 @@ from trinco.net.smtp import Caller, Probe
 from trinco.panel import clock
 from trinco.panel.checks import schedule, status
 from trinco.panel.domains.models import MxSighting, Starttls, State
+from trinco.panel.roots import roots
 
 AT_ONCE = 24
 """Hosts that are talked to at the same time."""
@@ -41,12 +41,6 @@ def probe_due(now: datetime) -> int:
         except Exception as error:  # noqa: BLE001 - the outermost loop of one host's probe
             _log.error("probe lost", host=host, error=f"{type(error).__name__}: {error}")
     return len(hosts)
-
-
-def roots() -> Path | None:
-    """The trust anchors for mail servers: the system's, or in the playground those of its made-up authorities."""
-    path: Path = settings.DATA / "roots.pem"
-    return path if settings.CONFIG.playground and path.exists() else None
 
 
 def _probes(hosts: list[str]) -> Iterator[tuple[str, Probe]]:

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from trinco.core.mtasts.policy import Mode
+from trinco.panel.checks import troubles
 from trinco.panel.checks.facts import Edges, Facts, edges_at, facts_of
 from trinco.panel.checks.readiness import gates
 from trinco.panel.domains.models import Finding, HostedDomain, Level, RecordName, RecordSighting, Starttls, State, Way
@@ -79,7 +80,9 @@ def statuses(domains: Iterable[HostedDomain], now: datetime) -> dict[int, Status
 
 def refresh(domains: Iterable[HostedDomain], now: datetime) -> int:
     """Work out the levels of these rows and write down those that changed, at once. Gives how many."""
-    worked_out = [(facts.domain, status_of(facts, now).level) for facts in facts_of(domains, now)]
+    judged = [(facts.domain, judged_of(facts, now)) for facts in facts_of(domains, now)]
+    troubles.note(judged, now)
+    worked_out = [(row, _worst(found).level) for row, found in judged]
     changed = [(row, level) for row, level in worked_out if (row.level, row.level_revision) != (level, row.revision)]
     changed.sort(key=lambda pair: pair[0].pk)  # locks are taken in one order, or two writers wait for each other
     if not changed:
@@ -138,14 +141,23 @@ _edges = _LastEdges()
 
 def status_of(facts: Facts, now: datetime) -> Status:
     """The worst of all that speaks against a domain; of two that are equally bad, the one that comes first here."""
+    return _worst(judged_of(facts, now))
+
+
+def judged_of(facts: Facts, now: datetime) -> list[Status]:
+    """All that speaks against a domain; where nothing does, how it stands."""
     if facts.domain.state == State.SETUP:
-        return _setup(facts)
+        return [_setup(facts)]
     if facts.domain.state != State.LIVE:
-        return Status(Level.LEAVING, facts.domain.state)
+        return [Status(Level.LEAVING, facts.domain.state)]
     problems = [*_certificate(facts, now), *_policy(facts, now), *_by_hand(facts, now), *_records(facts)]
     problems += _mail(facts, now)
     problems += _reports(facts, now)
-    return min(problems, key=lambda each: each.level, default=None) or _well(facts, now)
+    return problems or [_well(facts, now)]
+
+
+def _worst(found: Sequence[Status]) -> Status:
+    return min(found, key=lambda each: each.level)
 
 
 def _setup(facts: Facts) -> Status:

@@ -118,6 +118,14 @@ ARRIVALS = (
     gettext_noop("an e-mail address has ASCII letters alone here"),
     gettext_noop("that is the mailbox for reports itself"),
 )
+WEBHOOKS = (
+    gettext_noop("an address has {} printable characters at most"),
+    gettext_noop("not an address as in https://example.com/hook"),
+    gettext_noop("neither a name with a password nor a # belongs into it"),
+    gettext_noop("the port is 443 or 8443"),
+    gettext_noop("its host is a name, with a dot, and no number"),
+    gettext_noop("nothing that happens is called {}"),
+)
 SIGNATURES = (
     gettext_noop("the mail is not signed"),
     gettext_noop("the mail has more than {} signatures"),
@@ -173,7 +181,7 @@ def said(text: str) -> str:
 
 
 def _translated(text: str) -> str | None:
-    for template in (*NAMES, *POLICIES, *TAGS, *REPORTS, *ARRIVALS, *SIGNATURES):
+    for template in (*NAMES, *POLICIES, *TAGS, *REPORTS, *ARRIVALS, *WEBHOOKS, *SIGNATURES):
         if found := _pattern(template).fullmatch(text):
             return gettext(template).format(*found.groups())
     return None

@@ -17,6 +17,7 @@ from trinco.panel.domains.models import State
 from trinco.panel.policies import errors
 from trinco.panel.reports import errors as reports
 from trinco.panel.web.reasons import reason
+from trinco.panel.webhooks import errors as webhooks
 
 
 def refusal(error: TrincoError) -> str:
@@ -93,6 +94,11 @@ _WORDS: dict[type[TrincoError], Callable[..., str]] = {
     accounts.InvitationNotSent: lambda _error: _(
         "The mail could not be sent. The invitation stands: send it again in a while."
     ),
+    webhooks.TooManyWebhooks: lambda error: (
+        _("An organisation has %s webhooks at most. Remove one that you no longer need.") % error
+    ),
+    webhooks.WebhookOff: lambda _error: _("It is switched off: nothing is sent to it."),
+    webhooks.DeliveryWaits: lambda _error: _("It waits for its next attempt already."),
     accounts.NoClients: lambda _error: _("A client has no clients of its own."),
     errors.UncoveredMx: _uncovered,
     errors.MxUnknown: lambda _error: _(

@@ -34,6 +34,7 @@ from trinco.panel.web.views import (
     tags,
     tokens,
     ways,
+    webhooks,
     writing,
 )
 
@@ -93,6 +94,12 @@ urlpatterns = [
     path("activity/export.<slug:form>", activity.export, name="activity_export"),
     path("account/tokens/", tokens.show, name="tokens"),
     path("account/tokens/<int:pk>/revoke/", tokens.revoke, name="token_revoke"),
+    path("webhooks/", webhooks.show, name="webhooks"),
+    path("webhooks/<int:pk>/", webhooks.one, name="webhook"),
+    path("webhooks/<int:pk>/secret/", webhooks.secret, name="webhook_secret"),
+    path("webhooks/<int:pk>/test/", webhooks.test, name="webhook_test"),
+    path("webhooks/<int:pk>/remove/", webhooks.remove, name="webhook_remove"),
+    path("webhooks/deliveries/<int:pk>/again/", webhooks.redeliver, name="webhook_redeliver"),
     path("people/", people.show, name="people"),
     path("people/organisation/", people.organisation, name="organisation_settings"),
     path("people/<int:pk>/role/", people.role, name="member_role"),

@@ -61,6 +61,11 @@ ACTIONS: dict[str, Promise] = {
     "organisation.added": gettext_lazy("Organisation added"),
     "organisation.changed": gettext_lazy("Organisation changed"),
     "client.added": gettext_lazy("Client added"),
+    "webhook.added": gettext_lazy("Webhook added"),
+    "webhook.changed": gettext_lazy("Webhook changed"),
+    "webhook.secret": gettext_lazy("Webhook given a new secret"),
+    "webhook.removed": gettext_lazy("Webhook removed"),
+    "webhook.stopped": gettext_lazy("Webhook switched off by itself"),
     "token.created": gettext_lazy("API token made"),
     "token.revoked": gettext_lazy("API token revoked"),
 }
@@ -132,6 +137,7 @@ def _details(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
         yield f"{plain(after.get('issuer') or before.get('issuer', ''))}, SHA-256 {certificate}…"
     if "provider" in after:
         yield ", ".join([after["provider"], *after.get("right", ())])
+    yield from _webhook(before, after)
     token = after if "token" in after else before
     if "token" in token:
         yield f"{token['token']} ({token['prefix']}…)"
@@ -145,6 +151,20 @@ def _people(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str
         yield _change(before["name"], after["name"])
     if "mfa_required" in after:
         yield _("second factor demanded") if after["mfa_required"] else _("second factor no longer demanded")
+
+
+def _webhook(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    if "webhook" not in {**before, **after}:
+        return
+    if host := after.get("host") or before.get("host"):
+        yield plain(host)
+    if after.get("moved"):
+        yield _("another address")
+    if after.get("leaked"):
+        yield _("the old one had leaked")
+    if "on" in after and before.get("on", True) != after["on"]:
+        yield _("switched on") if after["on"] else _("switched off")
+    yield from _list_changes(before.get("kinds", []), after.get("kinds", []) if "kinds" in after else [])
 
 
 def role_word(role: str) -> str:

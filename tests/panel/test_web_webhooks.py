@@ -1,0 +1,120 @@
+"""The pages of webhooks."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from tests import support_panel, support_web
+from tests.panel.test_tokens import signed_in
+
+from trinco.panel.accounts.models import AuditEntry, Organisation, Role
+from trinco.panel.webhooks import services
+from trinco.panel.webhooks.models import Delivery, Webhook
+
+pytestmark = pytest.mark.django_db
+URL = "https://hook.example.com/t/abc"
+FORM = {"name": "tickets", "url": URL, "kinds": ["domain.added", "policy.published"], "on": "on"}
+
+
+@pytest.fixture
+def ana(ours: Organisation) -> Client:
+    return signed_in(support_web.owner_of(ours))
+
+
+def made(ours: Organisation) -> Webhook:
+    terms = services.Terms("tickets", URL, ("domain.added",))
+    return services.create_webhook(organisation=ours, terms=terms, actor=support_panel.ANA)[0]
+
+
+def secret_on(page: object) -> str:
+    found = re.search(r'id="key">(whsec_[A-Za-z0-9+/]{43}=)</pre>', page.content.decode())  # type: ignore[attr-defined]
+    assert found
+    return found[1]
+
+
+class TestPages:
+    def test_from_nothing_to_a_webhook_whose_secret_is_shown_once(self, ana: Client, ours: Organisation) -> None:
+        assert "No webhook yet" in support_web.text_of(ana.get(reverse("webhooks")))
+        secret = secret_on(ana.post(reverse("webhooks"), FORM))
+        hook = Webhook.objects.of(ours).get()
+        assert (hook.url, hook.kinds, hook.on) == (URL, FORM["kinds"], True)
+        assert services.secrets_of(hook, timezone.now()) == [secret]
+        pages = [
+            ana.get(reverse("webhooks")),
+            ana.get(reverse("webhook", args=[hook.pk])),
+            ana.get(reverse("activity")),
+        ]
+        assert [page for page in pages if secret in page.content.decode() or "whsec_" in page.content.decode()] == []
+        assert "/t/abc" not in pages[2].content.decode()
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"url": "https://127.0.0.1/"}, "its host is a name"),
+            ({"url": "http://hook.example.com/"}, "not an address as in https://example.com/hook"),
+            ({"kinds": []}, "This field is required."),
+            ({"kinds": ["ping"]}, "is not one of the available choices"),
+        ],
+    )
+    def test_what_is_refused(self, ana: Client, ours: Organisation, change: dict[str, object], words: str) -> None:
+        page = ana.post(reverse("webhooks"), {**FORM, **change})
+        assert (page.status_code, words in support_web.text_of(page)) == (200, True)
+        assert not Webhook.objects.of(ours).exists()
+
+    def test_twenty_at_most(self, ana: Client, ours: Organisation) -> None:
+        for _ in range(services.MOST):
+            made(ours)
+        assert "20 webhooks at most" in support_web.text_of(ana.post(reverse("webhooks"), FORM))
+
+    def test_changed_switched_off_and_on(self, ana: Client, ours: Organisation) -> None:
+        hook = made(ours)
+        address = reverse("webhook", args=[hook.pk])
+        ana.post(address, {**FORM, "on": "", "url": "https://other.example.com/"})
+        hook.refresh_from_db()
+        assert (hook.on, hook.host) == (False, "other.example.com")
+        page = support_web.text_of(ana.post(reverse("webhook_test", args=[hook.pk]), follow=True))
+        assert "It is switched off: nothing is sent to it." in page
+        support_panel.hosted(ours)
+        ana.post(address, FORM)
+        hook.refresh_from_db()
+        assert (hook.on, hook.line) == (True, AuditEntry.objects.of(ours).latest("number").number - 1)
+        assert "Webhook changed" in support_web.text_of(ana.get(reverse("activity")))
+
+    def test_a_new_secret(self, ana: Client, ours: Organisation) -> None:
+        hook = made(ours)
+        new = secret_on(ana.post(reverse("webhook_secret", args=[hook.pk])))
+        assert services.secrets_of(hook, timezone.now())[0] == new
+        assert len(services.secrets_of(hook, timezone.now())) == 2
+        last = secret_on(ana.post(reverse("webhook_secret", args=[hook.pk]), {"leaked": "on"}))
+        assert services.secrets_of(hook, timezone.now()) == [last]
+
+    def test_the_log_of_deliveries(self, ana: Client, ours: Organisation) -> None:
+        hook = made(ours)
+        ana.post(reverse("webhook_test", args=[hook.pk]))
+        row = Delivery.objects.of(ours).get()
+        address = reverse("webhook", args=[hook.pk])
+        facts = {"state": "failed", "status": 500, "milliseconds": 1234, "tries": 9, "problem": "answered 500"}
+        Delivery.objects.of(ours).update(**facts, ended_at=timezone.now())
+        text = support_web.text_of(ana.get(address, {"show": "failed"}))
+        assert "Given up answered 500 9 500 · 1,234 ms" in text
+        assert "No delivery fits this filter." in support_web.text_of(ana.get(address, {"show": "done"}))
+        again = reverse("webhook_redeliver", args=[row.pk])
+        assert "It is sent once more." in support_web.text_of(ana.post(again, follow=True))
+        assert "It waits for its next attempt already." in support_web.text_of(ana.post(again, follow=True))
+        row.refresh_from_db()
+        assert (row.state, row.tries) == ("waiting", 0)
+
+    def test_removed(self, ana: Client, ours: Organisation) -> None:
+        hook = made(ours)
+        services.send_test(webhook=hook)
+        ana.post(reverse("webhook_remove", args=[hook.pk]))
+        assert not Webhook.objects.of(ours).exists()
+        assert not Delivery.objects.of(ours).exists()
+
+    def test_an_editor_has_none(self, ours: Organisation) -> None:
+        editor = support_web.browser(support_web.person("edu@example.com", ours, Role.EDITOR))
+        assert "/webhooks/" not in editor.get(reverse("tokens")).content.decode()
