@@ -44,9 +44,12 @@ def frame(request: MemberRequest, asked: Asked) -> dict[str, Any]:
     }
 
 
-def results(request: MemberRequest, asked: Asked, opened: tuple[str, str] | None = None) -> dict[str, Any]:
-    """The table of failures by result, and what is to be said of it."""
-    rows, sums = charts.by_result(asked.scope), charts.sums(asked.scope)
+def results(
+    request: MemberRequest, asked: Asked, around: charts.Sums, opened: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    """The table of failures by result, and what is to be said of it. `around`: the sums of `frame`, which are those of
+    the table unless it is about one day."""
+    rows, sums = charts.by_result(asked.scope), around if asked.scope == asked.span else charts.sums(asked.scope)
     return {
         "results": result_views(rows, lambda row: result_address(request, asked, row), opened),
         "same_sessions": same_sessions(rows),

@@ -39,7 +39,7 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
     asked = _about(request, domain)
     reports = frames.frame(request, asked)
     if reports["chart"].any:
-        reports |= {**frames.results(request, asked), **frames.sources(request, asked)}
+        reports |= {**frames.results(request, asked, reports["sums"]), **frames.sources(request, asked)}
     context = {
         "nav": "overview",
         "domain": domain,

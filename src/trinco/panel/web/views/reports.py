@@ -48,7 +48,8 @@ def by_result(request: MemberRequest) -> HttpResponse:
     told = {"details": details, "folded": charts.folded(asked.scope) if opened and opened[1] == NAMELESS else []}
     if is_htmx(request):
         return render(request, "web/_details.html", told)
-    context = {**_page(request, asked), **told, **frames.results(request, asked, opened)}
+    page = _page(request, asked)
+    context = {**page, **told, **frames.results(request, asked, page["sums"], opened)}
     return render(request, "web/reports.html", context)
 
 
