@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 from ninja import Field, Schema
 
 from trinco.core.names import MAX_TYPED
+from trinco.core.tags import MOST_CHARACTERS
 from trinco.panel.api.bodies import Strict
 from trinco.panel.api.parameters import PageParameters
 from trinco.panel.api.schemas import DomainOut
+from trinco.panel.domains.tags import MOST
 
 MANY = 1000
 """Domains of one request."""
@@ -18,6 +20,7 @@ MANY_MX = 100
 """More patterns than any policy needs."""
 
 Pattern = Annotated[str, Field(min_length=1, max_length=MAX_TYPED)]
+Tags = Annotated[list[Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]], Field(max_length=MOST)]
 Patterns = Annotated[list[Pattern], Field(min_length=1, max_length=MANY_MX)]
 
 
@@ -52,6 +55,7 @@ class Ways(Strict):
 class DomainIn(Strict):
     """What can be set up. What is left out stays as it is."""
 
+    tags: Tags | None = Field(None, description="All that it is to have.", examples=[["North"]])
     tls_reporting: Reporting | None = None
     ways: Ways | None = None
     mx: Patterns | None = Field(

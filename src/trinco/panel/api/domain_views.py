@@ -36,7 +36,7 @@ def filtered(request: HttpRequest) -> QuerySet[HostedDomain]:
         tag=_typed(request, "tag"),
         search=_typed(request, "q"),
     )
-    return fitting(rows.select_related("standing__current"), wanted)
+    return fitting(rows.select_related("standing__current").prefetch_related("tags"), wanted)
 
 
 def _typed(request: HttpRequest, name: str) -> str:
@@ -61,6 +61,7 @@ def row(domain: HostedDomain) -> dict[str, Any]:
         "state": domain.state,
         "mode": standing.current.mode if standing else None,
         "level": Level(domain.level).name.lower(),
+        "tags": [tag.name for tag in domain.tags.all()],
     }
 
 

@@ -9,7 +9,7 @@ from ninja import Body, Query, Router, Status
 
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.api import conditions, domain_schemas, domain_views, kinds, schemas
+from trinco.panel.api import conditions, domain_schemas, domain_views, kinds, schemas, tagging
 from trinco.panel.api.auth import caller, needs
 from trinco.panel.api.domain_schemas import DomainIn, DomainParameters
 from trinco.panel.api.lookups import again, domain_of, hosted, name_of
@@ -144,6 +144,8 @@ def _set_up(request: HttpRequest, row: HostedDomain, wanted: DomainIn) -> Hosted
     actor = actors.of(request)
     if wanted.tls_reporting and (reporting := wanted.tls_reporting.model_dump(exclude_none=True)):
         services.set_tlsrpt(domain=row, actor=actor, **reporting)
+    if wanted.tags is not None:
+        tagging.set_all(row, wanted.tags, actor)
     if wanted.ways and (ways := wanted.ways.model_dump(exclude_none=True)):
         set_ways(domain=row, actor=actor, **ways)
     if wanted.mx is not None and not _confirmed(row, mx := patterns(wanted.mx)):

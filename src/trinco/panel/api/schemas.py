@@ -34,6 +34,7 @@ class DomainOut(Schema):
     state: str
     mode: str | None
     level: str
+    tags: list[str]
 
 
 class DomainsOut(Schema):
