@@ -31,6 +31,7 @@ class TestAnswers:
             "state": "live",
             "mode": "testing",
             "level": "setup",
+            "tags": [],
         }
         other = {
             "name": "xn--cmara-3qa.example",
@@ -38,6 +39,7 @@ class TestAnswers:
             "state": "setup",
             "mode": None,
             "level": "setup",
+            "tags": [],
         }
         assert owner.json("/domains") == {"rows": [row, other], "next": None}
 
