@@ -125,7 +125,7 @@ def zipped(*members: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", method) as archive:
         for number, member in enumerate(members):
-            archive.writestr(f"../../{number}.exe", member)
+            archive.writestr(zipfile.ZipInfo(f"../../{number}.exe"), member, method)
     return made.getvalue()
 
 
