@@ -143,6 +143,11 @@ class ApiWorld(World):
             path = path.replace(pattern, value)
         return f"{f'/o/{where.pk}' if where else ''}/api/v1{path}{sent_to(operation).query}"
 
+    def known(self, path: str) -> dict[str, Any]:
+        """What is there, for the names in a path of the OpenAPI document."""
+        values = {"pk": self.of_path.get(path.split("/")[3]), "name": self.domain.name, "form": "csv"}
+        return {name: value for name, value in values.items() if f"{{{name}}}" in path}
+
 
 def sent_to(operation: Operation) -> Sent:
     return SENT.get(operation.name, Sent())

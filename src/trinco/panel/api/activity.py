@@ -97,7 +97,13 @@ def activity(request: HttpRequest, asked: Query[LogPageParameters]) -> dict[str,
     }
 
 
-@router.get("/export.{form}", auth=needs(Deed.READ), summary="The log as a file", openapi_extra={"responses": FILES})
+@router.get(
+    "/export.{form}",
+    auth=needs(Deed.READ),
+    response=told(None),
+    summary="The log as a file",
+    openapi_extra={"responses": FILES},
+)
 def export(request: HttpRequest, form: str, asked: Query[LogParameters]) -> StreamingHttpResponse:
     """`csv` or `jsonl`, the oldest line first, with all that the digests cover."""
     known(request, _names(LogParameters))

@@ -18,7 +18,7 @@ from trinco.panel.api import kinds
 from trinco.panel.api.auth import caller, needs
 from trinco.panel.api.bodies import Strict
 from trinco.panel.api.certificate_schemas import CertificateOut, CertificatesOut, EventsOut
-from trinco.panel.api.owned import domain_of
+from trinco.panel.api.lookups import domain_of
 from trinco.panel.api.pages import page_of
 from trinco.panel.api.parameters import PageParameters, known
 from trinco.panel.api.problems import Problem

@@ -61,24 +61,25 @@ class ImportsOut(Schema):
     rows: list[ImportOut]
 
 
-class LineOut(Schema):
-    """A line. `reason`: why it was refused, `name`, `twice`, `taken`, `ours`, `mx`, `wide`, `tags`, `client`,
-    `several` or `factor`, with what there is to say of it in `detail`. `organisation`: the client for which the list names it."""
+class ImportLineOut(Schema):
+    """A line. `organisation`: the client for which the list names it. `reason`: why it was refused, `name`, `twice`,
+    `taken`, `ours`, `mx`, `wide`, `tags`, `client`, `several` or `factor`, with what there is to say in `detail`."""
 
     line: int
     text: str
     domain: str
     organisation: str | None
     mx: list[str]
+    tags: list[str]
     result: str
     reason: str | None
     detail: str
 
 
-class LinesOut(Schema):
+class ImportLinesOut(Schema):
     """As they stand in the list. `next` is null on the last page."""
 
-    rows: list[LineOut]
+    rows: list[ImportLineOut]
     next: str | None
 
 
@@ -125,7 +126,7 @@ def one(request: HttpRequest, pk: int) -> dict[str, Any]:
     return _told([_job(request, pk)])[0]
 
 
-@router.get("/{int:pk}/lines", auth=needs(Deed.READ), response=told(LinesOut), summary="The lines of an import")
+@router.get("/{int:pk}/lines", auth=needs(Deed.READ), response=told(ImportLinesOut), summary="The lines of an import")
 def lines(request: HttpRequest, pk: int, asked: Query[LineParameters]) -> dict[str, Any]:
     """How each line ended, in pages."""
     known(request, LineParameters.model_fields)
@@ -182,7 +183,7 @@ def _sums(counts: Counter[str], results: Iterable[tuple[str, tuple[Ending, ...]]
 def _line(row: ImportLine) -> dict[str, Any]:
     refused = row.ending in REFUSED
     result = "refused" if refused else row.ending
-    told = {"line": row.number, "text": row.text, "domain": row.name, "mx": row.mx}
+    told = {"line": row.number, "text": row.text, "domain": row.name, "mx": row.mx, "tags": row.tags}
     organisation = row.client.name if row.client else None
     return {
         **told,

@@ -15,7 +15,7 @@ from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import kinds
 from trinco.panel.api.auth import needs
 from trinco.panel.api.bodies import Strict
-from trinco.panel.api.owned import domain_of
+from trinco.panel.api.lookups import domain_of
 from trinco.panel.api.parameters import known
 from trinco.panel.api.problems import Problem
 from trinco.panel.api.schemas import told

@@ -11,8 +11,8 @@ from ninja import Field, Query, Router, Schema
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import kinds
 from trinco.panel.api.auth import needs
+from trinco.panel.api.lookups import domain_of
 from trinco.panel.api.octets import attached
-from trinco.panel.api.owned import domain_of
 from trinco.panel.api.parameters import known
 from trinco.panel.api.problems import PRIVATE, Problem
 from trinco.panel.api.schemas import told
@@ -71,7 +71,13 @@ def records(request: HttpRequest, name: str, asked: Query[RecordParameters]) -> 
     return {"domain": domain.name, "records": rows}
 
 
-@router.get("/{name}/bundle.zip", auth=needs(Deed.READ), summary="All of it as files", openapi_extra={"responses": ZIP})
+@router.get(
+    "/{name}/bundle.zip",
+    auth=needs(Deed.READ),
+    response=told(None),
+    summary="All of it as files",
+    openapi_extra={"responses": ZIP},
+)
 def bundle(request: HttpRequest, name: str) -> HttpResponse:
     """Policy file, records and web servers' settings: what serves the domain without Trinco."""
     known(request, ())

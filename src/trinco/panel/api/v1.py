@@ -8,6 +8,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
+from ninja.openapi.schema import OpenAPISchema
 
 from trinco.core.errors import TrincoError
 from trinco.panel.api import (
@@ -33,6 +34,7 @@ from trinco.panel.api import (
 from trinco.panel.api.auth import needs
 from trinco.panel.api.bodies import StrictParser
 from trinco.panel.api.budget import Budget
+from trinco.panel.api.document import exact
 from trinco.panel.api.invalid import invalid
 from trinco.panel.api.once import framed, once
 from trinco.panel.api.problems import PRIVATE, Problem
@@ -53,6 +55,11 @@ class Api(NinjaAPI):
         for name, value in PRIVATE.items():
             response.headers[name] = value
         return response
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        described = super().get_openapi_schema(**options)
+        exact(described)
+        return described
 
 
 api = Api(
