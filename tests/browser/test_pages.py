@@ -11,11 +11,14 @@ from tests import support_panel, support_web
 from tests.support_browser import Visitor
 
 from trinco.core.mtasts.policy import Mode
+from trinco.net.dnsbooks import Access
 from trinco.panel.accounts import access, invitations, people
 from trinco.panel.accounts.models import Organisation, Role
 from trinco.panel.domains.models import Finding, Starttls
 from trinco.panel.policies import imports, services
 from trinco.panel.policies.import_models import DomainImport
+from trinco.panel.policies.kept import keep_access
+from trinco.panel.policies.ways import set_ways
 
 SIGNED_OUT = {
     "login": "/account/login/",
@@ -42,6 +45,10 @@ SIGNED_IN = {
     "setup-zone": "/domains/novo.example/setup/?as=zone",
     "setup-write": "/domains/novo.example/setup/write/?provider=cloudflare",
     "setup-done": "/domains/correio.example/setup/",
+    "ways": "/domains/mao.example/setup/ways/",
+    "kept-access": "/domains/mao.example/setup/access/?provider=rfc2136",
+    "domain-by-hand": "/domains/mao.example/",
+    "setup-by-hand": "/domains/mao.example/setup/",
     "activity": "/activity/",
     "certificates": "/certificates/",
     "edges": "/edges/",
@@ -73,6 +80,11 @@ def world(ours: Organisation) -> Organisation:
     fresh = support_panel.hosted(ours, "novo.example")
     support_panel.sight(fresh, Finding.TXT_IN_THE_WAY)
     fresh.records.update(seen="v=STSv1; id=20240229T101500")
+    by_hand = support_web.ready(ours, "mao.example")
+    set_ways(domain=by_hand, actor=support_panel.ANA, host="addresses", sts="txt", tlsrpt="txt")
+    keep_access(domain=by_hand, actor=support_panel.ANA, access=Access("rfc2136", {"server": "192.0.2.1"}))
+    by_hand.versions.update(announced_at=None)
+    by_hand.records.filter(record="_mta-sts").update(finding=Finding.STALE, seen="v=STSv1; id=1;")
     support_panel.sight_mx(fresh, "mx1.novo.example", "novo-example.mail.protection.outlook.com", "mail.protonmail.ch")
     fresh.zone, fresh.nameservers = "novo.example", ["a.ns.cloudflare.com", "dns104.ovh.net"]
     fresh.save(update_fields=["zone", "nameservers"])

@@ -21,7 +21,7 @@ from trinco.panel.domains.models import HostedDomain, Level, State
 from trinco.panel.domains.services import mark_live
 from trinco.panel.policies import services as policies
 from trinco.panel.policies.errors import NoSuchWay, NotHosted
-from trinco.panel.policies.ways import set_ways, ways_of
+from trinco.panel.policies.ways import announced_version, set_ways, ways_of
 
 NONE = Policy(Mode.NONE, (), 86_400)
 EDGE = "192.0.2.10"
@@ -106,6 +106,7 @@ class TestAnnouncing:
     def test_it_is_waited_for(self, ours, settings):
         domain = went_live(ours, settings)
         released(domain)
+        assert announced_version(fresh(domain)) is None
         told = status(fresh(domain), timezone.now() + timedelta(minutes=1))
         since = standing(domain).current.released_at
         assert (told.problem, told.seen, told.until) == ("publish-waits", wanted(domain), since)
@@ -118,6 +119,7 @@ class TestAnnouncing:
             look(domain)
         assert found(domain)["_mta-sts"] == "found"
         assert announced_at(domain) == fresh(domain).checked_at
+        assert announced_version(fresh(domain)) == standing(domain).current
         assert status(fresh(domain), timezone.now()).problem != "publish-waits"
 
     def test_one_server_that_lags_is_waited_for(self, ours, settings):

@@ -16,6 +16,7 @@ from trinco.panel.policies.instructions import Instruction, instructions
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.services import horizon_of
 from trinco.panel.policies.versions import standing_of
+from trinco.panel.policies.ways import announced_version
 
 
 def say(what: Mapping[str, Any] | Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
@@ -31,7 +32,7 @@ def say(what: Mapping[str, Any] | Sequence[Mapping[str, Any]], *, as_json: bool)
 def listed(domain: HostedDomain) -> dict[str, Any]:
     """One line of the list."""
     standing = standing_of(domain)
-    announced = standing.announced if standing else None
+    announced = announced_version(domain)
     return {
         "domain": domain.name,
         "state": domain.state,
@@ -60,7 +61,7 @@ def described(domain: HostedDomain) -> dict[str, Any]:
         "state": domain.state,
         "records": _records(domain),
         "served": _version(standing.current if standing else None),
-        "announced": _version(standing.announced if standing else None),
+        "announced": _version(announced_version(domain)),
         "horizon": horizon_of(domain, timezone.now()),
         "certificate": {"issuer": certificate.issuer, "until": certificate.not_after} if certificate else None,
         "mx": {sighting.host: sighting.starttls for sighting in MxSighting.objects.everywhere().filter(domain=domain)},

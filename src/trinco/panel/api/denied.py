@@ -28,6 +28,10 @@ _PLAIN: dict[type[TrincoError], tuple[Kind, str]] = {
     policies.NothingToImport: (kinds.BAD_BODY, "There is no line that says anything."),
     policies.TooManyLines: (kinds.BAD_BODY, "A list has 10,000 lines at most. Give the rest when this one is done."),
     policies.ImportUnderWay: (kinds.CONFLICT, "Another import is running. Wait until it is done, or stop it."),
+    policies.NoAccess: (
+        kinds.CONFLICT,
+        "No credentials of the DNS provider are kept. They are given on the domain's pages.",
+    ),
     reports.NotParked: (kinds.CONFLICT, "It was read meanwhile, or waits to be read."),
     reports.AlreadyRecipient: (kinds.CONFLICT, "This address gets copies already."),
     reports.TooManyRecipients: (kinds.CONFLICT, "A domain has ten recipients of copies at most."),

@@ -48,8 +48,10 @@ class Ways(Strict):
     """How the three records are published. What is left out stays as it is."""
 
     host: Literal["cname", "addresses"] | None = Field(None, description="`mta-sts`.")
-    sts: Literal["cname", "txt"] | None = Field(None, description="`_mta-sts`.")
-    tlsrpt: Literal["cname", "txt"] | None = Field(None, description="`_smtp._tls`.")
+    sts: Literal["cname", "txt", "provider"] | None = Field(
+        None, description="`_mta-sts`. `provider`: with access to the DNS provider that was given on the pages."
+    )
+    tlsrpt: Literal["cname", "txt", "provider"] | None = Field(None, description="`_smtp._tls`.")
 
 
 class DomainIn(Strict):

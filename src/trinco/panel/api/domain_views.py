@@ -19,7 +19,7 @@ from trinco.panel.domains.services import reporting_of
 from trinco.panel.policies.instructions import instructions
 from trinco.panel.policies.ledger import horizon_of
 from trinco.panel.policies.proposals import mx_hosts
-from trinco.panel.policies.ways import ways_of
+from trinco.panel.policies.ways import announced_version, ways_of
 
 _STATES = [state.value for state in State if state != State.GONE]
 _LEVELS = {level.name.lower(): level for level in Level}
@@ -67,7 +67,7 @@ def row(domain: HostedDomain) -> dict[str, Any]:
 
 def whole(domain: HostedDomain) -> dict[str, Any]:
     """By itself."""
-    standing = getattr(domain, "standing", None)
+    standing, announced = getattr(domain, "standing", None), announced_version(domain)
     return {
         **row(domain),
         "label": domain.label,
@@ -75,7 +75,7 @@ def whole(domain: HostedDomain) -> dict[str, Any]:
         "ways": ways_of(domain),
         "policy_number": standing.current.number if standing else None,
         "policy_id": standing.current.policy_id if standing else None,
-        "announced_id": standing.announced.policy_id if standing and standing.announced else None,
+        "announced_id": announced.policy_id if announced else None,
         **{name: getattr(domain, name) for name in ("created_at", "verified_at", "leaving_at", "checked_at")},
     }
 
@@ -113,9 +113,9 @@ def setup(domain: HostedDomain) -> dict[str, Any]:
     steps = {
         "added": True,
         "mail-servers-confirmed": standing is not None,
-        "records-found": all(each["finding"] == "found" for each in found),
+        "records-found": all(each["finding"] in ("found", "later") for each in found),
         "certificate": domain.certificates.exists(),
-        "announced": bool(standing and standing.announced),
+        "announced": announced_version(domain) is not None,
     }
     return {
         "name": domain.name,

@@ -19,6 +19,7 @@ from trinco.panel.policies.enforced import enforced_until
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.proposals import judged, mx_hosts, proposed, require_narrow
 from trinco.panel.policies.versions import standing_of
+from trinco.panel.policies.ways import announced_version
 
 
 def current(domain: HostedDomain) -> PolicyVersion | None:
@@ -32,7 +33,7 @@ def state(domain: HostedDomain) -> dict[str, Any] | None:
     version = current(domain)
     if version is None:
         return None
-    announced = domain.standing.announced
+    announced = announced_version(domain)
     return {**_facts(version), "announced_id": announced.policy_id if announced else None}
 
 

@@ -102,6 +102,14 @@ def waits_for_owner(domain: HostedDomain) -> PolicyVersion | None:
     return told if by_hand and told is not None and told.announced_at is None else None
 
 
+def announced_version(domain: HostedDomain) -> PolicyVersion | None:
+    """What DNS says, as far as is known: of an owner's own text, the newest that was seen. None: nothing yet."""
+    standing: Standing | None = getattr(domain, "standing", None)
+    if waits_for_owner(domain) is None:
+        return standing.announced if standing else None
+    return PolicyVersion.objects.everywhere().filter(domain=domain, announced_at__isnull=False).first()
+
+
 def note_announced(domain: HostedDomain, identifier: str, now: datetime) -> None:
     """DNS was seen to say this id: note since when. In a transaction."""
     versions = PolicyVersion.objects.everywhere().filter(domain=domain, policy_id=identifier)
