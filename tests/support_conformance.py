@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -32,7 +33,12 @@ def document() -> Any:
 
 def _panel(environ: dict[str, Any], start_response: Any) -> Any:
     """The panel, by the name that the tests give it."""
-    return get_wsgi_application()({**environ, "HTTP_HOST": "testserver"}, start_response)
+    return _application()({**environ, "HTTP_HOST": "testserver"}, start_response)
+
+
+@functools.cache
+def _application() -> Any:
+    return get_wsgi_application()
 
 
 @contextmanager

@@ -1,0 +1,90 @@
+"""What the pages do, by the API: each page that takes a form, and the operation that does the same."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from tests.support_api_walk import operations
+from tests.support_walk import World, pages
+
+WRITES = "credentials of a DNS provider pass through no program's log"
+MAILED = "the answer to a mailed link is a person's"
+LOOK = "how a person likes to see the pages"
+PLAYED = "the playground's made-up customer has no program"
+SIGNED = "where events are sent, and the secret that signs them, is set by a person who is signed in"
+
+OPERATIONS = {
+    "add": "PUT /domains/{name}",
+    "imports": "POST /imports",
+    "import_run": "POST /imports/{int:pk}/stop",
+    "bulk": "POST /policies:mode",
+    "tags_bulk": "PATCH /domains/{name}",
+    "tag": "PATCH /domains/{name}",
+    "domain_tags": "PATCH /domains/{name}",
+    "check": "POST /domains/{name}/checks",
+    "ways": "PATCH /domains/{name}",
+    "tlsrpt": "PATCH /domains/{name}",
+    "recipient_add": "POST /domains/{name}/recipients",
+    "recipient_remove": "DELETE /domains/{name}/recipients/{int:pk}",
+    "policy": "PUT /domains/{name}/policy",
+    "mail_servers": "PATCH /domains/{name}/policy",
+    "undo": "POST /domains/{name}/policy/undo",
+    "own_certificate": "PUT /domains/{name}/certificate",
+    "own_certificate_remove": "DELETE /domains/{name}/certificate",
+    "leave": "DELETE /domains/{name}",
+    "report_retry": "POST /arrivals/{int:pk}/retry",
+    "read_report": "POST /read",
+    "report_settings": "PUT /retention",
+    "tokens": "POST /tokens",
+    "token_revoke": "DELETE /tokens/{int:pk}",
+    "people": "POST /invitations",
+    "organisation_settings": "PATCH /organisation",
+    "member_role": "PATCH /people/{int:pk}",
+    "member_remove": "DELETE /people/{int:pk}",
+    "invitation_resend": "POST /invitations/{int:pk}/resend",
+    "invitation_revoke": "DELETE /invitations/{int:pk}",
+    "client_add": "POST /clients",
+}
+"""The operation that does what the page does."""
+REASONS = {
+    **dict.fromkeys(("filter_save", "filter", "theme"), LOOK),
+    **dict.fromkeys(("write_records", "kept_access", "kept_access_forget"), WRITES),
+    **dict.fromkeys(("recipient_confirm", "invitation"), MAILED),
+    **dict.fromkeys(("playground", "playground_change", "playground_report"), PLAYED),
+}
+"""Why a page has none."""
+
+
+def forms(world: World) -> set[str]:
+    """The pages that take a form: what is for reading answers 405 to it, whoever asks."""
+    found = set()
+    for page in pages():
+        address = reverse(page.name, args=["x"]) if page.arguments == ("token",) else world.address(page)
+        if Client().post(address).status_code != 405:
+            found.add(page.name)
+    return found
+
+
+def reason_of(name: str) -> str | None:
+    return SIGNED if name.startswith("webhook") else REASONS.get(name)
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    return World()
+
+
+class TestPages:
+    """Issue 5: the REST API does everything that the pages can do."""
+
+    def test_each_form_has_an_operation_or_a_reason(self, world: World) -> None:
+        found = forms(world)
+        assert sorted(name for name in found if name not in OPERATIONS and reason_of(name) is None) == []
+        assert sorted((set(OPERATIONS) | set(REASONS)) - found) == []
+
+    def test_each_operation_is_there(self) -> None:
+        assert set(OPERATIONS.values()) - {each.name for each in operations()} == set()
+
+    def test_none_has_both(self) -> None:
+        assert [name for name in OPERATIONS if reason_of(name) is not None] == []
