@@ -209,7 +209,7 @@ class TestSecondFactor:
         for path in ("/", "/activity/", f"/o/{ours.pk}/people/"):
             assert owner.get(path)["Location"].endswith("/account/2fa/")
         assert "wants a second factor" in said(owner.get("/account/2fa/"))
-        assert problem(owner.get("/api/v1/domains")) == (403, "Forbidden", None)
+        assert problem(owner.get("/api/v1/domains")) == (403, "Second factor wanted", None)
 
     def test_with_it_everything(self, ours: Organisation, owner: Client) -> None:
         user = support_web.owner_of(ours)

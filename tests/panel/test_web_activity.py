@@ -135,12 +135,15 @@ class TestFiles:
 class TestWords:
     def test_every_deed_that_is_written_has_its_words(self) -> None:
         """An action that a service writes and this page does not know would be shown as its key."""
-        sources = [path.read_text() for path in PANEL.rglob("*.py") if "web" not in path.parts]
+        told = [PANEL / "webhooks" / name for name in ("models.py", "troubles.py")]  # of more than deeds
+        files = (path for path in PANEL.rglob("*.py") if "web" not in path.parts and path not in told)
+        sources = [path.read_text() for path in files if "migrations" not in path.parts]
         written = {
             word
             for text in sources
             for word in re.findall(
-                r'"((?:domain|policy|certificate|reports?|token|member|organisation|client|import)\.[a-z-]+)"', text
+                r'"((?:domain|policy|certificate|reports?|token|member|organisation|client|import|webhook|tag|filter)\.[a-z-]+)"',
+                text,
             )
         }
         assert written == set(ACTIONS)
