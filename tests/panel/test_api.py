@@ -163,6 +163,17 @@ class TestDescription:
         asked = described["paths"]["/api/v1/reports/by-day"]["get"]["parameters"]
         assert [each["name"] for each in asked] == ["domain", "from", "to", "range", "day", "sender", "trust"]
 
+    def test_it_says_what_holds_for_all(self, db: None) -> None:
+        described = Client().get("/api/v1/openapi.json").json()
+        for path, verbs in described["paths"].items():
+            for verb, told in verbs.items():
+                errors = [
+                    each for status, each in told["responses"].items() if int(status) >= 400 and "content" in each
+                ]
+                assert {kind for each in errors for kind in each["content"]} <= {"application/problem+json"}, path
+                keyed = [each["name"] for each in told["parameters"]].count("Idempotency-Key")
+                assert (keyed, bool(told["security"]), bool(told["summary"])) == (verb == "post", True, True), path
+
     def test_its_page_has_no_script_of_its_own(self, db: None) -> None:
         page = Client().get("/api/v1/docs")
         assert page.status_code == 200

@@ -34,7 +34,7 @@ from trinco.panel.api import (
 from trinco.panel.api.auth import needs
 from trinco.panel.api.bodies import StrictParser
 from trinco.panel.api.budget import Budget
-from trinco.panel.api.document import exact
+from trinco.panel.api.describing import complete
 from trinco.panel.api.invalid import invalid
 from trinco.panel.api.once import framed, once
 from trinco.panel.api.problems import PRIVATE, Problem
@@ -58,7 +58,7 @@ class Api(NinjaAPI):
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
         described = super().get_openapi_schema(**options)
-        exact(described)
+        complete(described)
         return described
 
 

@@ -1,0 +1,37 @@
+"""The description of the API (OpenAPI), completed by what holds for every operation of a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any, Final
+
+from trinco.panel.api.once import HEADER
+from trinco.panel.api.problems import MEDIA_TYPE
+
+KEY: Final[dict[str, Any]] = {
+    "in": "header",
+    "name": HEADER,
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "title": HEADER},
+    "description": "Sent again with the same key, the request is not done again: the first answer comes for 24 hours.",
+}
+BUDGET: Final[dict[str, Any]] = {
+    "RateLimit": {"schema": {"type": "string"}, "description": "How many requests are left, and for how many seconds."}
+}
+
+
+def complete(described: dict[str, Any]) -> None:
+    """Problems are `application/problem+json`; a POST takes an `Idempotency-Key`; every answer says what is left."""
+    for verb, operation in _operations(described):
+        if verb == "post" and KEY not in operation["parameters"]:
+            operation["parameters"] = [*operation["parameters"], KEY]
+        for status, response in operation["responses"].items():
+            response.setdefault("headers", BUDGET)
+            if int(status) >= HTTPStatus.BAD_REQUEST and "application/json" in response.get("content", {}):
+                response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
+
+
+def _operations(described: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for verbs in described["paths"].values():
+        yield from verbs.items()
