@@ -12,6 +12,9 @@ from tests.support_postgres import server
 
 HERE = Path(__file__).parent
 AGAIN = [
+    "test_api_once.py",
+    "test_api_policies.py",
+    "test_api_races.py",
     "test_audit.py",
     "test_certificates_events.py",
     "test_charts.py",
