@@ -103,6 +103,13 @@ if ON_POSTGRESQL:
                 plan = raw(f"EXPLAIN {asked} AND policy_type = '' AND result_type = ''")
             assert [line for line in plan if "Index Only Scan using totals_of_sessions" in str(line)]
 
+        def test_the_keys_are_read_once_for_a_query(self, ours):
+            """Where the policy turned their text into numbers, it did so for each row, hundreds for a provider."""
+            with wall.within([ours.pk]):
+                for table in wall_tables.policies():
+                    plan = raw(f"EXPLAIN SELECT * FROM {table}")
+                    assert not [line for line in plan if "::bigint[]" in str(line)], table
+
         def test_no_row_is_changed_or_taken_away(self, ours):
             with wall.within([ours.pk]), connection.cursor() as cursor:
                 cursor.execute("UPDATE domains_hosteddomain SET tlsrpt = false")
