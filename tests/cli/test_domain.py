@@ -83,7 +83,7 @@ class TestAdd:
     def test_accepting_them_starts_the_policy(self, ours, dns):
         code, out, _ = run("add", "correio.example", "--accept-mx")
         assert code == 0
-        assert "publish the three CNAMEs" in out
+        assert "publish the three records" in out
         assert standing(row()).current.mx == ["mx1.correio.example", "mx2.correio.example"]
 
     def test_repeated_with_the_patterns(self, ours, dns):

@@ -34,7 +34,7 @@ class TestLeaving:
         enforcing(ours)
         until = timezone.now() + timedelta(days=7, seconds=300)
         text = support_web.text_of(person.get(f"{PAGE}leave/"))
-        assert f"Until {until.day} {until:%B %Y}: leave the three CNAME records in place." in text
+        assert f"Until {until.day} {until:%B %Y}: leave the three records in place." in text
         assert "mta-sts.correio.example — Found _mta-sts.correio.example — Found" in text
 
     def test_looking_changes_nothing(self, ours: Organisation, person: Client) -> None:

@@ -71,7 +71,18 @@ class TestPage:
 
     def test_another_provider_and_none_that_there_is_not(self, person: Client) -> None:
         assert person.get(f"{WRITE}?provider=gandi").context["provider"] == "gandi"
-        assert person.get(f"{WRITE}?provider=localzone").context["provider"] in writing.fields()
+        assert person.get(f"{WRITE}?provider=localzone").context["provider"] == ""
+
+    @pytest.mark.parametrize("address", [WRITE, "/domains/correio.example/setup/access/"])
+    def test_none_is_chosen_while_nothing_is_known(self, person: Client, address: str) -> None:
+        """No credentials are asked for before it is said whose."""
+        page = person.get(address)
+        assert (page.context["provider"], list(page.context["form"].keys)) == ("", [])
+        text = page.content.decode()
+        assert '<option value="" selected>Choose your DNS provider</option>' in text
+        assert ('type="password"' in text, '<form method="post" action="?provider' in text) == (False, False)
+        assert person.post(address, {"key-auth_token": TOKEN}).context["provider"] == ""
+        assert 'type="password"' in person.get(f"{address}?provider=gandi").content.decode()
 
     def test_the_set_up_page_leads_here(self, person: Client) -> None:
         assert WRITE in person.get("/domains/correio.example/setup/").content.decode()

@@ -50,7 +50,7 @@ def add(
     as_json: Json = False,
     owner: Owner = "",
 ) -> None:
-    """Add a domain; tell the three CNAMEs to publish and the MX that DNS shows.
+    """Add a domain; tell the three records to publish and the MX that DNS shows.
 
     With --mx or --accept-mx the first policy is made: testing, for a day. Without, it waits until the command is
     repeated with one of them.

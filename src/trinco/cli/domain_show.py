@@ -44,7 +44,7 @@ def listed(domain: HostedDomain) -> dict[str, Any]:
 def telling(domain: HostedDomain, seen: Sequence[str], *, confirmed: bool) -> dict[str, Any]:
     """What the owner does next."""
     if confirmed:
-        todo = "publish the three CNAMEs; the domain goes live by itself once they are seen"
+        todo = "publish the three records; the domain goes live by itself once they are seen"
     else:
         todo = "confirm the mail servers: repeat with --accept-mx, or with --mx for each"
     records = {each.owner: ", ".join(" ".join(pair) for pair in each.data) for each in instructions(domain)}

@@ -14,12 +14,12 @@ from trinco.panel.api.auth import caller
 from trinco.panel.api.problems import Problem
 from trinco.panel.checks.readiness import Gate, readiness
 from trinco.panel.domains.finding import Wanted, fitting
-from trinco.panel.domains.models import HostedDomain, Level, State
+from trinco.panel.domains.models import HostedDomain, Level, State, Way
 from trinco.panel.domains.services import reporting_of
 from trinco.panel.policies.instructions import instructions
 from trinco.panel.policies.ledger import horizon_of
 from trinco.panel.policies.proposals import mx_hosts
-from trinco.panel.policies.ways import announced_version, ways_of
+from trinco.panel.policies.ways import announced_version, waits_for_owner, ways_of
 
 _STATES = [state.value for state in State if state != State.GONE]
 _LEVELS = {level.name.lower(): level for level in Level}
@@ -103,6 +103,8 @@ def left(domain: HostedDomain) -> dict[str, Any]:
     wait = "Leave the three records as they are until then: senders find a policy of mode none, and let go of the old."
     done = "Remove the three records." if not leaving else "Then remove the three records."
     told = [wait, done] if leaving else [done]
+    if leaving and domain.sts_way == Way.TXT and waits_for_owner(domain):
+        told.insert(0, "Publish the text of _mta-sts that stands here: senders learn of mode none by its id.")
     facts = {"until": until, "left_to_do": told, "records": records(domain)}
     return {"name": domain.name, "state": domain.state, **facts}
 

@@ -16,10 +16,11 @@ from django.template.loader import render_to_string
 from trinco.core.mtasts import record
 from trinco.core.tlsrpt import record as tlsrpt
 from trinco.panel.accounts.models import Organisation
-from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.domains.models import HostedDomain, State, Way
 from trinco.panel.domains.services import SERVED
 from trinco.panel.policies.instructions import TTL
 from trinco.panel.policies.models import PolicyVersion
+from trinco.panel.policies.ways import ways_of
 
 POLICY_FILE = "www/.well-known/mta-sts.txt"
 TEXTS = ("README.en.md", "README.pt.md", "records.zone", "nginx.conf", "Caddyfile", "apache.conf")
@@ -113,12 +114,14 @@ def zip_pieces(some: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
 
 def _facts(domain: HostedDomain, version: PolicyVersion) -> dict[str, Any]:
     """What the texts say. Names are those that `core.names` let in: they need no quoting in any of the files."""
-    mailbox = f"mailto:{MAILBOX}@{domain.name}"
+    mailbox, ways = f"mailto:{MAILBOX}@{domain.name}", set(ways_of(domain).values())
     return {
         "domain": domain.name,
         "host": domain.policy_host,
         "root": f"{FOLDER}/{domain.name}/www",
         "mode": version.mode,
+        "cnames": ways == {Way.CNAME},
+        "written": Way.PROVIDER in ways,
         "policy_id": version.policy_id,
         "ttl": str(TTL),  # a number would be written as the reader's language has it
         "announcement": record.render(record.Record(version.policy_id)),

@@ -19,11 +19,12 @@ from trinco.panel.domains.reporting import tlsrpt_record
 from trinco.panel.policies.enforced import enforced_until
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.services import horizon_of
-from trinco.panel.policies.ways import text_of, waits_for_owner
+from trinco.panel.policies.ways import announced_version, text_of, waits_for_owner
 from trinco.panel.reports.models import Recipient
 from trinco.panel.web.dates import day
 from trinco.panel.web.presenters import records, servers
 from trinco.panel.web.presenters.certificates import CertificateView
+from trinco.panel.web.presenters.publishing import effect
 from trinco.panel.web.presenters.records import RecordRow
 from trinco.panel.web.presenters.servers import ServerRow, Tls
 from trinco.panel.web.presenters.status import Action, StatusView, action_for, status_view
@@ -64,6 +65,15 @@ class DomainView:
     def to_publish(self) -> str:
         """The text that the owner is to publish by hand now; "" for none."""
         return text_of(self.domain) if waits_for_owner(self.domain) else ""
+
+    @property
+    def said(self) -> PolicyVersion | None:
+        """What DNS says, as far as is known."""
+        return announced_version(self.domain)
+
+    @property
+    def effect(self) -> str:
+        return effect(self.domain)
 
     @property
     def served(self) -> bool:
@@ -150,7 +160,7 @@ class DomainView:
     @property
     def leaving_note(self) -> str:
         """When a leaving domain ends, and which records are still there."""
-        still = ngettext("%(n)d of 3 records still points here.", "%(n)d of 3 records still point here.", self.found)
+        still = ngettext("%(n)d of 3 records is still there.", "%(n)d of 3 records are still there.", self.found)
         if self.horizon is None:
             return _("It ends by itself within minutes.") + " " + still % {"n": self.found}
         until = _("Served until %s, then it ends by itself. Leave the three records in place until then.")

@@ -27,6 +27,8 @@ ADVICE: dict[str, Promise] = {
     Finding.LATER: _("Leave this name as it is until the text stands here."),
 }
 """What to do, with what was seen behind it. A record that is merely not there yet needs no advice."""
+OTHERS = _("Publish the addresses that are shown here, and no others: senders must reach us. There are")
+"""Where the owner publishes addresses, and there is one that is not ours."""
 
 LOOKS = {Finding.FOUND: "ok", Finding.MISSING: "mute", Finding.UNKNOWN: "mute", Finding.LATER: "mute"}
 LOST = {Finding.MISSING: "bad", Finding.ELSEWHERE: "bad", Finding.TXT_IN_THE_WAY: "bad", Finding.TWICE: "bad"}
@@ -78,6 +80,8 @@ class RecordRow:
             return _("To be published")
         if self.served and self.finding == Finding.MISSING:
             return _("Gone")
+        if self.finding == Finding.PROXIED and not self.instruction.target:
+            return _("Other addresses")
         return Finding(self.finding).label
 
     @property
@@ -98,6 +102,8 @@ class RecordRow:
 
     @property
     def advice(self) -> Promise | None:
+        if self.finding == Finding.PROXIED and not self.instruction.target:
+            return OTHERS
         return None if self.found or self.waits else ADVICE.get(self.finding)
 
 

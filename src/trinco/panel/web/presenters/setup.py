@@ -13,6 +13,7 @@ from trinco.panel.domains.models import Finding, HostedDomain, State, Way
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.ways import text_of, waits_for_owner
 from trinco.panel.web.presenters.providers import guides
+from trinco.panel.web.presenters.publishing import record_change
 from trinco.panel.web.presenters.records import RecordRow, found, record_rows
 
 FORMATS = (("fields", _("Fields")), ("zone", _("Zone file")), ("terraform", "Terraform"), ("octodns", "octoDNS"))
@@ -96,6 +97,8 @@ def setup_view(domain: HostedDomain) -> dict[str, Any]:
         "domain": domain,
         "records": records,
         "cnames": all(record.instruction.target for record in records),
+        "some_cname": any(record.instruction.target for record in records),
+        "record_change": record_change(domain),
         "found": found(records),
         "found_width": str(METER * found(records) // len(records)),
         "progress": progress,

@@ -11,10 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from trinco.panel.checks.status import Status
-from trinco.panel.domains.models import Finding, HostedDomain, Level, Starttls
+from trinco.panel.domains.models import Finding, HostedDomain, Level, Starttls, Way
+from trinco.panel.policies.ways import waits_for_owner
 from trinco.panel.web.foreign import plain
 from trinco.panel.web.meanings import result_meaning
 from trinco.panel.web.presenters.certificates import expected_words, moment
+from trinco.panel.web.presenters.publishing import again, way_at
 from trinco.panel.web.presenters.writing import kept_words
 from trinco.panel.web.templatetags.trinco import ago, in_days
 
@@ -127,14 +129,12 @@ def _policy_unserved(domain: HostedDomain, _status: Status) -> Saying:
 
 def _record_lost(domain: HostedDomain, status: Status) -> Saying:
     word = _("gone") if status.finding == Finding.MISSING else str(Finding(status.finding).label)
-    own = status.finding in (Finding.STALE, Finding.TWICE, Finding.PARTLY)
+    own = way_at(domain, status.record) != Way.CNAME
     return Saying(
         _("DNS record %(record)s: %(word)s") % {"record": status.record, "word": word},
         (_("The record %s is not as it should be") if own else _("The record %s no longer points here"))
         % f"{status.record}.{domain.name}",
-        _("Senders take what DNS says. Publish the text again that the records page shows, and that one alone.")
-        if own
-        else _("Senders that hold the policy go on applying it; others no longer find it. Publish the CNAME again."),
+        again(domain, status.record, status.finding),
     )
 
 
@@ -264,6 +264,13 @@ def _ready(_domain: HostedDomain, _status: Status) -> Saying:
     return Saying(text, text, _("Every check has passed. In testing, a sender that is deceived still delivers."))
 
 
+def _leaving(domain: HostedDomain, _status: Status) -> Saying:
+    advice = _("Senders are told to forget the policy. Leave the three records in place until it has ended.")
+    if waits_for_owner(domain) and domain.sts_way == Way.TXT:
+        advice = _("Publish the TXT record with the new id: senders learn by it that they may forget the policy.")
+    return Saying(_("Leaving"), _("This domain is leaving"), advice)
+
+
 def _record_wrong(_domain: HostedDomain, status: Status) -> Saying:
     word = str(Finding(status.finding).label)
     return Saying(f"{status.record}: {word}", f"{status.record}: {word}")
@@ -321,11 +328,7 @@ SAYINGS: dict[str, Callable[[HostedDomain, Status], Saying]] = {
         _("The policy is off"),
         _("Mail flows as without MTA-STS: choose testing or enforce to change that."),
     ),
-    "leaving": lambda _d, _s: Saying(
-        _("Leaving"),
-        _("This domain is leaving"),
-        _("Senders are told to forget the policy. Leave the three records in place until it has ended."),
-    ),
+    "leaving": _leaving,
     "gone": lambda _d, _s: _plain(_("No longer served")),
 }
 """The words of every problem that `checks.status` knows."""

@@ -37,7 +37,7 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
     """Posted: look with these credentials, show what would be written; with `keep`, keep them. Nothing is written."""
     domain, known = domain_of(request, name), writing.fields()
     provider = chosen(request, domain, known)
-    form = CredentialsForm(known[provider], request.POST if request.method == "POST" else None)
+    form = CredentialsForm(known.get(provider, ()), request.POST if provider and request.method == "POST" else None)
     context = {"nav": "overview", "domain": domain, "providers": sorted(known), "provider": provider}
     if form.is_valid() and not allowed(f"writing:{domain.organisation_id}", "", MOST_A_MINUTE):
         context["problem"] = _("That was a lot at once. Wait a minute, then go on.")

@@ -21,6 +21,7 @@ from trinco.panel.policies import services
 from trinco.panel.policies.errors import PolicyRefused
 from trinco.panel.web.access import MemberRequest, domain_of, may
 from trinco.panel.web.levels import work_out
+from trinco.panel.web.presenters.publishing import none_goes_out
 from trinco.panel.web.presenters.records import record_rows
 from trinco.panel.web.refusals import refusal
 
@@ -47,6 +48,7 @@ def leave(request: MemberRequest, name: Domain) -> HttpResponse:
         "domain": domain,
         "problem": problem and refusal(problem),
         "horizon": services.horizon_of(domain, timezone.now()),
+        "none_goes_out": none_goes_out(domain),
         "records": record_rows(domain, domain.records.all()),
     }
     return render(request, "web/leave.html", context)

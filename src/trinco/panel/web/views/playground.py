@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import wraps
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from trinco.core.names import Domain
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains.models import HostedDomain, State
-from trinco.panel.policies.instructions import instructions
+from trinco.panel.policies.instructions import Instruction, instructions
 from trinco.panel.web import playground
 from trinco.panel.web.access import MemberRequest, View, may
 
@@ -51,8 +52,7 @@ def show(request: MemberRequest) -> HttpResponse:
 
 
 def _shown(zone: playground.Zone, domain: HostedDomain | None) -> dict[str, Any]:
-    cnames = [each for each in instructions(domain) if each.target] if domain else []
-    wanted = [_wanted(zone, each.owner, f"{each.target}.") for each in cnames]
+    wanted = [each for asked in instructions(domain) for each in _wanted(zone, asked)] if domain else []
     takes_mail = any(each.type == "MX" for each in zone.records)
     missing = any(not each["there"] for each in wanted)
     return {
@@ -68,13 +68,13 @@ def _shown(zone: playground.Zone, domain: HostedDomain | None) -> dict[str, Any]
     }
 
 
-def _wanted(zone: playground.Zone, owner: str, target: str) -> dict[str, Any]:
-    there = zone.at(owner)
-    return {
-        "record": playground.Record(owner, "CNAME", target),
-        "there": any(each.type == "CNAME" and each.value == target for each in there),
-        "others": [each for each in there if each.value != target],
-    }
+def _wanted(zone: playground.Zone, asked: Instruction) -> Iterator[dict[str, Any]]:
+    """Each record of one name; what else is there stands beside the first."""
+    values = [("CNAME", f"{asked.target}.")] if asked.target else asked.values
+    records = [playground.Record(asked.owner, rdtype, value) for rdtype, value in values]
+    others = [each for each in zone.at(asked.owner) if each not in records]
+    for number, record in enumerate(records):
+        yield {"record": record, "there": record in zone.at(asked.owner), "others": [] if number else others}
 
 
 @in_playground

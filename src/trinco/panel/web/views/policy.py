@@ -24,6 +24,7 @@ from trinco.panel.web.access import MemberRequest, domain_of, is_htmx, may
 from trinco.panel.web.forms import MxForm, PolicyForm, UndoForm
 from trinco.panel.web.levels import work_out
 from trinco.panel.web.presenters.providers import known_offers
+from trinco.panel.web.presenters.publishing import what_follows
 from trinco.panel.web.refusals import refusal
 
 
@@ -63,7 +64,7 @@ def _publish(request: MemberRequest, domain: HostedDomain, form: PolicyForm) -> 
             domain = domain_of(request, Domain.trusted(domain.name))
         return _confirmation(request, domain, form, refusal(error))
     work_out([domain])
-    messages.success(request, _("Saved. The file goes to every edge first, then DNS announces it."))
+    messages.success(request, f"{_('Saved.')} {what_follows(domain)}")
     return _to(request, domain)
 
 
@@ -72,6 +73,7 @@ def _confirmation(
 ) -> HttpResponse:
     told = problem or confirming.refused(domain, form)
     context = {"nav": "overview", **confirming.confirmation(domain, form), "problem": told}
+    context["what_follows"] = what_follows(domain)
     return render(request, "web/_confirm.html" if is_htmx(request) else "web/confirm.html", context)
 
 
@@ -119,7 +121,8 @@ def undo(request: MemberRequest, name: Domain) -> HttpResponse:
             problem = refusal(error)
         else:
             work_out([domain])
-            messages.success(request, _("Undone. The file goes to every edge first, then DNS announces it."))
+            messages.success(request, f"{_('Undone.')} {what_follows(domain)}")
             return redirect("domain", domain.name)
     context = {"nav": "overview", **confirming.undoing(domain), "problem": problem}
+    context["what_follows"] = what_follows(domain)
     return render(request, "web/undo.html", context)

@@ -36,7 +36,7 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
     domain, known = domain_of(request, name), writing.fields()
     provider = chosen(request, domain, known)
     context = {"nav": "overview", "domain": domain, "providers": sorted(known), "provider": provider}
-    form = CredentialsForm(known[provider], request.POST if request.method == "POST" else None)
+    form = CredentialsForm(known.get(provider, ()), request.POST if provider and request.method == "POST" else None)
     if form.is_valid() and not allowed(f"writing:{domain.organisation_id}", "", MOST_A_MINUTE):
         context["problem"] = _("That was a lot at once. Wait a minute, then go on.")
     elif form.is_valid():
@@ -56,7 +56,7 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
 
 
 def chosen(request: MemberRequest, domain: HostedDomain, known: dict[str, tuple[str, ...]]) -> str:
-    """The provider that was asked for, or the one that the name servers tell of."""
+    """The provider that was asked for, or the one that the name servers tell of; "" where nothing is known."""
     seen = [host.lexicon for host in dnshosts.hosts_of(domain.nameservers)]
-    wanted = [request.GET.get("provider", ""), *seen, min(known)]
-    return next(provider for provider in wanted if provider in known)
+    wanted = [request.GET.get("provider", ""), *seen]
+    return next((provider for provider in wanted if provider in known), "")
