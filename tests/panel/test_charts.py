@@ -101,7 +101,7 @@ class TestBounds:
             charts.by_day: 1,
             charts.by_result: 2,
             charts.by_mx: 1,
-            charts.sums: 2,
+            charts.sums: 1,
             charts.details: 2,
             charts.by_source: 4,
         }

@@ -18,6 +18,7 @@ AGAIN = [
     "test_audit.py",
     "test_certificates_events.py",
     "test_charts.py",
+    "test_charts_plans.py",
     "test_certificates_orders.py",
     "test_certificates_queue.py",
     "test_concurrency.py",

@@ -23,13 +23,12 @@ from trinco.panel.reports.reading import (
     Failed,
     Reported,
     failed,
-    left_out,
     reported,
     reported_by_source,
     stretches,
     submitters,
 )
-from trinco.panel.reports.scope import Scope, Sessions, narrowed, sessions, totals, vouched
+from trinco.panel.reports.scope import Scope, Sessions, narrowed, session_totals, sessions, vouched
 
 __all__ = [
     "AppliedPolicy", "Day", "DetailRow", "MxRow", "ResultRow", "Scope", "SourceRow", "Sums", "by_day", "by_mx",
@@ -146,7 +145,7 @@ def by_day(scope: Scope) -> list[Day]:
     for stretch in stretches(scope):
         span = replace(scope, first=stretch.first, last=stretch.last)
         summed = stretch.whole and scope.submitter is None
-        rows = _day_sums(span) if summed else sessions(totals(span))
+        rows = _day_sums(span) if summed else session_totals(span)
         found |= {row["day"]: _day(row) for row in _daily(rows, "day")}
     return _filled(scope.days, found)
 
@@ -188,7 +187,7 @@ def by_source(scope: Scope) -> list[SourceRow]:
 
 
 def sums(scope: Scope) -> Sums:
-    """The whole. Two queries; four for a range that holds a whole month."""
+    """The whole. One query; two for a range that holds a whole month."""
     found = reported(scope)
     return Sums(
         successful_session_count=found.successful_session_count,
@@ -196,7 +195,7 @@ def sums(scope: Scope) -> Sums:
         reports=found.reports,
         submitters=found.submitters,
         last=found.last,
-        uncounted_reports=0 if scope.everything else left_out(scope),
+        uncounted_reports=found.uncounted,
     )
 
 
@@ -245,6 +244,18 @@ def _day(row: Mapping[str, Any]) -> Day:
     return Day(row["day"], int(row["successful"]), int(row["failed"]), row["count"])
 
 
+def _both(one: Day | None, other: Day) -> Day:
+    """Two parts of the same day."""
+    if one is None:
+        return other
+    return Day(
+        one.day,
+        one.successful_session_count + other.successful_session_count,
+        one.failed_session_count + other.failed_session_count,
+        one.reports + other.reports,
+    )
+
+
 def _filled(days: Iterable[date], found: Mapping[date, Day]) -> list[Day]:
     return [found.get(day) or Day(day) for day in days]
 
@@ -253,9 +264,10 @@ def _days_by_submitter(scope: Scope, submitters: Sequence[str]) -> dict[str, tup
     wanted = scope.days[-MAX_DAYS:]
     found: dict[str, dict[date, Day]] = {submitter: {} for submitter in submitters}
     if found:
-        rows = sessions(totals(replace(scope, first=wanted[0]))).filter(submitter__in=submitters)
-        for row in _daily(rows, "submitter", "day"):
-            found[row["submitter"]][row["day"]] = _day(row)
+        rows = session_totals(replace(scope, first=wanted[0])).filter(submitter__in=submitters)
+        for row in _daily(rows, "day", "trust", "submitter"):  # in the order of the index, which takes no sorting
+            days = found[row["submitter"]]
+            days[row["day"]] = _both(days.get(row["day"]), _day(row))
     return {submitter: tuple(_filled(wanted, each)) for submitter, each in found.items()}
 
 

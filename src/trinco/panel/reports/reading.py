@@ -14,12 +14,11 @@ from functools import partial
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Max, Min, QuerySet
+from django.db.models import Case, F, Max, Min, QuerySet, Sum, When
 
 from trinco.panel.reports import months
-from trinco.panel.reports.models import DailyTotal
 from trinco.panel.reports.month_models import MonthFailure, MonthTotal
-from trinco.panel.reports.scope import Scope, Sessions, counted, failures, narrowed, sessions
+from trinco.panel.reports.scope import Scope, Sessions, counted, failures, narrowed, session_totals, sessions, totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,8 @@ class Reported:
     successful_session_count: int
     failed_session_count: int
     reports: int
+    uncounted: int
+    """Reports of the same days that are in none of these figures, since nobody vouches for them."""
     submitters: int
     last: date | None
 
@@ -59,21 +60,14 @@ class Failed:
 
 def reported(scope: Scope) -> Reported:
     """All sessions of the scope. One query, and one more where the range holds a whole month."""
-    rows, parameters = _rows(scope, _sessions)
+    rows, parameters = _rows(replace(scope, everything=True), partial(_sessions, scope), session_totals)
     [found] = _fetched(f"SELECT '', {_counts()} FROM ({rows}) AS found", parameters)  # noqa: S608
     return _reported(found)
 
 
-def left_out(scope: Scope) -> int:
-    """Reports of the same days that are not counted, since nobody vouches for them. As many queries as `reported`."""
-    rows, parameters = _rows(replace(scope, everything=True), partial(_unvouched, scope))
-    [(count,)] = _fetched(f"SELECT SUM(told) FROM ({rows}) AS found", parameters)  # noqa: S608
-    return int(count or 0)
-
-
 def reported_by_source(scope: Scope, limit: int) -> list[Reported]:
-    """The senders with the most sessions. As many queries as `reported`."""
-    rows, parameters = _rows(scope, _sessions)
+    """The senders with the most sessions; `uncounted` is 0. As many queries as `reported`."""
+    rows, parameters = _rows(scope, partial(_sessions, replace(scope, everything=True)), session_totals)
     statement = (
         f"SELECT submitter, {_counts()} FROM ({rows}) AS found GROUP BY submitter "  # noqa: S608
         f"ORDER BY SUM(1.0 * successful + failed) DESC, submitter LIMIT {limit:d}"
@@ -86,7 +80,7 @@ def failed(scope: Scope, by: tuple[str, ...], each: str, limit: int) -> list[Fai
 
     As many queries as `reported`.
     """
-    rows, parameters = _rows(scope, _failures)
+    rows, parameters = _rows(scope, _failures, totals)
     groups = ", ".join(by)
     sums = f"{_total('failed')} AS failed, MIN(first_day) AS first_day, MAX(last_day) AS last_day"
     statement = (
@@ -103,7 +97,7 @@ def failed(scope: Scope, by: tuple[str, ...], each: str, limit: int) -> list[Fai
 
 def submitters(scope: Scope) -> dict[tuple[str, ...], int]:
     """By policy type and result type, how many senders told of such failures. As many queries as `reported`."""
-    rows, parameters = _rows(scope, _senders, every=False)
+    rows, parameters = _rows(scope, _senders, totals, every=False)
     statement = (
         f"SELECT policy_type, result_type, COUNT(DISTINCT submitter) FROM ({rows}) AS found "  # noqa: S608
         "GROUP BY policy_type, result_type"
@@ -132,32 +126,45 @@ Part = Callable[[QuerySet[Any], str, str, str], QuerySet[Any]]
 """From the rows of a stretch to its query. The words are the columns of its day or month, of the first and last day."""
 
 
-def _rows(scope: Scope, part: Part, *, every: bool = True) -> tuple[str, Sequence[Any]]:
+Days = Callable[[Scope], QuerySet[Any]]
+"""The daily totals of a scope, of which a part is made."""
+
+
+def _rows(scope: Scope, part: Part, days: Days, *, every: bool = True) -> tuple[str, Sequence[Any]]:
     """The rows of all stretches, or with `every` False each once."""
-    parts = [_of(scope, stretch, part) for stretch in stretches(scope)]
+    parts = [_of(scope, stretch, part, days) for stretch in stretches(scope)]
     whole = parts[0].union(*parts[1:], all=every) if len(parts) > 1 else parts[0]
     return whole.query.sql_with_params()
 
 
-def _of(scope: Scope, stretch: Stretch, part: Part) -> QuerySet[Any]:
-    span = (stretch.first, stretch.last)
-    if stretch.whole:
-        model = MonthFailure if part is _failures and scope.submitter is None else MonthTotal
-        rows = narrowed(model.objects.everywhere().filter(month__range=span), scope)
-        return part(rows.order_by(), "month", "first", "last")
-    days = narrowed(DailyTotal.objects.everywhere().filter(day__range=span), scope)
-    return part(days.order_by(), "day", "day", "day")
+def _of(scope: Scope, stretch: Stretch, part: Part, days: Days) -> QuerySet[Any]:
+    if not stretch.whole:
+        return part(days(replace(scope, first=stretch.first, last=stretch.last)).order_by(), "day", "day", "day")
+    model = MonthFailure if part is _failures and scope.submitter is None else MonthTotal
+    rows = narrowed(model.objects.everywhere().filter(month__range=(stretch.first, stretch.last)), scope)
+    return part(rows.order_by(), "month", "first", "last")
 
 
-def _sessions(rows: QuerySet[Any], _when: str, _first: str, last: str) -> QuerySet[Any]:
-    counts = {"successful": F("successful_session_count"), "failed": F("failed_session_count"), "told": F("reports")}
-    found: QuerySet[Any] = sessions(rows).values("submitter", **counts, last_day=F(last))
+def _sessions(wanted: Scope, rows: QuerySet[Any], when: str, _first: str, last: str) -> QuerySet[Any]:
+    """What counts in `wanted`, and of `every` report how many there are: `last_day` is NULL where none counts.
+
+    Days are added up in the order of the index, which takes no sorting; months are few as they are.
+    """
+    told = {
+        "successful": Sessions(_counting(wanted, "successful_session_count")),
+        "failed": Sessions(_counting(wanted, "failed_session_count")),
+        "told": Sum(_counting(wanted, "reports")),
+        "every": Sum("reports"),
+        "last_day": Max(_counting(wanted, last)),
+    }
+    by = (when, "trust", "submitter") if when == "day" else ("pk", "submitter")
+    found: QuerySet[Any] = sessions(rows).values(*by).annotate(**told).values("submitter", *told)
     return found
 
 
-def _unvouched(scope: Scope, rows: QuerySet[Any], _when: str, _first: str, _last: str) -> QuerySet[Any]:
-    found: QuerySet[Any] = sessions(rows).exclude(counted(scope)).values(told=F("reports"))
-    return found
+def _counting(wanted: Scope, column: str) -> F | Case:
+    """The column where its row counts, NULL elsewhere."""
+    return F(column) if wanted.everything else Case(When(counted(wanted), then=F(column)))
 
 
 def _failures(rows: QuerySet[Any], when: str, first: str, last: str) -> QuerySet[Any]:
@@ -180,8 +187,8 @@ def _total(column: str) -> str:
 
 
 def _counts() -> str:
-    summed = ", ".join(map(_total, ("successful", "failed", "told")))
-    return f"{summed}, COUNT(DISTINCT submitter), MAX(last_day)"
+    summed = ", ".join(map(_total, ("successful", "failed", "told", "every")))
+    return f"{summed}, COUNT(DISTINCT CASE WHEN last_day IS NOT NULL THEN submitter END), MAX(last_day)"
 
 
 def _fetched(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -191,8 +198,9 @@ def _fetched(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]
 
 
 def _reported(row: tuple[Any, ...]) -> Reported:
-    submitter, successful, failures_, reports, senders, last = row
-    return Reported(submitter, int(successful or 0), int(failures_ or 0), int(reports or 0), senders, _day(last))
+    submitter, *counts, senders, last = row
+    successful, failures_, told, every = (int(count or 0) for count in counts)
+    return Reported(submitter, successful, failures_, told, every - told, senders, _day(last))
 
 
 def _failed(row: tuple[Any, ...], groups: int) -> Failed:

@@ -58,6 +58,14 @@ def totals(scope: Scope) -> QuerySet[DailyTotal]:
     return narrowed(DailyTotal.objects.everywhere().filter(day__range=(scope.first, scope.last)), scope)
 
 
+def session_totals(scope: Scope) -> QuerySet[DailyTotal]:
+    """The rows that hold all sessions. An organisation's are found by itself: they stand together in an index."""
+    if scope.domain is not None:
+        return sessions(totals(scope))
+    rows = DailyTotal.objects.of(scope.organisation).filter(day__range=(scope.first, scope.last))
+    return sessions(_asked(rows, scope))
+
+
 def sessions(rows: Rows) -> Rows:
     """The rows that hold all sessions, `sts` and `tlsa` of one report taken as the same."""
     return rows.filter(policy_type="", result_type="")
@@ -104,6 +112,11 @@ def narrowed(rows: Rows, scope: Scope) -> Rows:
         rows = rows.filter(domain=scope.domain)
     else:
         rows = rows.filter(domain__in=HostedDomain.objects.of(scope.organisation).order_by().values("pk"))
+    return _asked(rows, scope)
+
+
+def _asked(rows: Rows, scope: Scope) -> Rows:
+    """Of whom, and whether somebody vouches for it."""
     if scope.submitter is not None:
         rows = rows.filter(submitter=scope.submitter)
     return rows if scope.everything else rows.filter(counted(scope))

@@ -15,7 +15,7 @@ from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.reports import charts
 from trinco.panel.reports.asked import Asked
 from trinco.panel.reports.models import DailyTotal
-from trinco.panel.reports.scope import Scope
+from trinco.panel.reports.scope import Scope, sessions
 from trinco.panel.web import overview, scopes
 from trinco.panel.web.access import MemberRequest
 from trinco.panel.web.presenters.chart import chart_view
@@ -122,7 +122,7 @@ def _figures(span: Scope, sums: charts.Sums, days: Sequence[charts.Day]) -> dict
 
 def _nothing(request: MemberRequest, span: Scope) -> dict[str, Any]:
     """Whether there was ever a report; if not, how there will be one."""
-    rows = DailyTotal.objects.of(span.organisation)
+    rows = sessions(DailyTotal.objects.of(span.organisation))
     ever = (rows.filter(domain=span.domain) if span.domain else rows).exists()
     longer = scopes.query(request, range=YEAR) if (span.last - span.first).days < YEAR - 1 else ""
     return {"ever": ever, "longer": longer, "first_report": None if ever else _first_report(span)}

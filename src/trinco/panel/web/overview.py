@@ -15,6 +15,7 @@ from trinco.panel.domains.finding import Wanted, fitting
 from trinco.panel.domains.models import HostedDomain, Level, State
 from trinco.panel.policies.models import Standing
 from trinco.panel.reports.models import DailyTotal
+from trinco.panel.reports.scope import sessions
 
 CHIPS = {
     "all": tuple(Level),
@@ -127,7 +128,7 @@ def counts(organisation: Organisation) -> Counts:
 
 def last_reported(organisation: Organisation) -> date | None:
     """The newest day that any report of theirs is about."""
-    found: date | None = DailyTotal.objects.of(organisation).aggregate(day=Max("day"))["day"]
+    found: date | None = sessions(DailyTotal.objects.of(organisation)).aggregate(day=Max("day"))["day"]
     return found
 
 
