@@ -10,7 +10,7 @@ from django.utils import timezone
 from tests import support_dns as lab
 from tests.support_by_hand import ALL, NAME, announced_at, by_hand, found, host, reports, txt, wanted
 from tests.support_checks import cnames, configure, customers
-from tests.support_panel import ANA, announced, edge, standing, versions
+from tests.support_panel import ANA, announced, edge, sight, standing, versions
 
 from trinco.core.mtasts.policy import Mode, Policy
 from trinco.panel.accounts.models import AuditEntry
@@ -248,6 +248,21 @@ class TestAddresses:
         assert standing(domain).announced != standing(domain).current
         edge("edge2")
         assert policies.announce_due(timezone.now()) == 1
+
+    @pytest.mark.parametrize(
+        ("finding", "seen", "awaits"), [("proxied", EDGE, True), ("found", EDGE, True), ("found", "", False)]
+    )
+    def test_so_it_is_as_long_as_they_are_seen(self, ours, finding, seen, awaits):
+        """A CNAME is chosen, and DNS has the addresses still: whoever asks there must not be passed by."""
+        domain = announced(ours)
+        policies.publish(domain=domain, policy=NONE, actor=ANA)
+        edge("edge1")
+        row = edge("edge2", acknowledged=0)
+        row.waived_at = timezone.now() - timedelta(minutes=1)
+        row.save()
+        sight(domain)
+        domain.records.filter(record="mta-sts").update(finding=finding, seen=seen)
+        assert policies.announce_due(timezone.now()) == int(not awaits)
 
 
 class TestLeaving:

@@ -16,6 +16,8 @@ AGAIN = [
     "test_api_policies.py",
     "test_api_races.py",
     "test_audit.py",
+    "test_by_hand.py",
+    "test_by_hand_restored.py",
     "test_certificates_events.py",
     "test_charts.py",
     "test_charts_plans.py",
@@ -30,6 +32,7 @@ AGAIN = [
     "test_feeds_quiet.py",
     "test_feeds_restore.py",
     "test_inbox.py",
+    "test_kept_access.py",
     "test_months.py",
     "test_months_missing.py",
     "test_people.py",
@@ -48,6 +51,7 @@ AGAIN = [
     "test_web_access.py",
     "test_web_certificates_page.py",
     "test_web_tlsrpt.py",
+    "test_web_ways.py",
     "test_worker.py",
 ]
 

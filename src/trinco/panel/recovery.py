@@ -3,7 +3,8 @@
 A database that was put back from a backup has forgotten what the world has not: senders hold policies under ids that it
 never issued, secondaries hold later serials. The edges have them in their snapshots, and say so when they register. The
 database stays the truth about what is to be served; its policies come back under new ids, above all that were seen
-(`policies.services.reissue_due`), its revisions go on above all that were served, and the ledger learns what was.
+(`policies.services.reissue_due`), its revisions go on above all that were served, and the ledger learns what was. Where
+no edge is left to tell, the text that an owner publishes still does (`policies.ways.note_later_id`).
 """
 
 from __future__ import annotations

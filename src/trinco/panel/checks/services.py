@@ -36,7 +36,7 @@ from trinco.panel.domains.models import (
 )
 from trinco.panel.domains.services import locked, mark_live
 from trinco.panel.policies.models import Standing
-from trinco.panel.policies.ways import note_announced, waits_for_owner, ways_of
+from trinco.panel.policies.ways import note_announced, note_later_id, waits_for_owner, ways_of
 
 __all__ = ["check_now", "look", "look_due", "note_mx", "probe_due", "read_mx", "watch"]
 
@@ -133,6 +133,8 @@ def _noted(domain: HostedDomain, seen: View, now: datetime) -> bool:
     for sight in seen.records.values():
         if sight.announces:
             note_announced(row, sight.announces, now)
+    if RecordName.STS_TXT in seen.records:
+        note_later_id(row, seen.records[RecordName.STS_TXT].seen, now)
     _have_written(row, seen, now)
     if seen.mx is not None:
         _note_mx(row, seen.mx, now)

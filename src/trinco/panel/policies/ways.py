@@ -7,13 +7,16 @@ owner was shown is later than what stands behind the CNAME. By hand it counts as
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypedDict, Unpack
 
+import structlog
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from trinco.core.mtasts import ids
 from trinco.core.mtasts import record as records
 from trinco.panel import clock
 from trinco.panel.accounts.actors import Actor
@@ -22,7 +25,7 @@ from trinco.panel.domains.models import Finding, HostedDomain, KeptAccess, Recor
 from trinco.panel.domains.services import locked
 from trinco.panel.policies.errors import NoAccess, NoSuchWay, NotHosted
 from trinco.panel.policies.models import PolicyVersion, Standing
-from trinco.panel.policies.versions import said_id
+from trinco.panel.policies.versions import highest_ids, said_id, standing_of
 
 COLUMNS: Final = {"host": "host_way", "sts": "sts_way", "tlsrpt": "tlsrpt_way"}
 CHOICES: Final[Mapping[str, tuple[Way, ...]]] = {
@@ -31,6 +34,9 @@ CHOICES: Final[Mapping[str, tuple[Way, ...]]] = {
     "tlsrpt": (Way.CNAME, Way.TXT, Way.PROVIDER),
 }
 """What may be chosen for each record."""
+_OUR_ID: Final = re.compile(r"\bid=([0-9]{8}T[0-9]{6}Z[0-9a-f]{8})(?![0-9A-Za-z])")
+_CLOCKS_DIFFER: Final = timedelta(hours=1)
+_log = structlog.get_logger("trinco.policies")
 
 
 class Ways(TypedDict, total=False):
@@ -114,6 +120,23 @@ def note_announced(domain: HostedDomain, identifier: str, now: datetime) -> None
     """DNS was seen to say this id: note since when. In a transaction."""
     versions = PolicyVersion.objects.everywhere().filter(domain=domain, policy_id=identifier)
     versions.filter(released_at__isnull=False, announced_at=None).update(announced_at=now)
+
+
+def note_later_id(domain: HostedDomain, seen: str, now: datetime) -> bool:
+    """An owner's own text has an id of ours that is later than any known here: the database was restored, and no edge
+    is left that could tell (`panel.recovery`). The policy comes back under one that is later still. In a transaction.
+
+    Whether it was so. One that lies in the future is none that we gave, and is not gone above.
+    """
+    latest = max(_OUR_ID.findall(seen), default="")
+    standing = standing_of(domain) if latest else None
+    if standing is None or latest <= max(standing.current.policy_id, standing.id_floor):
+        return False
+    if latest <= highest_ids([domain.name])[domain.name] or latest > ids.policy_id(b"", now + _CLOCKS_DIFFER, ""):
+        return False
+    Standing.objects.everywhere().filter(pk=standing.pk).update(id_floor=latest)
+    _log.error("DNS says a later id than the database knows", domain=domain.name, id=latest)
+    return True
 
 
 def at_addresses(domains: QuerySet[HostedDomain]) -> QuerySet[HostedDomain]:
