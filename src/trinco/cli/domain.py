@@ -1,8 +1,8 @@
-"""`trinco domain list|add|show|mode|remove`: hosted domains from the command line, by the rules of the pages."""
+"""`trinco domain list|add|show|mode|way|remove`: hosted domains from the command line, by the rules of the pages."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -21,6 +21,7 @@ from trinco.panel.domains.errors import AlreadyAdded
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies import services as policies
 from trinco.panel.policies.errors import NothingChanged
+from trinco.panel.policies.ways import Ways, set_ways
 
 group = typer.Typer(no_args_is_help=True, help="List, add, show, change and remove domains.")
 
@@ -89,6 +90,29 @@ def mode(
             policies.publish(domain=domain, policy=policy, actor=CLI, override=override)
         except NothingChanged:
             typer.echo("Nothing to do: the policy is this one already.", err=True)
+        say(described(domain), as_json=as_json)
+
+
+HostWay = Annotated[str, typer.Option("--host", metavar="WAY", help="mta-sts: cname or addresses.")]
+StsWay = Annotated[
+    str, typer.Option("--sts", metavar="WAY", help="_mta-sts: cname, txt (the owner changes it) or provider (we do).")
+]
+TlsrptWay = Annotated[str, typer.Option("--tlsrpt", metavar="WAY", help="_smtp._tls: cname, txt or provider.")]
+
+
+@group.command("way")
+def way(
+    name: Name, host: HostWay = "", sts: StsWay = "", tlsrpt: TlsrptWay = "", as_json: Json = False, owner: Owner = ""
+) -> None:
+    """Choose how the records are published: by CNAMEs, or where none can be by records of the owner's own.
+
+    What is left out stays as it is. Choose here first, then change the record: both are right meanwhile. The way
+    `provider` needs credentials that are kept: they are given on the domain's page, or by the API.
+    """
+    given = {"host": host, "sts": sts, "tlsrpt": tlsrpt}
+    with orm.tables(), refused():
+        domain = named(name, owner)
+        set_ways(domain=domain, actor=CLI, **cast("Ways", {record: each for record, each in given.items() if each}))
         say(described(domain), as_json=as_json)
 
 

@@ -11,12 +11,12 @@ import typer
 from django.utils import timezone
 
 from trinco.panel.certificates.services import current
-from trinco.panel.domains.models import HostedDomain, MxSighting, RecordSighting
+from trinco.panel.domains.models import HostedDomain, KeptAccess, MxSighting, RecordSighting
 from trinco.panel.policies.instructions import Instruction, instructions
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.services import horizon_of
 from trinco.panel.policies.versions import standing_of
-from trinco.panel.policies.ways import announced_version
+from trinco.panel.policies.ways import announced_version, text_of, waits_for_owner, ways_of
 
 
 def say(what: Mapping[str, Any] | Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
@@ -60,6 +60,9 @@ def described(domain: HostedDomain) -> dict[str, Any]:
         "unicode": domain.unicode,
         "state": domain.state,
         "records": _records(domain),
+        "ways": ways_of(domain),
+        "to_publish": text_of(domain) if waits_for_owner(domain) else None,
+        "kept_access": _kept(domain),
         "served": _version(standing.current if standing else None),
         "announced": _version(announced_version(domain)),
         "horizon": horizon_of(domain, timezone.now()),
@@ -75,6 +78,13 @@ def _records(domain: HostedDomain) -> dict[str, Any]:
         each.owner: {**_wanted(each), "finding": sightings.get(each.record, "not looked yet")}
         for each in instructions(domain)
     }
+
+
+def _kept(domain: HostedDomain) -> dict[str, Any] | None:
+    """Where the texts are written, since when that went well, and what is wrong; no credentials."""
+    columns = ("provider", "kept_at", "kept_by", "written_at", "trouble", "said")
+    found: dict[str, Any] | None = KeptAccess.objects.everywhere().filter(domain=domain).values(*columns).first()
+    return found
 
 
 def _wanted(each: Instruction) -> dict[str, Any]:

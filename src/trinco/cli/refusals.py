@@ -10,6 +10,7 @@ from trinco.cli import orm
 from trinco.core.errors import DnsFailure
 from trinco.panel.domains import errors as domains
 from trinco.panel.policies import errors as policies
+from trinco.panel.policies.ways import CHOICES
 
 Words = Callable[[Any], str]
 
@@ -28,6 +29,8 @@ _USAGE: dict[type[Exception], Words] = {
     policies.NotStarted: lambda _: "it has no policy yet; repeat `trinco domain add` with --mx or --accept-mx",
     policies.NoMxYet: lambda _: "it never had an mx list; publish one on its page first",
     policies.NotHosted: lambda error: f"not while the domain is {error.state}",
+    policies.NoSuchWay: lambda error: f"{error.record} cannot be published so: {', '.join(CHOICES[error.record])}",
+    policies.NoAccess: lambda _: "no credentials of its DNS provider are kept; give them on its page, or by the API",
     domains.OurOwnName: lambda error: f"{error.name} is part of the zone that Trinco itself serves",
     domains.NotInSetup: lambda error: f"{error.name} is served; it can only leave",
 }
