@@ -13,7 +13,6 @@ from typing import Any
 import django
 import pytest
 from django.conf import settings
-from django.core.cache import cache
 from django.utils import translation
 from tests import support
 
@@ -55,8 +54,7 @@ def data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_memory_of_other_tests() -> None:
-    cache.clear()
+def _in_english() -> None:
     translation.activate("en")  # a request of the test before may have changed the language of this thread
 
 

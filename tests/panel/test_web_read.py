@@ -245,13 +245,13 @@ class TestBounds:
         assert client.get(READ).status_code == 200
         assert Client(REMOTE_ADDR="192.0.2.9").post(READ, {"text": "x"}).status_code == 400
 
-    def test_an_ipv6_network_is_one_address(self) -> None:
+    def test_an_ipv6_network_is_one_address(self, db: None) -> None:
         assert limits.allowed("t", "2001:db8::1", 1)
         assert not limits.allowed("t", "2001:db8::2", 1)
         assert limits.allowed("t", "2001:db8:0:1::1", 1)
         assert limits.allowed("t", "no address", 1)
 
-    def test_a_counter_that_was_pushed_out_lets_through(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_counter_that_was_pushed_out_lets_through(self, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(limits.cache, "add", lambda *_: False)
         assert limits.allowed("t", "192.0.2.9", 0)
 

@@ -6,8 +6,10 @@ from django.urls import include, path
 
 from trinco.panel.api.meaning import meaning
 from trinco.panel.api.v1 import api
+from trinco.panel.web.views import sessions
 
 urlpatterns = [
+    path("account/sessions/", sessions.show),  # stands before allauth's of this address
     path("account/", include("allauth.urls")),
     path("language/", include("django.conf.urls.i18n")),
     path("api/v1/problems/<slug:slug>", meaning),

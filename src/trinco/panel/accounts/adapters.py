@@ -6,15 +6,19 @@ import base64
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context as current
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.db import transaction
-from django.http import HttpRequest
+from django.contrib.sites.shortcuts import get_current_site
+from django.http import HttpRequest, HttpResponse
 
 from trinco.panel import keyring, wall
+from trinco.panel.accounts import devices
 from trinco.panel.accounts.actors import client_address
 from trinco.panel.accounts.models import User
 from trinco.panel.accounts.services import give_organisation
+from trinco.panel.afterwards import afterwards
 
 MFA_NAME = "mfa-secret"
 """Under which they are sealed."""
@@ -28,6 +32,22 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request)
+
+    def post_login(self, request: HttpRequest, user: User, **facts: Any) -> HttpResponse:
+        """The browser is one that the person has used."""
+        response: HttpResponse = super().post_login(request, user, **facts)
+        devices.remember(request, response, user.email)
+        return response
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """When the answer is given: who waits for it must not learn by the clock whether there was a mail to send."""
+        request = current.request
+        facts = {"request": request, "email": email, "current_site": get_current_site(request), **context}
+        afterwards(request, self.render_mail(template_prefix, email, facts).send)
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        key = str(super()._get_login_attempts_cache_key(request, **credentials))
+        return key + devices.known(request, str(credentials.get("email", "")))
 
     @wall.lifted()
     @transaction.atomic

@@ -24,6 +24,7 @@ __all__ = [
     "Membership",
     "Organisation",
     "Role",
+    "SharedValue",
     "TokenScope",
     "User",
 ]
@@ -187,3 +188,11 @@ class Invitation(models.Model):
     class Meta:
         ordering: ClassVar = ["email"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["organisation", "email"], name="one_invitation_each")]
+
+
+class SharedValue(models.Model):
+    """What the processes of the panel remember together for a while (`panel.shared`). No tenant's."""
+
+    key = models.CharField(max_length=255, primary_key=True)
+    value = models.JSONField()
+    expires_at = models.DateTimeField(db_index=True)
