@@ -13,6 +13,7 @@ from typing import Any
 import django
 import pytest
 from django.conf import settings
+from django.core.cache import caches
 from django.utils import translation
 from tests import support
 
@@ -54,7 +55,8 @@ def data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _in_english() -> None:
+def _no_memory_of_other_tests() -> None:
+    caches["here"].clear()
     translation.activate("en")  # a request of the test before may have changed the language of this thread
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
@@ -169,7 +169,7 @@ def headers_of(key: str) -> dict[str, str]:
 def asked(operation: Operation, address: str, headers: Mapping[str, str]) -> Any:
     """The answer, and all that was done is taken back."""
     sent = sent_to(operation)
-    cache.clear()
+    caches["here"].clear()
     content_type = {"content_type": sent.media_type} if sent.body is not None else {}
     with transaction.atomic():
         answer = Client().generic(

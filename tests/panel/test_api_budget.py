@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
 from django.test import Client
 from tests import support_web
 from tests.support_api import Program, key_of, problem
@@ -20,7 +20,7 @@ from trinco.panel.api.kinds import KINDS
 @pytest.fixture
 def few(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two requests in a minute that does not end."""
-    cache.clear()
+    caches["here"].clear()
     settings.CONFIG = replace(settings.CONFIG, api_requests=2)
     monkeypatch.setattr(limits, "rest", lambda: 42)
 

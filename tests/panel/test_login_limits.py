@@ -233,9 +233,12 @@ class TestWhoHasAnAccount:
 
         monkeypatch.setattr(mail.EmailMessage, "send", away)
         answers = [
-            Client().post("/account/password/reset/", {"email": name}) for name in ("ana@example.com", "eva@example.com")
+            Client().post("/account/password/reset/", {"email": name})
+            for name in ("ana@example.com", "eva@example.com")
         ]
-        assert [(each.status_code, each["Location"]) for each in answers] == [(302, "/account/password/reset/done/")] * 2
+        assert [(each.status_code, each["Location"]) for each in answers] == [
+            (302, "/account/password/reset/done/")
+        ] * 2
 
 
 @pytest.mark.django_db(transaction=True)

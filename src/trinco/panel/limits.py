@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from django.core.cache import cache
+from django.core.cache import BaseCache, cache, caches
 from django.utils import timezone
 
 MINUTE = 60
@@ -13,16 +13,20 @@ _IPV6_NETWORK = 64
 
 def allowed(what: str, address: str, most: int) -> bool:
     """Whether this address may do it once more in this minute. An IPv6 address stands for its /64."""
-    return counted(what, _whose(address)) <= most
+    return _counted(cache, what, _whose(address)) <= most
 
 
 def counted(what: str, who: str) -> int:
-    """How often it was done in this minute, this time among them; 0: nobody knows."""
+    """How often this process did it in this minute, this time among them; 0: nobody knows."""
+    return _counted(caches["here"], what, who)
+
+
+def _counted(kept: BaseCache, what: str, who: str) -> int:
     minute = int(timezone.now().timestamp()) // MINUTE
     key = f"limits:{what}:{minute}:{who}"
-    cache.add(key, 0, 2 * MINUTE)
+    kept.add(key, 0, 2 * MINUTE)
     try:
-        return cache.incr(key)
+        return int(kept.incr(key))
     except ValueError:  # many others have pushed it out in between
         return 0
 

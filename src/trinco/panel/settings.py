@@ -110,7 +110,10 @@ TEMPLATES = [
 # --- tables, files, mails -------------------------------------------------------------------------------------------
 
 DATABASES = {"default": database(CONFIG.database)}
-CACHES = {"default": {"BACKEND": "trinco.panel.shared.SharedCache"}}
+CACHES = {
+    "default": {"BACKEND": "trinco.panel.shared.SharedCache"},
+    "here": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},  # this process's: costs no write
+}
 STATIC_URL = "/static/"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0004_audit_chain'),
+        ('accounts', '0006_log_newest_first'),
     ]
 
     operations = [
