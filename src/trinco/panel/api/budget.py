@@ -1,6 +1,7 @@
 """How many requests a caller has in a minute, and what the answers say about it (draft-ietf-httpapi-ratelimit-headers).
 
-Each token has its own; whoever is signed in has one as a person. The count is this process's alone: it is looked at with each request.
+Each token has its own; whoever is signed in has one as a person. The count is this process's alone: it is looked at
+with each request.
 """
 
 from __future__ import annotations
