@@ -9,6 +9,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from trinco.panel.accounts.append_only import AppendOnly, AppendOnlyManager
 from trinco.panel.accounts.idempotency_models import IdempotencyKey
@@ -86,7 +87,7 @@ class Membership(models.Model):
 class TokenScope(models.TextChoices):
     """What a token opens."""
 
-    READ = "read", _("Read")
+    READ = "read", pgettext_lazy("what a token may do", "Read")
     POLICY_WRITE = "policy:write", _("Read, and change domains and policies")
     ADMIN = "admin", _("All that its person may do")
 

@@ -73,9 +73,11 @@ def remove_member(*, membership: Membership, access: Access, actor: Actor) -> No
 
 
 @transaction.atomic
-def set_organisation(*, organisation: Organisation, name: str, mfa_required: bool, actor: Actor) -> None:
-    """Its name, and whether its people need a second factor before they see anything."""
+def set_organisation(*, organisation: Organisation, name: str | None, mfa_required: bool | None, actor: Actor) -> None:
+    """Its name, and whether its people need a second factor before they see anything. None: as it is now."""
     row = _lock(organisation.pk)
+    name = row.name if name is None else name
+    mfa_required = row.mfa_required if mfa_required is None else mfa_required
     before = {"name": row.name, "mfa_required": row.mfa_required}
     after = {"name": name, "mfa_required": mfa_required}
     changed = [key for key in after if before[key] != after[key]]

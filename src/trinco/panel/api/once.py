@@ -28,6 +28,8 @@ _REFUSALS = {
     Standing.OTHER: kinds.KEY_REUSED,
 }
 
+_READ = "/api/v1/read"
+"""Nothing of a report that is only read is kept, no answer either; it changes nothing, so that it needs no key."""
 Run = Callable[..., Any]
 
 
@@ -68,7 +70,7 @@ def tells_a_secret(request: HttpRequest) -> None:
 
 def _begun(request: HttpRequest) -> HttpResponse | None:
     """The answer that the request got before, if it has a key; None: it is to be done. Raises Problem 400, 409, 422."""
-    if request.method != "POST" or HEADER not in request.headers:
+    if request.method != "POST" or HEADER not in request.headers or request.path.endswith(_READ):
         return None
     key = request.headers[HEADER].strip()
     if not _KEY.fullmatch(key):

@@ -51,8 +51,7 @@ def change(request: HttpRequest, wanted: OrganisationIn) -> dict[str, Any]:
     """Rename it; demand a second factor of everybody, or no longer."""
     known(request, ())
     row = caller(request).organisation
-    name = row.name if wanted.name is None else wanted.name
-    demanded = row.mfa_required if wanted.mfa_required is None else wanted.mfa_required
+    name, demanded = wanted.name, wanted.mfa_required
     people.set_organisation(organisation=row, name=name, mfa_required=demanded, actor=actors.of(request))
     row.refresh_from_db(fields=["name", "mfa_required"])
     return _organisation(request)

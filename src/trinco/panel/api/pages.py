@@ -10,7 +10,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from django.db.models import Model, Q, QuerySet
@@ -93,7 +93,7 @@ def _value(kind: type[Value], value: Any) -> Value:
     """Raises ValueError for what was never in a cursor of ours."""
     if kind is datetime and isinstance(value, str):
         moment = datetime.fromisoformat(value)
-        if moment.tzinfo is not None:
+        if moment.tzinfo is not None and moment.utcoffset() == timedelta(0):
             return moment
     if kind is int and type(value) is int and 0 <= value <= LARGEST:
         return value

@@ -93,7 +93,7 @@ def _organisation(row: Organisation, clients: tuple[DeclaredOrganisation, ...] =
 def _domain(each: Held) -> DeclaredDomain:
     ways = {name: seen_way(way) for name, way in ways_of(each.domain).items()}
     ways = ways if set(ways.values()) != {"cname"} else {}
-    return DeclaredDomain(each.domain.name, _policy(each.standing), reporting_of(each.domain), each.tags, ways)
+    return DeclaredDomain(each.domain.name, _policy(each.standing), reporting_of(each.domain), each.tags or None, ways)
 
 
 def seen_way(way: str) -> str:
