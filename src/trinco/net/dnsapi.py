@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,9 +31,9 @@ SECONDS = 15.0
 _SAID_CHARACTERS = 200
 _LEFT_OUT = frozenset(
     {"auto", "conoha", "ddns", "directadmin", "infoblox", "localzone", "oci", "onapp", "plesk", "powerdns", "transip"}
-    | {"zonomi"}
+    | {"rackspace", "zonomi"}
 )
-"""Their fields name servers, regions in a host name, or files; `auto` is all of them at once."""
+"""Their fields name servers, regions in a host name, files, or for how long to sleep; `auto` is all of them at once."""
 _A_FILE = "file::"
 """With this in front some fields are the name of a file."""
 _SAYING = ("message", "detail", "error_description", "error", "title", "reason")
@@ -40,6 +41,14 @@ _SAYING = ("message", "detail", "error_description", "error", "title", "reason")
 
 for _name in ("lexicon", "urllib3", "requests"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)  # they write down addresses with credentials in them
+
+
+def _require_records_of_their_own(place: TextPlace) -> None:
+    """Some providers have one identifier for all records of a name: with that, others would go as well. Raises
+    WritingFailed."""
+    shared = Counter(each.identifier for each in place.found if each.identifier)
+    if any(shared[each.identifier] > 1 for each in place.old):
+        raise WritingFailed(Trouble.ANSWER, "it keeps the other records of this name together with ours")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,7 @@ class ApiBook:
     def say(self, place: TextPlace) -> None:
         """In place of the old text: in one step where there is one alone; of several, the others go first."""
         name, text = place.wanted.name, place.wanted.text
+        _require_records_of_their_own(place)
         with _translated(self.secrets):
             self._short_lived()
             *others, last = place.old or (None,)

@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 
 from trinco.panel import clock
+from trinco.panel.seal import SealError
 from trinco.panel.webhooks import services, stopping
 from trinco.panel.webhooks.models import Delivery, DeliveryState, Webhook
 
@@ -37,6 +38,7 @@ _AFAR: Final = timedelta(hours=15)
 """Nothing waits that long: a clock that was ahead wrote such a moment."""
 _DOWN: Final = 3
 """So many failures in a row, and what waits was held up by the server, not by its own content."""
+_UNOPENED: Final = timedelta(minutes=10)
 _log = structlog.get_logger("trinco.webhooks")
 
 
@@ -95,11 +97,18 @@ def _leased(hook: Webhook, now: datetime) -> list[Turn]:
     delivery = due.filter(webhook=hook).order_by("pk").first()
     if delivery is None:
         return []
+    try:
+        secrets = tuple(services.secrets_of(hook, now))
+    except SealError as error:  # one that was sealed with a key that is gone stops nobody else's
+        _log.error("webhook rests: its secret cannot be opened", webhook=hook.pk, problem=str(error))
+        hook.rest_until = now + _UNOPENED
+        hook.save(update_fields=["rest_until"])
+        return []
     hook.lease_until, hook.turn_at, hook.fence = now + LEASE, now, hook.fence + 1
     hook.save(update_fields=["lease_until", "turn_at", "fence"])
     delivery.tries, delivery.tried_at = delivery.tries + 1, now
     delivery.save(update_fields=["tries", "tried_at"])
-    return [Turn(hook, delivery, tuple(services.secrets_of(hook, now)))]
+    return [Turn(hook, delivery, secrets)]
 
 
 @transaction.atomic
