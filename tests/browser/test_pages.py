@@ -19,6 +19,9 @@ from trinco.panel.policies import imports, services
 from trinco.panel.policies.import_models import DomainImport
 from trinco.panel.policies.kept import keep_access
 from trinco.panel.policies.ways import set_ways
+from trinco.panel.webhooks import services as webhooks
+from trinco.panel.webhooks.models import Webhook
+from trinco.panel.webhooks.services import Terms
 
 SIGNED_OUT = {
     "login": "/account/login/",
@@ -51,16 +54,23 @@ SIGNED_IN = {
     "setup-by-hand": "/domains/mao.example/setup/",
     "activity": "/activity/",
     "certificates": "/certificates/",
+    "takeout": "/takeout/",
     "edges": "/edges/",
     "certificates-waiting": "/certificates/?show=waiting&name=zulu",
     "security": "/account/2fa/",
     "password": "/account/password/change/",
     "email": "/account/email/",
     "sessions": "/account/sessions/",
+    "webhooks": "/webhooks/",
 }
 
 
-OF_A_PROVIDER = {"people": "/people/", "organisations": "/organisations/", "clients": "/clients/"}
+OF_A_PROVIDER = {
+    "people": "/people/",
+    "organisations": "/organisations/",
+    "clients": "/clients/",
+    "takeout-of-all": "/takeout/",
+}
 
 
 @pytest.fixture
@@ -92,6 +102,9 @@ def world(ours: Organisation) -> Organisation:
     listed = "novo.example\nno_name\na.example,*.com\n" + "x" * 200
     imported = imports.start(organisation=ours, text=listed, actor=support_panel.ANA)
     imports.stop(job=imported, actor=support_panel.ANA)
+    terms = Terms("tickets", "https://hook.example.com/t", ("domain.added",))
+    hook = webhooks.create_webhook(organisation=ours, terms=terms, actor=support_panel.ANA)[0]
+    webhooks.send_test(webhook=hook)
     return ours
 
 
@@ -119,7 +132,8 @@ class TestEveryPage:
         self, world: Organisation, visit: Callable[..., Visitor], dress: str, wishes: dict[str, object]
     ) -> None:
         imported = DomainImport.objects.of(world).get()
-        pages = {**SIGNED_IN, "import": f"/domains/import/{imported.pk}/"}
+        hook = Webhook.objects.of(world).get()
+        pages = {**SIGNED_IN, "import": f"/domains/import/{imported.pk}/", "webhook": f"/webhooks/{hook.pk}/"}
         assert walk(visit(**wishes).sign_in(), pages, dress) == {}
 
     def test_of_a_provider(

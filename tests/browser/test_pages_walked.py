@@ -23,6 +23,7 @@ BY_THEMSELVES = {
     "read_report": "test_read_report",
     "tokens": "test_api_docs",
     "import": "test_pages",
+    "webhook": "test_pages",
 }
 """Pages that a test of their own opens, by its file."""
 
