@@ -7,13 +7,15 @@ import tracemalloc
 import zipfile
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from tests import support_panel, support_web
 
-from trinco.panel.accounts.models import Organisation
+from trinco.panel.accounts import tokens
+from trinco.panel.accounts.models import Membership, Organisation
 from trinco.panel.declared import present
 from trinco.panel.declared.reading import read
 from trinco.panel.domains import services as domains
@@ -95,6 +97,41 @@ class TestBundle:
                 unpacked(person, "/takeout/own/bundle.zip")
             counted.append(len(queries))
         assert counted[0] == counted[1]
+
+
+class TestSecondFactor:
+    """A client that demands a second factor is shown to nobody without one, on its own pages or among others."""
+
+    @pytest.fixture
+    def locked(self, ours: Organisation, norte: Organisation) -> Organisation:
+        support_panel.live(ours, "a.example")
+        support_panel.live(norte, "b.example")
+        Organisation.objects.filter(pk=norte.pk).update(mfa_required=True)
+        return norte
+
+    def test_it_is_in_no_file(self, locked: Organisation, ours: Organisation, person: Client) -> None:
+        assert folders(unpacked(person, f"/o/{ours.pk}/takeout/all/bundle.zip")) == ["a.example"]
+        assert b"b.example" not in person.get(f"/o/{ours.pk}/takeout/state.yaml").content
+
+    def test_nor_in_one_of_the_api(self, locked: Organisation, ours: Organisation, client: Client) -> None:
+        owner = Membership.objects.get(organisation=ours)
+        _token, key = tokens.create_token(membership=owner, name="x", days=30, actor=support_panel.ANA)
+        headers = {"Authorization": f"Bearer {key}"}
+        state = client.get("/api/v1/takeout/apply.yaml", headers=headers)
+        assert (state.status_code, b"b.example" in state.content) == (200, False)
+        bundle = client.get("/api/v1/takeout/bundle.zip?clients=true", headers=headers)
+        assert folders(zipfile.ZipFile(io.BytesIO(b"".join(bundle.streaming_content)))) == ["a.example"]  # type: ignore[attr-defined]
+
+    @pytest.mark.parametrize("path", ["/takeout/", "/clients/"])
+    def test_the_page_says_so(self, locked: Organisation, ours: Organisation, person: Client, path: str) -> None:
+        text = support_web.text_of(person.get(f"/o/{ours.pk}{path}"))
+        assert "1 client wants a second factor of you first, and is left out here." in text
+        assert "b.example" not in text
+
+    def test_with_a_factor_it_is_there(self, locked: Organisation, ours: Organisation, person: Client) -> None:
+        Authenticator.objects.create(user=support_web.owner_of(ours), type=Authenticator.Type.TOTP, data={})
+        assert folders(unpacked(person, f"/o/{ours.pk}/takeout/all/bundle.zip")) == ["a.example", "b.example"]
+        assert "b.example" in support_web.text_of(person.get(f"/o/{ours.pk}/clients/"))
 
 
 @pytest.mark.slow

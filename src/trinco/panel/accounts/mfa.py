@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from allauth.mfa.models import Authenticator
+from django.db.models import QuerySet
 
 from trinco.panel.accounts.access import Access
-from trinco.panel.accounts.models import User
+from trinco.panel.accounts.models import Organisation, User
 
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 """What counts: recovery codes alone are none."""
@@ -18,6 +19,19 @@ def missing(user: User, access: Access) -> bool:
     """
     demanded = access.organisation.mfa_required or bool(access.provider and access.provider.mfa_required)
     return demanded and not having([user.pk])
+
+
+def open_clients(access: Access) -> QuerySet[Organisation]:
+    """The clients of the organisation that the person may enter now. Nothing of the others is in lists and files that
+    are made of several."""
+    clients = Organisation.objects.filter(parent=access.organisation)
+    return clients.filter(mfa_required=False) if locked_clients(access) else clients
+
+
+def locked_clients(access: Access) -> int:
+    """How many demand a second factor first, which the person lacks."""
+    demanding = Organisation.objects.filter(parent=access.organisation, mfa_required=True).count()
+    return 0 if not demanding or having([access.user_id]) else demanding
 
 
 def having(users: list[int]) -> set[int]:

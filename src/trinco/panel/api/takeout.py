@@ -6,6 +6,8 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Field, Query, Router, Schema
 
 from trinco.panel import wall
+from trinco.panel.accounts import mfa
+from trinco.panel.accounts.access import Access
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import kinds
@@ -41,8 +43,9 @@ class TakeoutParameters(Schema):
 def bundle(request: HttpRequest, asked: Query[TakeoutParameters]) -> StreamingHttpResponse:  # noqa: ARG001
     """Policy files, records and web servers' settings: what serves the domains without Trinco."""
     known(request, TakeoutParameters.model_fields)
-    here = caller(request).organisation
-    domains = bundles.taken_along([here, *(_clients(here) if flag(request, "clients") else ())])
+    access = caller(request)
+    here = access.organisation
+    domains = bundles.taken_along([here, *(_clients(access) if flag(request, "clients") else ())])
     if not domains.exists():
         raise Problem(kinds.NOT_FOUND, NOTHING)
     pieces = bundles.zip_pieces(bundles.entries_of_many(domains))
@@ -59,14 +62,14 @@ def bundle(request: HttpRequest, asked: Query[TakeoutParameters]) -> StreamingHt
 def state(request: HttpRequest) -> HttpResponse:
     """The organisation and its clients, their domains and policies, as `trinco apply` takes them."""
     known(request, ())
-    here = caller(request).organisation
-    _clients(here)
-    content = written(present.own(here))
+    access = caller(request)
+    here = access.organisation
+    content = written(present.own(here, _clients(access)))
     return HttpResponse(content, content_type="application/yaml", headers=attached(f"trinco-{here.pk}.yaml"))
 
 
-def _clients(here: Organisation) -> list[Organisation]:
-    """The clients, whose rows may be seen from now on."""
-    found = list(Organisation.objects.filter(parent=here))
-    wall.tell([here.pk, *(each.pk for each in found)])
+def _clients(access: Access) -> list[Organisation]:
+    """The clients that the caller may enter, whose rows may be seen from now on."""
+    found = list(mfa.open_clients(access))
+    wall.tell([access.organisation.pk, *(each.pk for each in found)])
     return found

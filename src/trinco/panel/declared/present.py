@@ -59,10 +59,10 @@ def declaration(wanted: Iterable[Organisation]) -> tuple[Declaration, list[Organ
     return Declaration(tuple(_organisations(clear, keys))), left_out
 
 
-def own(organisation: Organisation) -> Declaration:
-    """What a file says of one organisation and its clients, for its own people: of a client's provider it says nothing.
-    Clients that no file can name are left out."""
-    rows = sorted(Organisation.objects.filter(parent=organisation), key=_by_name)
+def own(organisation: Organisation, clients: Iterable[Organisation]) -> Declaration:
+    """What a file says of one organisation and these clients of it, for its own people: of a client's provider it says
+    nothing. Clients that no file can name are left out."""
+    rows = sorted(clients, key=_by_name)
     twice = Counter(row.name for row in rows)
     below = [_organisation(row) for row in rows if twice[row.name] == 1 and nameable(row.name)]
     return Declaration((_organisation(organisation, tuple(below)),))

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from trinco.core.names import Domain
+from trinco.panel.accounts import mfa
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.declared import present
@@ -35,7 +36,8 @@ def show(request: MemberRequest) -> HttpResponse:
     counts = {"own": bundles.taken_along([request.organisation]).count()}
     if request.membership.provides:
         counts["all"] = bundles.taken_along(_with_clients(request)).values("name").distinct().order_by().count()
-    return render(request, "web/takeout.html", {"nav": "takeout", "counts": counts})
+    context = {"nav": "takeout", "counts": counts, "locked": mfa.locked_clients(request.membership)}
+    return render(request, "web/takeout.html", context)
 
 
 @require_GET
@@ -56,7 +58,7 @@ def everything(request: MemberRequest, whose: str) -> StreamingHttpResponse:
 @may(Deed.READ)
 def state(request: MemberRequest) -> HttpResponse:
     """The organisation and its clients as `trinco apply` takes them."""
-    content = written(present.own(request.organisation))
+    content = written(present.own(request.organisation, mfa.open_clients(request.membership)))
     headers = _headers(f"trinco-{request.organisation.pk}.yaml")
     return HttpResponse(content, content_type="application/yaml", headers=headers)
 
@@ -65,7 +67,7 @@ def _with_clients(request: MemberRequest) -> list[Organisation]:
     """Raises Http404: a client has no clients."""
     if request.organisation.parent_id is not None:
         raise Http404
-    return [request.organisation, *Organisation.objects.filter(parent=request.organisation)]
+    return [request.organisation, *mfa.open_clients(request.membership)]
 
 
 def _headers(name: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from trinco.panel import mounts
-from trinco.panel.accounts import actors, people
+from trinco.panel.accounts import actors, mfa, people
 from trinco.panel.accounts.access import visible
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.roles import Deed
@@ -74,6 +74,7 @@ def clients(request: MemberRequest) -> HttpResponse:
     context = {
         "nav": "clients",
         "clients": list(mine.order_by("name", "pk")),
+        "locked": mfa.locked_clients(request.membership),
         "chosen": int(chosen) if wanted is not mine else None,
         **listing.choices(narrowed),
         "page": page,
@@ -101,11 +102,11 @@ def _rows(domains: list[HostedDomain]) -> list[ClientRow]:
 
 
 def _of_provider(request: MemberRequest) -> QuerySet[Organisation]:
-    """The provider and its clients. Raises Http404: a client has no such page."""
+    """The provider and its clients, without those that want a second factor first. Raises Http404: it is a client."""
     if request.organisation.parent_id is not None:
         raise Http404
-    here = request.organisation.pk
-    return visible(request.user).filter(Q(pk=here) | Q(parent=here))
+    clients = mfa.open_clients(request.membership)
+    return visible(request.user).filter(Q(pk=request.organisation.pk) | Q(pk__in=clients))
 
 
 def _provider(organisation: Organisation, staff: set[int]) -> str:
