@@ -89,6 +89,7 @@ def _has_body(operation: Any) -> bool:
 
 
 PEM = {"certificate": "-----BEGIN CERTIFICATE-----", "key": "-----BEGIN PRIVATE KEY-----"}
+STATE = '{"version": 1, "organisations": {"ours": {"domains": {"correio.example": {"tags": ["a"]}}}}}'
 REFUSED = frozenset({422})
 ANY = {"If-Match": "*"}
 SENT: dict[str, Sent] = {
@@ -106,6 +107,7 @@ SENT: dict[str, Sent] = {
     "PUT /retention": Sent({"raw_days": 30, "row_days": 60}),
     "POST /read": Sent(support_reports.report_json(), "application/tlsrpt+json"),
     "PATCH /organisation": Sent({"name": "Nova"}),
+    "POST /state": Sent({"file": STATE}),
     "POST /clients": Sent({"name": "Cliente"}, answers=frozenset({404})),
     "GET /clients": Sent(answers=frozenset({404})),
     "PATCH /people/{int:pk}": Sent({"role": "viewer"}),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+from django.conf import settings
 from tests import support_panel
 from typer.testing import CliRunner
 
@@ -28,6 +32,8 @@ organisations:
         domains:
           e.example: {policy: {mx: [mx.e.example]}, tls_reporting: {record: false}}
 """
+PROVIDER = "Provedor, Lda."
+ONE = f'version: 1\norganisations: {{"{PROVIDER}": {{domains: {{a.example: {{policy: {{mx: [mx.a.example]}}}}}}}}}}\n'
 RUNNER = CliRunner()
 
 
@@ -42,6 +48,17 @@ def run(*arguments: object, typed: str = "") -> tuple[int, str, str]:
 def apply(text: str, *options: str) -> tuple[int, str, str]:
     """The file from standard input."""
     return run("apply", "-", *options, typed=text)
+
+
+def there(url: str, text: str, *options: str) -> tuple[int, str, str]:
+    """The file from standard input, at another installation."""
+    return run("apply", "-", "--server", url, *options, typed=text)
+
+
+def with_token(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    """`TRINCO_TOKEN` holds this."""
+    now = settings.CONFIG
+    monkeypatch.setattr(settings, "CONFIG", replace(now, token=token))
 
 
 def exported() -> str:

@@ -90,6 +90,7 @@ class Config:
     acme_fallback_eab_key: str
     signup: bool
     api_requests: int
+    token: str
     playground: bool
     playground_listen: Endpoint
     log: str
@@ -293,6 +294,13 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("signup", parsing.flag, "off", "Whether strangers may make an account."),
     Setting("api_requests", parsing.count, "600", "How many requests to the API each token has in a minute."),
+    Setting(
+        "token",
+        str,
+        "",
+        "The API token with which `apply` and `export state` sign in at another installation (`--server`).",
+        secret=True,
+    ),
     Setting(
         "playground", parsing.flag, "off", "A made-up internet on loopback, for trying: never on a real installation."
     ),

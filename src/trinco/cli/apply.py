@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from django.conf import settings
 
-from trinco.cli import orm
-from trinco.cli.refusals import words
-from trinco.core.errors import TrincoError
+from trinco.cli import apply_there, orm, remote
+from trinco.cli.apply_there import Portion
+from trinco.cli.remote import ServerError
+from trinco.core.tables import printable
 from trinco.panel.accounts.actors import APPLY
-from trinco.panel.declared.errors import AmbiguousOrganisation, DeclarationSyntaxError
+from trinco.panel.declared import telling
+from trinco.panel.declared.errors import DeclarationSyntaxError
 from trinco.panel.declared.reading import read
 from trinco.panel.declared.services import steps
-from trinco.panel.declared.steps import Kind, Step, Terms
+from trinco.panel.declared.steps import Terms
 from trinco.panel.declared.values import Declaration
 from trinco.panel.declared.yamltree import MAX_OCTETS
-from trinco.panel.domains import errors as domains
-from trinco.panel.policies import errors as policies
 
-_SIGNS = {Kind.ADD: "+", Kind.CHANGE: "~", Kind.LEAVE: "-", Kind.GIVE_UP: "-"}
+_SIGNS = {"add": "+", "change": "~", "leave": "-", "give up": "-"}
 _ENDS = {
-    Kind.LEAVE: "leaves: `mode: none` until no sender holds an older policy",
-    Kind.GIVE_UP: "is given up: it was never served",
+    "leave": "leaves: `mode: none` until no sender holds an older policy",
+    "give up": "is given up: it was never served",
 }
-_WORDS: dict[type[TrincoError], str] = {
-    AmbiguousOrganisation: "several organisations have this name; rename all but one",
-    domains.TooManyTags: "an organisation has 100 tags at most",
-    policies.NoMxYet: "the policy wants an mx list, and the domain never had one",
-}
-_OVERRIDE = "`force: true` goes on, on the record"
+Facts = dict[str, Any]
+"""A step, as `declared.telling` has it."""
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +43,7 @@ def apply(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; say what would be done.")] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Domains that the file does not name leave.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    server: Annotated[str, typer.Option("--server", metavar="URL", help="Another installation, by its API.")] = "",
 ) -> None:
     """Bring organisations, domains, policies and TLS reporting in line with a file.
 
@@ -54,21 +51,56 @@ def apply(
     as with `trinco domain remove`. Each domain is done by itself; what is refused is told, and the rest goes on. Run it
     again after it was interrupted.
 
-    Exit 1: with --dry-run, something would change. Exit 2: the file is not taken, or something is refused.
+    With --server it is done there, for the organisation of the token in TRINCO_TOKEN, or in the file that
+    TRINCO_TOKEN_FILE names.
+
+    Exit 1: with --dry-run, something would change. Exit 2: the file is not taken, or something is refused. Exit 3: the
+    server does not answer; what was told until then is done.
     """
     with orm.tables():
-        taken: list[Step] = []
-        for step in steps(_declaration(file), Terms(APPLY, prune=prune, dry=dry_run)):
-            taken.append(step)
-            if not as_json:
-                _say(step)
+        declaration = _declaration(file)
+        if server:
+            some = _there(declaration, server, dry=dry_run, prune=prune)
+        else:
+            some = _here(declaration, Terms(APPLY, prune=prune, dry=dry_run))
+        taken, problem = _taken(some, tell=not as_json)
     if as_json:
-        typer.echo(json.dumps([_facts(step) for step in taken if _matters(step)], indent=2))
+        typer.echo(json.dumps([step for portion in taken for step in portion.steps], indent=2))
     else:
         typer.echo(_sum(taken, dry=dry_run))
+    if problem:
+        raise orm.ended(str(problem), orm.EXIT_USAGE if problem.usage else orm.EXIT_UNTESTED)
     code = _code(taken, dry=dry_run)
     if code:
         raise typer.Exit(code)
+
+
+def _here(declaration: Declaration, terms: Terms) -> Iterator[Portion]:
+    for step in steps(declaration, terms):
+        yield Portion([telling.facts(step)], 0) if telling.matters(step) else Portion([], 1)
+
+
+def _there(declaration: Declaration, url: str, *, dry: bool, prune: bool) -> Iterator[Portion]:
+    """What others are in the file is told, and left to their own tokens."""
+    there = remote.server(url, settings.CONFIG.token)
+    name = apply_there.whose(there)
+    declared, others = apply_there.part_of(declaration, name)
+    for each in others:
+        typer.echo(f"trinco: left alone: {printable(each)}: the token is about {printable(name)}", err=True)
+    yield from apply_there.portions(there, declared, dry=dry, prune=prune)
+
+
+def _taken(some: Iterator[Portion], *, tell: bool) -> tuple[list[Portion], ServerError | None]:
+    """What was done, and what put an end to it."""
+    taken: list[Portion] = []
+    try:
+        for portion in some:
+            taken.append(portion)
+            for step in portion.steps if tell else ():
+                _say(step)
+    except ServerError as problem:
+        return taken, problem
+    return taken, None
 
 
 def _declaration(file: str) -> Declaration:
@@ -88,51 +120,33 @@ def _octets(file: str) -> bytes:
         raise orm.ended(f"{file} cannot be read: {error.strerror}", orm.EXIT_USAGE) from error
 
 
-def _matters(step: Step) -> bool:
-    return step.kind is not Kind.NONE or step.problem is not None
-
-
-def _say(step: Step) -> None:
+def _say(step: Facts) -> None:
     """A refusal goes to standard error."""
-    name = " / ".join([*step.path, *([step.domain] if step.domain else [])])
-    if step.problem:
-        typer.echo(f"! {name}: {_why(step.problem)}", err=True)
-    elif _matters(step):
-        end = _ENDS.get(step.kind)
-        typer.echo("\n".join([f"{_SIGNS[step.kind]} {name}{f' {end}' if end else ''}", *_lines(step)]))
+    name = printable(" / ".join([*step["organisation"], *([step["domain"]] if step["domain"] else [])]))
+    if step["refused"]:
+        typer.echo(f"! {name}: {printable(step['refused'])}", err=True)
+        return
+    end = _ENDS.get(step["step"])
+    typer.echo("\n".join([f"{_SIGNS.get(step['step'], '?')} {name}{f' {end}' if end else ''}", *_lines(step)]))
 
 
-def _lines(step: Step) -> Iterator[str]:
-    for each in step.differences:
-        before = f"{each.before or '-'} -> " if each.before is not None else ""
-        yield f"    {each.name}: {before}{each.after or '-'}"
-    if step.unjudged:
+def _lines(step: Facts) -> Iterator[str]:
+    for name, each in step["differences"].items():
+        before = f"{printable(each['before']) or '-'} -> " if each["before"] is not None else ""
+        yield f"    {printable(name)}: {before}{printable(each['after'] or '') or '-'}"
+    if "unjudged" in step:
         yield "    enforce is decided by its MX, which are read when this is applied"
 
 
-def _why(problem: TrincoError) -> str:
-    if isinstance(problem, policies.UncoveredMx):
-        return f"enforce would stop mail to {', '.join(problem.hosts)}: no mx of the policy covers it ({_OVERRIDE})"
-    if isinstance(problem, policies.MxUnknown):
-        return f"enforce wants MX that DNS shows now, and it shows none or is silent ({_OVERRIDE})"
-    return _WORDS.get(type(problem)) or words(problem)
+def _sum(taken: Sequence[Portion], *, dry: bool) -> str:
+    mattering = [step for portion in taken for step in portion.steps]
+    refused = sum(step["refused"] is not None for step in mattering)
+    word, same = "would change" if dry else "changed", sum(portion.same for portion in taken)
+    return f"{len(mattering) - refused} {word}, {refused} refused, {same} as declared already."
 
 
-def _facts(step: Step) -> dict[str, Any]:
-    differences = {each.name: {"before": each.before, "after": each.after} for each in step.differences}
-    why = _why(step.problem) if step.problem else None
-    where = {"organisation": list(step.path), "domain": step.domain or None}
-    return {**where, "step": step.kind, "differences": differences, "refused": why}
-
-
-def _sum(taken: Iterable[Step], *, dry: bool) -> str:
-    count = Counter("refused" if each.problem else "done" if _matters(each) else "same" for each in taken)
-    word = "would change" if dry else "changed"
-    return f"{count['done']} {word}, {count['refused']} refused, {count['same']} as declared already."
-
-
-def _code(taken: Iterable[Step], *, dry: bool) -> int:
-    mattering = [each for each in taken if _matters(each)]
-    if any(each.problem for each in mattering):
+def _code(taken: Iterable[Portion], *, dry: bool) -> int:
+    mattering = [step for portion in taken for step in portion.steps]
+    if any(step["refused"] for step in mattering):
         return orm.EXIT_USAGE
     return orm.EXIT_FINDING if mattering and dry else 0

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from django.conf import settings
 from django.db.models import Q
 
-from trinco.cli import orm
+from trinco.cli import apply_there, orm, remote
 from trinco.cli.domain import Owner, named, organisation_of
 from trinco.core.tables import printable
 from trinco.panel.accounts.models import Organisation
@@ -27,12 +28,19 @@ def register(app: typer.Typer) -> None:
 
 
 @group.command("state")
-def state(owner: Owner = "") -> None:
+def state(
+    owner: Owner = "",
+    server: Annotated[str, typer.Option("--server", metavar="URL", help="Another installation, by its API.")] = "",
+) -> None:
     """Write organisations, domains, policies and TLS reporting as YAML to standard output, as `trinco apply` takes it.
 
-    With --owner of this person's organisation and its clients alone. Exit 1: an organisation is left out, since its
-    name does not say which one is meant.
+    With --owner of this person's organisation and its clients alone; with --server of the organisation of the token in
+    TRINCO_TOKEN, or in the file that TRINCO_TOKEN_FILE names. Exit 1: an organisation is left out, since its name does
+    not say which one is meant.
     """
+    if server:
+        typer.echo(_there(server), nl=False)
+        return
     with orm.tables():
         declaration, left_out = present.declaration(_organisations(owner))
     typer.echo(written(declaration), nl=False)
@@ -40,6 +48,13 @@ def state(owner: Owner = "") -> None:
         typer.echo(f"trinco: left out: {printable(each.name)}: others are called so, or it cannot be written", err=True)
     if left_out:
         raise typer.Exit(orm.EXIT_FINDING)
+
+
+def _there(url: str) -> str:
+    try:
+        return apply_there.held(remote.server(url, settings.CONFIG.token))[1]
+    except remote.ServerError as error:
+        raise orm.ended(str(error), orm.EXIT_USAGE if error.usage else orm.EXIT_UNTESTED) from error
 
 
 def _organisations(owner: str) -> Iterable[Organisation]:

@@ -28,6 +28,7 @@ from trinco.panel.api import (
     recipients,
     records,
     reports,
+    state,
     takeout,
     tokens,
 )
@@ -90,6 +91,7 @@ api.add_router("/invitations", people.invitations_router)
 api.add_router("/tokens", tokens.router)
 api.add_router("/takeout", takeout.router)
 api.add_router("/edges", edges.router)
+api.add_router("/state", state.router)
 
 
 @api.exception_handler(Problem)

@@ -17,6 +17,9 @@ from trinco.panel.domains.models import Finding, HostedDomain, MxSighting, State
 LEASE = timedelta(seconds=60)
 """Longer than any look takes."""
 
+AHEAD = timedelta(days=1)
+"""How long overdue a domain is made that somebody waits for: it comes before ten thousand that were just imported."""
+
 PROBE_EVERY = timedelta(hours=1)
 PROBE_LEASE = timedelta(minutes=5)
 """Longer than the probes of one call take."""

@@ -93,7 +93,7 @@ def check_now(domain: HostedDomain) -> bool:
     now = clock.now()
     rested = Q(checked_at=None) | clock.due("checked_at", now - REST, 2 * REST)
     mine = HostedDomain.objects.of(domain.organisation).filter(rested, pk=domain.pk).exclude(state=State.GONE)
-    if not mine.update(check_due_at=now):
+    if not mine.update(check_due_at=now - schedule.AHEAD):
         return False
     silent = Q(probed_at=None) | clock.due("probed_at", now - REST, 2 * REST)
     MxSighting.objects.of(domain.organisation).filter(silent, domain=domain).update(probe_due_at=now)
@@ -105,7 +105,7 @@ def watch(domain: HostedDomain) -> None:
     now = clock.now()
     mine = HostedDomain.objects.of(domain.organisation).filter(pk=domain.pk, state=State.SETUP)
     rested = clock.due("checked_at", now - WATCHED, 2 * WATCHED)
-    mine.filter(rested, check_due_at__gt=now).update(check_due_at=now)
+    mine.filter(rested, check_due_at__gt=now - schedule.AHEAD).update(check_due_at=now - schedule.AHEAD)
 
 
 def note(domain: HostedDomain, seen: View, now: datetime) -> None:

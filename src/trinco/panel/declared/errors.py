@@ -33,3 +33,15 @@ class AmbiguousOrganisation(TrincoError):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
+
+
+class OtherOrganisation(TrincoError):
+    """The file speaks of an organisation that is not the one whose token is used."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class NotAllowed(TrincoError):
+    """The person, or the token, may not do this in the organisation."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from trinco.panel.accounts.models import Organisation
@@ -37,11 +37,13 @@ def found(name: str, provider: Organisation | None) -> Organisation | None:
     return rows[0] if rows else None
 
 
-def held(organisation: Organisation) -> dict[str, Held]:
-    """Its domains by name, but for those that are gone. Three queries."""
+def held(organisation: Organisation, names: Collection[str] | None = None) -> dict[str, Held]:
+    """Its domains by name, but for those that are gone; `names`: of these alone. Three queries."""
     standings = Standing.objects.of(organisation).exclude(domain__state=State.GONE).select_related("current")
-    by_domain = {standing.domain_id: standing for standing in standings}
     rows = HostedDomain.objects.of(organisation).exclude(state=State.GONE).select_related("organisation")
+    if names is not None:
+        standings, rows = standings.filter(domain__name__in=names), rows.filter(name__in=names)
+    by_domain = {standing.domain_id: standing for standing in standings}
     found = rows.prefetch_related("tags").order_by("pk")
     return {row.name: Held(row, by_domain.get(row.pk), tuple(tag.name for tag in row.tags.all())) for row in found}
 
@@ -57,6 +59,11 @@ def declaration(wanted: Iterable[Organisation]) -> tuple[Declaration, list[Organ
     left_out = [row for row in rows if row.pk in keys and (row.pk in unclear or row.parent_id in unclear)]
     clear = [row for row in rows if row.pk not in unclear]
     return Declaration(tuple(_organisations(clear, keys))), left_out
+
+
+def alone(organisation: Organisation) -> Declaration:
+    """What a file says of one organisation, and of nobody else."""
+    return Declaration((_organisation(organisation),))
 
 
 def own(organisation: Organisation, clients: Iterable[Organisation]) -> Declaration:

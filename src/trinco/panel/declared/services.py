@@ -17,7 +17,7 @@ from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.declared import present
 from trinco.panel.declared.comparing import Difference
-from trinco.panel.declared.errors import AmbiguousOrganisation
+from trinco.panel.declared.errors import AmbiguousOrganisation, NotAllowed
 from trinco.panel.declared.settling import Place, settled
 from trinco.panel.declared.steps import Kind, Step, Terms
 from trinco.panel.declared.values import Declaration, DeclaredOrganisation
@@ -28,6 +28,15 @@ def steps(declaration: Declaration, terms: Terms) -> Iterator[Step]:
     """Take each step, and tell of it when it is done."""
     for each in declaration.organisations:
         yield from _organisation(each, Place((each.name,), terms), None)
+
+
+def steps_of(declared: DeclaredOrganisation, row: Organisation, terms: Terms, *, owns: bool) -> Iterator[Step]:
+    """The steps of one organisation that is there, and of no client of it. `owns`: whether its terms may be changed."""
+    here = Place((row.name,), terms, organisation=row)
+    for step in _second_factor(declared, here if owns else replace(here, terms=replace(terms, dry=True))):
+        yield step if owns else replace(step, problem=NotAllowed())
+    if declared.domains is not None:
+        yield from settled(here, declared.domains)
 
 
 def _organisation(declared: DeclaredOrganisation, place: Place, provider: Organisation | None) -> Iterator[Step]:

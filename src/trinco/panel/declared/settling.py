@@ -33,6 +33,8 @@ from trinco.panel.policies.ways import Ways, set_ways
 
 _AT_ONCE = 32
 """Domains whose mail servers are looked at at the same time."""
+_FEW = 500
+"""Names that are asked for one by one; the rows of more are all read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Place:
 
 def settled(place: Place, declared: Sequence[DeclaredDomain]) -> Iterator[Step]:
     """Take each domain's step, in the file's order, and then those of the domains that leave."""
-    held = present.held(place.organisation) if place.organisation else {}
+    few = None if place.terms.prune or len(declared) > _FEW else [each.name for each in declared]
+    held = present.held(place.organisation, few) if place.organisation else {}
     known = last_mx(each.standing for each in held.values() if each.standing)
     for start in range(0, len(declared), _AT_ONCE):
         some = [_compared(each, held.get(each.name), known) for each in declared[start : start + _AT_ONCE]]
@@ -62,7 +65,7 @@ def settled(place: Place, declared: Sequence[DeclaredDomain]) -> Iterator[Step]:
         for todo in some:
             yield _one(place, todo, servers.get(todo.declared.name))
     if place.terms.prune:
-        named = {each.name for each in declared}
+        named = place.terms.keep | {each.name for each in declared}
         yield from _pruned(place, [held[name].domain for name in sorted(held.keys() - named)])
 
 
@@ -147,7 +150,10 @@ def _settle(organisation: Organisation, todo: _Todo, servers: Servers | None, ac
         tags.set_tags(domain=domain, names=todo.wanted.tags, actor=actor)
     if todo.wanted.policy:
         with suppress(NothingChanged):  # somebody else did it meanwhile
-            policies.settle(domain=domain, policy=todo.wanted.policy, actor=actor, override=todo.force)
+            number = todo.held.standing.current.number if todo.held and todo.held.standing else 0
+            policies.settle(
+                domain=domain, policy=todo.wanted.policy, actor=actor, override=todo.force, expected_number=number
+            )
 
 
 def _pruned(place: Place, rows: Iterable[HostedDomain]) -> Iterator[Step]:

@@ -41,9 +41,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """`prune`: domains that the file does not name leave, where it says which domains an organisation has. `dry`: only
-    say what would be done."""
+    """`prune`: domains that neither the file nor `keep` names leave, where the file says which domains an organisation
+    has. `dry`: only say what would be done."""
 
     actor: Actor
     prune: bool = False
     dry: bool = False
+    keep: frozenset[str] = frozenset()

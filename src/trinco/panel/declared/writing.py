@@ -17,7 +17,7 @@ _STEP = "  "
 
 
 def written(declaration: Declaration) -> bytes:
-    """UTF-8, in the order that is given."""
+    """UTF-8, in the order that is given. What is not said is left out, so that it reads as it was."""
     lines = [*_HEAD, *_organisations("", "organisations", declaration.organisations)]
     return ("\n".join(lines) + "\n").encode()
 
@@ -45,24 +45,30 @@ def _domain(indent: str, domain: DeclaredDomain) -> Iterator[str]:
     if domain.policy:
         yield f"{indent}policy:"
         yield from _policy(indent + _STEP, domain.policy)
-    yield f"{indent}tls_reporting:"
-    for word, name in REPORTING.items():
-        yield f"{indent}{_STEP}{word}: {_word(domain.reporting[name])}"
+    if domain.reporting:
+        yield f"{indent}tls_reporting:"
+        for word, name in REPORTING.items():
+            if name in domain.reporting:
+                yield f"{indent}{_STEP}{word}: {_word(domain.reporting[name])}"
     if domain.ways:
         yield f"{indent}records:"
-        yield from (f"{indent}{_STEP}{word}: {domain.ways[name]}" for word, name in RECORDS.items())
-    if domain.tags:
-        yield f"{indent}tags:"
+        named = [(word, domain.ways[name]) for word, name in RECORDS.items() if name in domain.ways]
+        yield from (f"{indent}{_STEP}{word}: {way}" for word, way in named)
+    if domain.tags is not None:
+        yield f"{indent}tags:" if domain.tags else f"{indent}tags: []"
         yield from (f"{indent}{_STEP}- {_quoted(tag)}" for tag in domain.tags)
 
 
 def _policy(indent: str, policy: DeclaredPolicy) -> Iterator[str]:
-    yield f"{indent}mode: {policy.mode}"
-    yield f"{indent}max_age: {policy.max_age}"
-    yield f"{indent}mx:" if policy.mx else f"{indent}mx: []"
+    if policy.mode is not None:
+        yield f"{indent}mode: {policy.mode}"
+    if policy.max_age is not None:
+        yield f"{indent}max_age: {policy.max_age}"
+    if policy.mx is not None:
+        yield f"{indent}mx:" if policy.mx else f"{indent}mx: []"
     for pattern in policy.mx or ():
         yield f"{indent}{_STEP}- {_quoted(pattern) if '*' in pattern else pattern}"
-    if policy.force and policy.mode is Mode.ENFORCE:
+    if policy.force and policy.mode is not Mode.TESTING and policy.mode is not Mode.NONE:
         yield f"{indent}force: true"
 
 

@@ -97,11 +97,19 @@ def first(*, domain: HostedDomain, policy: Policy, actor: Actor, override: bool 
 
 
 @transaction.atomic
-def settle(*, domain: HostedDomain, policy: Policy, actor: Actor, override: bool = False) -> PolicyVersion:
-    """Make `policy` the current one, be it the first one or not: what somebody declared. Raises what `publish` does."""
+def settle(
+    *, domain: HostedDomain, policy: Policy, actor: Actor, override: bool = False, expected_number: int = 0
+) -> PolicyVersion:
+    """Make `policy` the current one, be it the first one or not: what somebody declared. Raises what `publish` does.
+
+    `expected_number` as for `publish`; 0 where there was none before.
+    """
     row = locked(domain)
-    if standing_of(row) is not None or row.state != State.SETUP:
-        return publish(domain=domain, policy=policy, actor=actor, override=override)
+    standing = standing_of(row)
+    if standing is not None and policy == policy_of(standing.current):
+        raise NothingChanged
+    if standing is not None or row.state != State.SETUP:
+        return publish(domain=domain, policy=policy, actor=actor, override=override, expected_number=expected_number)
     return first(domain=domain, policy=policy, actor=actor, override=override)
 
 

@@ -1,0 +1,88 @@
+"""`trinco apply FILE --server URL`: the part of the file that is about the token's organisation, in portions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from trinco.cli.remote import Server, ServerError
+from trinco.panel.declared.values import Declaration, DeclaredOrganisation
+from trinco.panel.declared.writing import written
+
+AT_ONCE = 50
+"""Domains of one request: their mail servers may all be silent, and somebody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """What became of some domains: steps as `declared.telling.facts` has them, and how many are as declared."""
+
+    steps: list[dict[str, Any]]
+    same: int
+
+
+def whose(server: Server) -> str:
+    """The name of the token's organisation. Raises ServerError."""
+    return held(server)[0]
+
+
+def held(server: Server) -> tuple[str, str]:
+    """The name of the token's organisation, and what is hosted there as a file. Raises ServerError."""
+    answer = server.ask("/state")
+    try:
+        return str(answer["organisation"]), str(answer["file"])
+    except LookupError:
+        raise ServerError("the server's answer is not that of a Trinco that knows `apply`") from None
+
+
+def part_of(declaration: Declaration, name: str) -> tuple[DeclaredOrganisation, list[str]]:
+    """What the file says of this organisation, and the others that it names. Raises ServerError."""
+    everybody = list(chain.from_iterable((each, *each.clients) for each in declaration.organisations))
+    mine = [replace(each, clients=()) for each in everybody if each.name == name]
+    if len(mine) != 1:
+        told = "more than once" if mine else "nowhere"
+        raise ServerError(f"the token is about “{name}”, which the file names {told}", usage=True)
+    return mine[0], [each.name for each in everybody if each.name != name]
+
+
+def portions(server: Server, declared: DeclaredOrganisation, *, dry: bool, prune: bool) -> Iterator[Portion]:
+    """Apply it in portions, each told when it is done. Raises ServerError: what was told before stays done."""
+    domains = declared.domains or ()
+    terms, bare = replace(declared, domains=None), replace(declared, second_factor=None, domains=())
+    for start in range(0, len(domains), AT_ONCE):
+        yield _sent(server, replace(bare, domains=domains[start : start + AT_ONCE]), dry=dry)
+    if prune and declared.domains is not None:
+        yield _sent(server, bare, [each.name for each in domains], dry=dry)
+    if terms.second_factor is not None:  # at the end: whoever lacks a second factor is not let in from then on
+        yield _sent(server, terms, dry=dry)
+
+
+def _sent(server: Server, some: DeclaredOrganisation, keep: list[str] | None = None, *, dry: bool) -> Portion:
+    body = {"file": written(Declaration((some,))).decode(), **({} if keep is None else {"keep": keep})}
+    answer = server.ask("/state?dry_run=true" if dry else "/state", body)
+    try:
+        return Portion([_checked(step) for step in answer["steps"]], int(answer["same"]))
+    except (LookupError, TypeError, ValueError):
+        raise ServerError("the server's answer is not that of a Trinco that knows `apply`") from None
+
+
+def _checked(step: Any) -> dict[str, Any]:
+    """A step as it is told. Raises LookupError, TypeError."""
+    differences = {
+        str(name): {side: _text(value[side]) for side in ("before", "after")}
+        for name, value in dict(step["differences"]).items()
+    }
+    told: dict[str, Any] = {
+        "organisation": [str(each) for each in step["organisation"]],
+        "domain": _text(step["domain"]),
+        "step": str(step["step"]),
+        "differences": differences,
+        "refused": _text(step["refused"]),
+    }
+    return {**told, "unjudged": True} if step.get("unjudged") else told
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
