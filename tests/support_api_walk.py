@@ -23,6 +23,7 @@ from trinco.panel.accounts.roles import Deed
 from trinco.panel.api.v1 import api
 from trinco.panel.policies import imports
 from trinco.panel.reports.models import RawReport, RawState
+from trinco.panel.webhooks.models import Delivery, DeliveryState
 
 CSV = "um.example\ndois.example,mx.dois.example\n"
 DONE = {200, 201, 202, 204}
@@ -113,6 +114,9 @@ SENT: dict[str, Sent] = {
     "PATCH /people/{int:pk}": Sent({"role": "viewer"}),
     "POST /invitations": Sent({"email": "eva@example.com", "role": "viewer"}),
     "POST /tokens": Sent({"name": "x", "scope": "read", "days": 30}),
+    "POST /webhooks": Sent({"name": "x", "url": "https://hook.example.com/", "kinds": ["domain.added"]}),
+    "PATCH /webhooks/{int:pk}": Sent({"on": False}),
+    "POST /webhooks/{int:pk}/secret": Sent({"leaked": True}),
 }
 """What each operation that takes a body gets, and what is out of the ordinary: a client has no clients."""
 
@@ -124,6 +128,7 @@ class ApiWorld(World):
         super().__init__()
         imports.stop(job=imports.DomainImport.objects.of(self.ours).get(), actor=support_panel.ANA)
         RawReport.objects.everywhere().filter(pk=self.keys["report_retry"]).update(state=RawState.PARKED)
+        Delivery.objects.everywhere().filter(pk=self.keys["webhook_redeliver"]).update(state=DeliveryState.DONE)
         Invitation.objects.everywhere().update(sent_at=timezone.now() - timedelta(hours=1))
         keys = {
             "reports": "report",
@@ -132,6 +137,8 @@ class ApiWorld(World):
             "people": "member_role",
             "invitations": "invitation_resend",
             "tokens": "token_revoke",
+            "webhooks": "webhook",
+            "deliveries": "webhook_redeliver",
             "domains": "recipient_remove",
         }
         self.of_path = {word: self.keys[name] for word, name in keys.items()}

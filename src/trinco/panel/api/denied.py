@@ -1,4 +1,4 @@
-"""Why a deed is refused that is about people, certificates, reports and lists, as a problem."""
+"""Why a deed is refused that is about people, certificates, reports, lists and webhooks, as a problem."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from trinco.panel.api.problems import Problem
 from trinco.panel.certificates.errors import CertificateRefused
 from trinco.panel.policies import errors as policies
 from trinco.panel.reports import errors as reports
+from trinco.panel.webhooks import errors as webhooks
 
 _PLAIN: dict[type[TrincoError], tuple[Kind, str]] = {
     accounts.LastOwner: (kinds.CONFLICT, "The organisation needs another owner first."),
@@ -35,7 +36,12 @@ _PLAIN: dict[type[TrincoError], tuple[Kind, str]] = {
     reports.NotParked: (kinds.CONFLICT, "It was read meanwhile, or waits to be read."),
     reports.AlreadyRecipient: (kinds.CONFLICT, "This address gets copies already."),
     reports.TooManyRecipients: (kinds.CONFLICT, "A domain has ten recipients of copies at most."),
+    webhooks.TooManyWebhooks: (kinds.CONFLICT, "The organisation has as many webhooks as may be. Remove one first."),
+    webhooks.WebhookOff: (kinds.CONFLICT, "It is switched off: nothing is sent to it."),
+    webhooks.DeliveryWaits: (kinds.CONFLICT, "It waits for its next attempt already."),
 }
+_PLACES: dict[type[TrincoError], str] = {webhooks.UrlRefused: "/url", webhooks.KindUnknown: "/kinds"}
+"""Where in a body it stands, for what stands in one place alone."""
 
 
 def problem_of(error: TrincoError) -> Problem:
@@ -45,6 +51,6 @@ def problem_of(error: TrincoError) -> Problem:
     if isinstance(error, policies.UnknownColumn):
         return Problem(kinds.BAD_BODY, f"The first line names a column “{error.name}”.")
     if isinstance(error, InputError):
-        return refused("", error.reason)
+        return refused(_PLACES.get(type(error), ""), error.reason)
     kind, sentence = _PLAIN.get(type(error), (kinds.CONFLICT, ""))
     return Problem(kind, sentence)

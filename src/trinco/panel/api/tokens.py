@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from allauth.account.decorators import reauthentication_required
-from allauth.core.exceptions import ReauthenticationRequired
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Status
@@ -14,20 +12,17 @@ from trinco.panel.accounts import actors, tokens
 from trinco.panel.accounts.models import ApiToken, TokenScope
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.accounts.tokens import LIFETIME
-from trinco.panel.api import kinds
 from trinco.panel.api.auth import caller, needs
 from trinco.panel.api.bodies import Strict
+from trinco.panel.api.lately import require_lately
 from trinco.panel.api.names import Label
 from trinco.panel.api.once import tells_a_secret
 from trinco.panel.api.organisation_schemas import NewTokenOut, TokensOut
 from trinco.panel.api.pages import NEWEST, page_of
 from trinco.panel.api.parameters import PageParameters, known
-from trinco.panel.api.problems import Problem
 from trinco.panel.api.schemas import told
 
 router = Router(tags=["tokens"])
-
-SIGN_IN_AGAIN = "Sign in again first: it was a while ago."
 
 
 class TokenIn(Strict):
@@ -50,7 +45,7 @@ def known_tokens(request: HttpRequest, asked: Query[PageParameters]) -> dict[str
 def create(request: HttpRequest, wanted: TokenIn) -> Status[dict[str, Any]]:
     """Another token of yours, which opens no more than the one that asks. Its key is told in this answer alone."""
     known(request, ())
-    _require_lately(request)
+    require_lately(request)
     tells_a_secret(request)
     token, key = tokens.create_token(membership=caller(request), actor=actors.of(request), **wanted.model_dump())
     return Status(201, {**_token(token), "key": key})
@@ -63,21 +58,6 @@ def revoke(request: HttpRequest, pk: int) -> Status[None]:
     token: ApiToken = get_object_or_404(tokens.seen_by(caller(request)), pk=pk)
     tokens.revoke_token(token=token, actor=actors.of(request))
     return Status(204, None)
-
-
-@reauthentication_required  # type: ignore[untyped-decorator]
-def _signed_in_lately(_request: HttpRequest) -> None:
-    """Raises ReauthenticationRequired."""
-
-
-def _require_lately(request: HttpRequest) -> None:
-    """As the page does: a browser that was left alone makes no key."""
-    if caller(request).token:
-        return
-    try:
-        _signed_in_lately(request)
-    except ReauthenticationRequired:
-        raise Problem(kinds.FORBIDDEN, SIGN_IN_AGAIN) from None
 
 
 def _token(row: ApiToken) -> dict[str, Any]:

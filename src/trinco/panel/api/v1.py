@@ -31,6 +31,7 @@ from trinco.panel.api import (
     state,
     takeout,
     tokens,
+    webhooks,
 )
 from trinco.panel.api.auth import needs
 from trinco.panel.api.bodies import StrictParser
@@ -89,6 +90,8 @@ api.add_router("/clients", organisation.clients_router)
 api.add_router("/people", people.router)
 api.add_router("/invitations", people.invitations_router)
 api.add_router("/tokens", tokens.router)
+api.add_router("/webhooks", webhooks.router)
+api.add_router("/deliveries", webhooks.deliveries_router)
 api.add_router("/takeout", takeout.router)
 api.add_router("/edges", edges.router)
 api.add_router("/state", state.router)
