@@ -21,7 +21,7 @@ TOLD = "curl() { command curl -s -o /dev/null -w '%{http_code}\\n' \"$@\"; }\n"
 def test_every_example_works_in_its_order(live_server: Any, needs: Any) -> None:
     """One after the other, as a reader goes through them."""
     needs("curl")
-    key = key_of(support_web.owner_of(support_panel.organisation()), "policy:write")
+    key = key_of(support_web.owner_of(support_panel.organisation()), "admin")
     told = {**os.environ, "TOKEN": key, "PANEL": live_server.url, "NO_PROXY": "*", "no_proxy": "*"}
     done = subprocess.run(
         ["bash", "-c", TOLD + "\n".join(BLOCKS)], env=told, capture_output=True, text=True, check=True

@@ -54,8 +54,8 @@ def create(request: HttpRequest, wanted: WebhookIn) -> Status[Answer]:
     require_lately(request)
     tells_a_secret(request)
     terms = services.Terms(wanted.name, wanted.url, tuple(wanted.kinds), wanted.on)
-    facts = {"organisation": caller(request).organisation, "actor": actors.of(request)}
-    hook, secret = services.create_webhook(terms=terms, **facts)
+    where = caller(request).organisation
+    hook, secret = services.create_webhook(organisation=where, terms=terms, actor=actors.of(request))
     return Status(201, {**_webhook(hook), "secret": secret})
 
 
