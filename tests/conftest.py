@@ -22,7 +22,7 @@ for _name in [name for name in os.environ if name.startswith("TRINCO_")]:
 _DATA = Path(tempfile.mkdtemp(prefix="trinco-tests-"))
 os.environ["TRINCO_DATA"] = str(_DATA)
 os.environ["TRINCO_LOG"] = "warning"
-if "TESTS_DATABASE" in os.environ:  # set by tests/panel/test_postgresql.py, for tests that run again there
+if "TESTS_DATABASE" in os.environ:  # set by tests/support_postgres.py, for tests that run again there
     os.environ["TRINCO_DATABASE"] = os.environ["TESTS_DATABASE"]
 os.environ["DJANGO_SETTINGS_MODULE"] = (
     "trinco.panel.settings"  # here and not in pyproject, where it would be read too early

@@ -6,14 +6,17 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support import needs
+
+HERE = Path(__file__).parent
 
 _SETTINGS = {
     "listen_addresses": "",
@@ -76,6 +79,22 @@ def server() -> Iterator[str]:
     """The URL of a server that is started."""
     with postgres() as made:
         yield made.url
+
+
+def holds_again(room: str, names: Sequence[str]) -> None:
+    """The tests of these files pass, on a server of their own. One list to a file, so that two workers share them."""
+    with server() as url:
+        usual = ["-m", "pytest", "-q", "-p", "no:xdist", "-m", "not slow"]
+        command = [sys.executable, *usual, *[str(HERE / room / name) for name in names]]
+        ours = ("TRINCO_", "DJANGO_", "PYTEST_")  # set for this process, and not for the one below
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        environment["TESTS_DATABASE"] = url
+        done = subprocess.run(
+            command, cwd=HERE.parent, env=environment, capture_output=True, text=True, check=False, timeout=270
+        )
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
 
 
 def _unprivileged(directory: Path) -> str | None:

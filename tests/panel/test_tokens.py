@@ -153,6 +153,20 @@ class TestPage:
         page = client.post(reverse("account_reauthenticate"), typed)
         assert acts(tokens.member_by(key_on(page), timezone.now())) == acts(ana)
 
+    def test_it_goes_on_in_the_organisation_that_the_address_names(self, ana: Membership) -> None:
+        """Whoever has several is at `/o/<key>/…`, where the form goes on too."""
+        there = Organisation.objects.create(name="Norte", parent=ana.organisation)
+        client, page = support_web.browser(ana.user), f"/o/{there.pk}/account/tokens/"
+        answer = client.post(page, FORM)
+        again = f"/o/{there.pk}/account/reauthenticate/"
+        assert (answer.status_code, answer["Location"].split("?")[0]) == (302, again)
+        key = key_on(client.post(again, {"password": support_panel.PASSWORD, "next": page}))
+        assert acts(tokens.member_by(key, timezone.now())) == (ana.user, there, Role.OWNER)
+
+    @pytest.mark.parametrize("path", ["/o/1/o/1/", "/o/1/o/2/account/tokens/"])
+    def test_one_prefix_is_all(self, ana: Membership, path: str) -> None:
+        assert support_web.browser(ana.user).get(path.replace("/1/", f"/{ana.organisation_id}/")).status_code == 404
+
     @pytest.mark.parametrize("form", [{**FORM, "days": "36500"}, {**FORM, "name": ""}, {**FORM, "name": "a\u202eb"}])
     def test_a_form_that_is_wrong_makes_nothing(self, ana: Membership, form: dict[str, str]) -> None:
         page = signed_in(ana.user).post(reverse("tokens"), form)

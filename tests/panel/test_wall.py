@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -94,14 +95,15 @@ if ON_POSTGRESQL:
                 assert set(raw("SELECT domain_id FROM policies_policyversion")) == {mine.pk}
 
         def test_a_chart_is_added_up_from_an_index_alone(self, ours):
-            """The policy asks for no column that the index of charts has not."""
+            """The policy asks for no column that the indexes of charts have not: the planner may take either."""
             with wall.within([ours.pk]), transaction.atomic():
                 raw(
                     "SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_seqscan', 'enable_bitmapscan']) AS name"
                 )
                 asked = "SELECT sum(failed_session_count) FROM reports_dailytotal WHERE domain_id = 1"
                 plan = raw(f"EXPLAIN {asked} AND policy_type = '' AND result_type = ''")
-            assert [line for line in plan if "Index Only Scan using totals_of_sessions" in str(line)]
+            indexes = re.findall(r"Index Only Scan using (totals_of_sessions|totals_by_organisation) on", str(plan))
+            assert len(indexes) == 1
 
         def test_the_keys_are_read_once_for_a_query(self, ours):
             """Where the policy turned their text into numbers, it did so for each row, hundreds for a provider."""

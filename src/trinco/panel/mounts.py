@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import get_script_prefix, set_script_prefix
+from django.urls import get_script_prefix, resolve, set_script_prefix
 
 from trinco.core.names import Domain
 from trinco.panel.accounts.access import Access, visible
@@ -41,6 +41,18 @@ class MountMiddleware:
             return self.get_response(request)
         finally:
             set_script_prefix(before)
+
+
+def resumed(request: HttpRequest, organisation_id: str) -> HttpResponseBase:
+    """Go on with a request that waited for a password. Raises Http404 to everybody else.
+
+    Whoever suspended it (allauth) looks its view up by the whole path; the request itself has lost its prefix already.
+    """
+    if named(request) != int(organisation_id) or _PREFIX.match(request.path_info):
+        raise Http404
+    found = resolve(request.path_info)
+    response: HttpResponseBase = found.func(request, *found.args, **found.kwargs)
+    return response
 
 
 def named(request: HttpRequest) -> int | None:

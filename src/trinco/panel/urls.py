@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from trinco.panel.api.meaning import meaning
 from trinco.panel.api.v1 import api
+from trinco.panel.mounts import resumed
 from trinco.panel.web.views import sessions
 
 urlpatterns = [
@@ -14,5 +15,6 @@ urlpatterns = [
     path("language/", include("django.conf.urls.i18n")),
     path("api/v1/problems/<slug:slug>", meaning),
     path("api/v1/", api.urls),
+    re_path("^o/(?P<organisation_id>[1-9][0-9]{0,17})/", resumed),
     path("", include("trinco.panel.web.urls")),
 ]
