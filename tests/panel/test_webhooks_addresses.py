@@ -95,6 +95,24 @@ class TestGuarded:
                 posted(Poster(names, customer.poster().context), Target.of(f"https://{host}/"))
 
 
+class TestRequest:
+    """Whoever made the address: nothing in it ends a line or begins another request."""
+
+    @pytest.mark.parametrize("bad", ["\r\nHost: x", "\n", "\0", "\x7f", " ", "\t", "é"])
+    @pytest.mark.parametrize("where", ["path", "host"])
+    def test_of_an_address(self, customer: Customer, where: str, bad: str) -> None:
+        parts = {"host": HOST, "port": 443, "path": "/a", where: f"/a{bad}b"}
+        with pytest.raises(NotTaken, match="a character that none may have"):
+            posted(customer.poster(), Target(**parts))
+
+    @pytest.mark.parametrize("bad", ["\r\nHost: x", "\0", "é"])
+    @pytest.mark.parametrize("pair", [("x-{}", "1"), ("x", "1{}")])
+    def test_of_a_field(self, customer: Customer, pair: tuple[str, str], bad: str) -> None:
+        name, value = (part.format(bad) for part in pair)
+        with pytest.raises(NotTaken, match="a character that none may have"):
+            asyncio.run(customer.poster().post(Target(HOST, 443, "/"), {name: value}, b"{}"))
+
+
 class TestTls:
     def test_a_certificate_for_another_name_gets_nothing(self, customer: Customer) -> None:
         with (
@@ -132,6 +150,9 @@ class TestUrls:
             (" https://Hook.Example.com ", "https://hook.example.com/"),
             ("https://hook.example.com.:8443/a b?c=d e", "https://hook.example.com:8443/a%20b?c=d%20e"),
             ("https://hook.example.com/T0/%C3%A9?x=1", "https://hook.example.com/T0/%C3%A9?x=1"),
+            ("https://faß.example/", "https://xn--fa-hia.example/"),
+            ("https://pr--7.example.com/", "https://pr--7.example.com/"),
+            ("https://hook.intern.test/", "https://hook.intern.test/"),
             ("https://caixa.bücher.example/ação", "https://caixa.xn--bcher-kva.example/a%C3%A7%C3%A3o"),
         ],
     )
@@ -162,6 +183,7 @@ class TestUrls:
             "https://hook.example.com:99999/",
             "https://hook.example.com/\r\nHost: x",
             "https://hook_1.example.com/",
+            "https://hook\u3002example.com/",
             "https://hook.example.com/" + "x" * 500,
             "https://hook.example.com/" + "é" * 200,
         ],

@@ -78,12 +78,7 @@ class Domain:
     @classmethod
     def parse(cls, text: str) -> Self:
         """The domain that `text` names, in U-labels or A-labels. Raises DomainSyntaxError with reason and span."""
-        if not isinstance(text, str):
-            raise DomainSyntaxError("a domain name is text")
-        if len(text) > MAX_TYPED:
-            raise DomainSyntaxError(f"longer than any domain name ({len(text)} characters)")
-        _refuse_characters(text)
-        name = ".".join(_labels(text))
+        name = a_labels(text)
         _refuse_place(name, text)
         return cls.trusted(name)
 
@@ -101,6 +96,16 @@ class Domain:
 
     def __str__(self) -> str:
         return self.ascii
+
+
+def a_labels(text: str) -> str:
+    """The name that `text` spells, in A-labels, whether or not mail can be hosted there. Raises DomainSyntaxError."""
+    if not isinstance(text, str):
+        raise DomainSyntaxError("a domain name is text")
+    if len(text) > MAX_TYPED:
+        raise DomainSyntaxError(f"longer than any domain name ({len(text)} characters)")
+    _refuse_characters(text)
+    return ".".join(_labels(text))
 
 
 def _refuse_characters(text: str) -> None:

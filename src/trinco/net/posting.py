@@ -31,6 +31,8 @@ _LINGER = 1.0
 _ADDRESSES = 3
 """Of one host, tried in turn until one takes the connection."""
 _INTERIM_RESPONSES = 5
+_VISIBLE, _LINE = re.compile(r"[!-~]+"), re.compile(r"[ -~]*")
+"""What the target, and a field, are made of: no octet of theirs ends a line or begins another request."""
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: [^\r\n]*)?")
 _RETRY_AFTER = re.compile(rb"\r\nretry-after:[ \t]*([^\r\n]{1,64})", re.IGNORECASE)
 
@@ -169,6 +171,7 @@ class Poster:
 
 
 def _request(target: Target, fields: Mapping[str, str], body: bytes) -> bytes:
+    """Raises NotTaken: something in it is no part of a line."""
     lines = [
         f"POST {target.path} HTTP/1.1",
         f"Host: {target.authority}",
@@ -179,6 +182,8 @@ def _request(target: Target, fields: Mapping[str, str], body: bytes) -> bytes:
         "Connection: close",
         *(f"{name}: {value}" for name, value in fields.items()),
     ]
+    if not (_VISIBLE.fullmatch(target.path + target.authority) and all(map(_LINE.fullmatch, lines))):
+        raise NotTaken("its address or a field of the request has a character that none may have")
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 

@@ -7,6 +7,8 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from django.conf import settings
 
+from trinco.core.errors import DomainSyntaxError
+from trinco.core.names import a_labels
 from trinco.net.posting import PORTS
 from trinco.panel.webhooks.errors import UrlRefused
 
@@ -48,9 +50,9 @@ def _host(parts: SplitResult, text: str) -> str:
     if parts.scheme != "https" or not host:
         raise UrlRefused("not an address as in https://example.com/hook", source=text)
     try:
-        name = host if host.isascii() else host.encode("idna").decode("ascii")
-    except UnicodeError:
+        name = host.lower() if host.isascii() else a_labels(host)
+    except DomainSyntaxError:
         name = ""
-    if _HOST.fullmatch(name.lower()) is None:
+    if _HOST.fullmatch(name) is None:
         raise UrlRefused("its host is a name, with a dot, and no number", source=text)
-    return name.lower()
+    return name
