@@ -15,6 +15,7 @@ PACKAGES = {
     "dnsperf": "dnsperf",
     "dovecot": "dovecot-imapd",
     "haproxy": "haproxy",
+    "ip": "iproute2",
     "knotd": "knot",
     "nginx": "nginx-light",
     "nsd": "nsd",
@@ -28,6 +29,7 @@ PACKAGES = {
     "swaks": "swaks",
     "systemd-analyze": "systemd",
     "unbound": "unbound",
+    "unshare": "util-linux",
 }
 """Debian package of each program that a test may drive."""
 

@@ -10,8 +10,8 @@ cd "$(dirname "$0")/.."
 
 # program:package, or a file:package where it is a header or a library; tests/test_make.py holds the first list against
 # what the tests ask for.
-test_programs="caddy:caddy chromium:chromium curl:curl dig:dnsutils dovecot:dovecot-imapd gcc:gcc haproxy:haproxy knotd:knot nginx:nginx-light nsd:nsd openssl:openssl \
-pebble:pebble pgbouncer:pgbouncer pg_dump:postgresql-client pg_restore:postgresql-client postgres:postgresql psql:postgresql-client strace:strace systemd-analyze:systemd"
+test_programs="caddy:caddy chromium:chromium curl:curl dig:dnsutils dovecot:dovecot-imapd gcc:gcc haproxy:haproxy ip:iproute2 knotd:knot nginx:nginx-light nsd:nsd openssl:openssl \
+pebble:pebble pgbouncer:pgbouncer pg_dump:postgresql-client pg_restore:postgresql-client postgres:postgresql psql:postgresql-client strace:strace systemd-analyze:systemd unshare:util-linux"
 bench_programs="dnsperf:dnsperf gcc:gcc /usr/include/stdio.h:libc6-dev /usr/include/openssl/ssl.h:libssl-dev knotd:knot \
 nginx:nginx-light nsd:nsd pdns_server:pdns-server /usr/lib/*/pdns/libgsqlite3backend.so:pdns-backend-sqlite3"
 
