@@ -1,8 +1,8 @@
 """A request that is done once, however often it is sent (draft-ietf-httpapi-idempotency-key-header).
 
 Whoever sends a key first has it, by the table's own constraint; the answer is kept for a day and given again to the
-same caller alone. A request that ended in an error has changed nothing: its key is free again. One that was cut off
-keeps its key without an answer, since nobody knows whether it was done.
+same caller alone. A request that was refused has changed nothing: its key is free again. One that was cut off, or
+that met a fault of ours, keeps its key without an answer, since nobody knows whether it was done.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from http import HTTPStatus
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -22,6 +23,8 @@ KEPT = timedelta(days=1)
 LONGEST = timedelta(minutes=5)
 """A request that has not ended after so long was cut off."""
 _AT_ONCE = 1000
+_FAULT = HTTPStatus.INTERNAL_SERVER_ERROR
+"""What `IdempotencyKey.status` is after a fault of ours."""
 
 
 class Standing(Enum):
@@ -63,6 +66,8 @@ def claim(*, access: Access, key: str, request: bytes) -> Claim:
 def _standing(row: IdempotencyKey, fingerprint: str, now: datetime) -> Standing:
     if row.fingerprint != fingerprint:
         return Standing.OTHER
+    if row.status == _FAULT:
+        return Standing.CUT_OFF
     if row.status is not None:
         return Standing.DONE
     return Standing.RUNNING if now - row.created_at < LONGEST else Standing.CUT_OFF
@@ -72,6 +77,12 @@ def settle(*, row: IdempotencyKey, status: int, headers: dict[str, str], body: b
     """Keep the answer. What is told once is not kept: `row.secret`."""
     row.status, row.headers, row.body = status, headers, b"" if row.secret else body
     row.save(update_fields=["status", "headers", "body", "secret"])
+
+
+def cut_off(*, row: IdempotencyKey) -> None:
+    """Nobody knows whether it was done: the key is never free again."""
+    row.status = _FAULT
+    row.save(update_fields=["status"])
 
 
 def release(*, row: IdempotencyKey) -> None:

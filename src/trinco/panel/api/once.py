@@ -21,6 +21,7 @@ from trinco.panel.api.problems import PRIVATE, Problem
 HEADER: Final = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ATTRIBUTE = "api_claim"
+_STANDS = "api_stands"
 _KEPT = ("Content-Type", "ETag", "Location")
 _REFUSALS = {
     Standing.RUNNING: kinds.KEY_RUNNING,
@@ -68,6 +69,11 @@ def tells_a_secret(request: HttpRequest) -> None:
         row.secret = True
 
 
+def stands(request: HttpRequest) -> None:
+    """It is done, although its answer is an error: whoever sends the key again gets that answer."""
+    setattr(request, _STANDS, True)
+
+
 def _begun(request: HttpRequest) -> HttpResponse | None:
     """The answer that the request got before, if it has a key; None: it is to be done. Raises Problem 400, 409, 422."""
     if request.method != "POST" or HEADER not in request.headers or request.path.endswith(_READ):
@@ -105,7 +111,10 @@ def _ended(request: HttpRequest, response: HttpResponseBase | None) -> None:
     row: IdempotencyKey | None = getattr(request, _ATTRIBUTE, None)
     if row is None:
         return
-    if not isinstance(response, HttpResponse) or response.status_code >= HTTPStatus.BAD_REQUEST:
+    if not isinstance(response, HttpResponse) or response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        idempotency.cut_off(row=row)  # a fault of ours may lie behind the deed
+        return
+    if response.status_code >= HTTPStatus.BAD_REQUEST and not hasattr(request, _STANDS):
         idempotency.release(row=row)
         return
     headers = {name: response.headers[name] for name in _KEPT if name in response.headers}
