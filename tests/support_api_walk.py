@@ -113,12 +113,13 @@ SENT: dict[str, Sent] = {
     "GET /clients": Sent(answers=frozenset({404})),
     "PATCH /people/{int:pk}": Sent({"role": "viewer"}),
     "POST /invitations": Sent({"email": "eva@example.com", "role": "viewer"}),
-    "POST /tokens": Sent({"name": "x", "scope": "read", "days": 30}),
+    "POST /tokens": Sent({"name": "x", "scope": "read", "days": 30}, answers=frozenset({403})),
     "POST /webhooks": Sent({"name": "x", "url": "https://hook.example.com/", "kinds": ["domain.added"]}),
     "PATCH /webhooks/{int:pk}": Sent({"on": False}),
     "POST /webhooks/{int:pk}/secret": Sent({"leaked": True}),
 }
-"""What each operation that takes a body gets, and what is out of the ordinary: a client has no clients."""
+"""What each operation that takes a body gets, and what is out of the ordinary: a client has no clients, and no
+token makes a token."""
 
 
 class ApiWorld(World):

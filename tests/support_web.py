@@ -7,6 +7,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from tests import support_panel
 from tests.support_checks_rows import certified, reported
@@ -46,6 +47,14 @@ def browser(user: User | None = None) -> Client:
     client = Client()
     if user is not None:
         client.force_login(user, backend=BACKEND)
+    return client
+
+
+def signed_in(user: User) -> Client:
+    """By the form, and once more, so that the password is fresh."""
+    client, typed = Client(), {"login": user.email, "password": support_panel.PASSWORD}
+    client.post(reverse("account_login"), typed)
+    client.post(reverse("account_reauthenticate"), typed)
     return client
 
 

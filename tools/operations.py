@@ -50,8 +50,9 @@ def _one(name: str, operation: Any, deed: str) -> str:
 
     roles = ", ".join(f"`{role}`" for role in ROLES if may(role, deed))  # type: ignore[arg-type]
     scopes = ", ".join(f"`{scope.value}`" for scope, deeds in SCOPES.items() if deed in deeds)
+    tokens = f"scopes {scopes}" if {"Token": []} in operation["security"] else "no token"
     says = " ".join(operation.get("description", "").split())
-    lines = [f"\n### `{name}`\n", f"{operation['summary']}. {says}\n", f"- who: {roles}; scopes {scopes}"]
+    lines = [f"\n### `{name}`\n", f"{operation['summary']}. {says}\n", f"- who: {roles}; {tokens}"]
     lines += [f"- {text}" for text in (_parameters(operation), _body(operation), _answers(operation)) if text]
     return "\n".join(lines) + "\n"
 

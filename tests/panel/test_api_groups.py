@@ -8,6 +8,8 @@ from tests import support_web
 from tests.support_api import Program, key_of
 
 from trinco.panel.accounts.models import Organisation, TokenScope
+from trinco.panel.api.lately import SIGN_IN_AGAIN
+from trinco.panel.api.tokens import A_PERSON
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies.imports import imports_due
 from trinco.panel.policies.instructions import TEXTS
@@ -82,12 +84,16 @@ class TestLog:
 
 
 class TestTokens:
-    def test_one_opens_no_more_than_the_one_that_asks(self, ours: Organisation) -> None:
-        reader = Program(key_of(support_web.owner_of(ours)))
-        assert reader.send("POST", "/tokens", {"name": "x"}).status_code == 403
+    """What is revoked has left nothing behind: a token makes no token, a person does."""
 
-    def test_its_key_is_told_once(self, program: Program) -> None:
-        made = program.send("POST", "/tokens", {"name": "x"}).json()
+    def test_a_token_makes_none(self, program: Program) -> None:
+        answer = program.send("POST", "/tokens", {"name": "x"})
+        assert (answer.status_code, answer.json()["detail"]) == (403, A_PERSON)
+        assert len(program.json("/tokens")["rows"]) == 1
+
+    def test_its_key_is_told_once(self, ours: Organisation, program: Program) -> None:
+        client = support_web.signed_in(support_web.owner_of(ours))
+        made = client.post("/api/v1/tokens", {"name": "x"}, content_type="application/json").json()
         assert Program(made["key"]).get("/domains").status_code == 200
         assert [set(row) & {"key", "digest"} for row in program.json("/tokens")["rows"]] == [set(), set()]
         assert program.send("DELETE", f"/tokens/{made['id']}").status_code == 204
@@ -96,4 +102,4 @@ class TestTokens:
     def test_a_browser_that_was_left_alone_makes_none(self, ours: Organisation) -> None:
         client = support_web.browser(support_web.owner_of(ours))
         answer = client.post("/api/v1/tokens", {"name": "x"}, content_type="application/json")
-        assert answer.status_code == 403
+        assert (answer.status_code, answer.json()["detail"]) == (403, SIGN_IN_AGAIN)

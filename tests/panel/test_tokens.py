@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from tests import support_panel, support_web
@@ -36,14 +35,6 @@ def made(membership: Membership, name: str = "monitoring") -> tuple[ApiToken, st
 def acts(member: Membership | Access | None) -> tuple[User, Organisation, str] | None:
     """Who acts, where, as what."""
     return member and (member.user, member.organisation, member.role)
-
-
-def signed_in(user: User) -> Client:
-    """By the form, and once more, so that the password is fresh."""
-    client, typed = Client(), {"login": user.email, "password": support_panel.PASSWORD}
-    client.post(reverse("account_login"), typed)
-    client.post(reverse("account_reauthenticate"), typed)
-    return client
 
 
 def key_on(page: object) -> str:
@@ -136,7 +127,7 @@ class TestPage:
     """UX 8: API tokens: prefix shown, hash kept, scope, expiry, last use."""
 
     def test_the_key_is_shown_once(self, ana: Membership) -> None:
-        client = signed_in(ana.user)
+        client = support_web.signed_in(ana.user)
         page = client.post(reverse("tokens"), FORM)
         key = key_on(page)
         assert acts(tokens.member_by(key, timezone.now())) == acts(ana)
@@ -169,12 +160,12 @@ class TestPage:
 
     @pytest.mark.parametrize("form", [{**FORM, "days": "36500"}, {**FORM, "name": ""}, {**FORM, "name": "a\u202eb"}])
     def test_a_form_that_is_wrong_makes_nothing(self, ana: Membership, form: dict[str, str]) -> None:
-        page = signed_in(ana.user).post(reverse("tokens"), form)
+        page = support_web.signed_in(ana.user).post(reverse("tokens"), form)
         assert (page.status_code, ApiToken.objects.everywhere().count()) == (200, 0)
 
     def test_too_many_is_said(self, ana: Membership, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tokens, "MAX_TOKENS", 0)
-        page = signed_in(ana.user).post(reverse("tokens"), FORM)
+        page = support_web.signed_in(ana.user).post(reverse("tokens"), FORM)
         assert "You have 0 tokens that work." in support_web.text_of(page)
 
     def test_revoked_from_the_page(self, ana: Membership) -> None:
@@ -187,7 +178,7 @@ class TestPage:
     def test_a_viewer_has_tokens_and_sees_nobody_elses(self, ana: Membership) -> None:
         token, _key = made(ana, "of ana")
         viewer = support_web.person("eva@example.com", ana.organisation, Role.VIEWER)
-        client = signed_in(viewer)
+        client = support_web.signed_in(viewer)
         member = tokens.member_by(key_on(client.post(reverse("tokens"), FORM)), timezone.now())
         assert member is not None
         assert member.user == viewer
@@ -266,7 +257,7 @@ class TestScopes:
         assert [deed for deed in Deed if access.may(deed)] == []
 
     def test_the_page_offers_and_shows_it(self, ours: Organisation) -> None:
-        client = signed_in(support_web.owner_of(ours))
+        client = support_web.signed_in(support_web.owner_of(ours))
         client.post(reverse("tokens"), {**FORM, "scope": "policy:write"})
         assert "Read, and change domains and policies" in support_web.text_of(client.get(reverse("tokens")))
         assert ApiToken.objects.everywhere().get().scope == "policy:write"

@@ -16,7 +16,7 @@ from trinco.panel.webhooks import errors as webhooks
 _PLAIN: dict[type[TrincoError], tuple[Kind, str]] = {
     accounts.LastOwner: (kinds.CONFLICT, "The organisation needs another owner first."),
     accounts.RankTooHigh: (kinds.FORBIDDEN, "That role is higher than yours."),
-    accounts.ScopeTooWide: (kinds.FORBIDDEN, "The scope opens more than you, or the token that asks, may do."),
+    accounts.ScopeTooWide: (kinds.FORBIDDEN, "The scope opens more than you may do."),
     accounts.AlreadyMember: (kinds.CONFLICT, "This address belongs to a member already."),
     accounts.TooManyInvitations: (kinds.CONFLICT, "Too many invitations are waiting. Take some back first."),
     accounts.AskedLately: (kinds.CONFLICT, "This address was asked a moment ago. Wait a minute, then go on."),

@@ -16,6 +16,8 @@ KEY: Final[dict[str, Any]] = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "title": HEADER},
     "description": "Sent again with the same key, the request is not done again: the first answer comes for 24 hours.",
 }
+SIGNED_IN: Final = {("/api/v1/tokens", "post")}
+"""What no token does."""
 BUDGET: Final[dict[str, Any]] = {
     "RateLimit": {"schema": {"type": "string"}, "description": "How many requests are left, and for how many seconds."}
 }
@@ -23,7 +25,9 @@ BUDGET: Final[dict[str, Any]] = {
 
 def complete(described: dict[str, Any]) -> None:
     """Problems are `application/problem+json`; a POST takes an `Idempotency-Key`; every answer says what is left."""
-    for verb, operation in _operations(described):
+    for path, verb, operation in _operations(described):
+        if (path, verb) in SIGNED_IN:
+            operation["security"] = [each for each in operation["security"] if "Session" in each]
         if verb == "post" and KEY not in operation["parameters"]:
             operation["parameters"] = [*operation["parameters"], KEY]
         for status, response in operation["responses"].items():
@@ -32,6 +36,7 @@ def complete(described: dict[str, Any]) -> None:
                 response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
 
 
-def _operations(described: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for verbs in described["paths"].values():
-        yield from verbs.items()
+def _operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, verbs in described["paths"].items():
+        for verb, operation in verbs.items():
+            yield path, verb, operation

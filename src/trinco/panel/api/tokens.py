@@ -12,6 +12,7 @@ from trinco.panel.accounts import actors, tokens
 from trinco.panel.accounts.models import ApiToken, TokenScope
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.accounts.tokens import LIFETIME
+from trinco.panel.api import kinds
 from trinco.panel.api.auth import caller, needs
 from trinco.panel.api.bodies import Strict
 from trinco.panel.api.lately import require_lately
@@ -20,9 +21,12 @@ from trinco.panel.api.once import tells_a_secret
 from trinco.panel.api.organisation_schemas import NewTokenOut, TokensOut
 from trinco.panel.api.pages import NEWEST, page_of
 from trinco.panel.api.parameters import PageParameters, known
+from trinco.panel.api.problems import Problem
 from trinco.panel.api.schemas import told
 
 router = Router(tags=["tokens"])
+
+A_PERSON = "A token makes no token: it would live on in what it has made. Make it signed in, in a browser."
 
 
 class TokenIn(Strict):
@@ -43,8 +47,10 @@ def known_tokens(request: HttpRequest, asked: Query[PageParameters]) -> dict[str
 
 @router.post("", auth=needs(Deed.TOKENS), response=told(NewTokenOut, 201), summary="Make a token")
 def create(request: HttpRequest, wanted: TokenIn) -> Status[dict[str, Any]]:
-    """Another token of yours, which opens no more than the one that asks. Its key is told in this answer alone."""
+    """For whoever is signed in in a browser: a token makes none. Its key is told in this answer alone."""
     known(request, ())
+    if caller(request).token:
+        raise Problem(kinds.FORBIDDEN, A_PERSON)
     require_lately(request)
     tells_a_secret(request)
     token, key = tokens.create_token(membership=caller(request), actor=actors.of(request), **wanted.model_dump())
