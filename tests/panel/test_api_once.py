@@ -9,12 +9,13 @@ import pytest
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
-from tests import support_web
+from tests import support_reports, support_web
 from tests.support_api import Program, key_of, problem
 
 from trinco.panel.accounts import idempotency
 from trinco.panel.accounts.models import ApiToken, AuditEntry, IdempotencyKey, Organisation
 from trinco.panel.api import once
+from trinco.panel.api.describing import KEY
 from trinco.panel.domains.models import HostedDomain
 
 ASKED = {"email": "eva@example.com", "role": "viewer"}
@@ -46,7 +47,7 @@ class TestOnce:
 
     @pytest.mark.parametrize(
         ("body", "path"),
-        [({"domains": [{"name": "dois.example"}]}, "/domains:bulk"), (BULK, "/domains:bulk?dry_run=true")],
+        [({"domains": [{"name": "dois.example"}]}, "/domains:bulk"), (BULK, "/domains:bulk?dry_run=false")],
     )
     def test_for_another_request(self, owner: Program, body: Any, path: str) -> None:
         sent(owner)
@@ -125,6 +126,28 @@ class TestFaults:
         assert AuditEntry.objects.of(ours).filter(action="member.invited").count() == 1
 
 
+class TestNothingToKeep:
+    """What changes nothing needs no key: nothing of it is kept."""
+
+    def test_of_a_report_that_is_only_read(self, ours: Organisation) -> None:
+        reader = Program(key_of(support_web.owner_of(ours)))
+        report = support_reports.report_json()
+        headers = {"Idempotency_Key": "k1", "Content_Type": "application/tlsrpt+json"}
+        answers = [reader.send("POST", "/read", report, **headers) for _ in range(2)]
+        assert [(answer.status_code, answer.get("Idempotency-Replayed")) for answer in answers] == [(200, None)] * 2
+        assert IdempotencyKey.objects.everywhere().count() == 0
+
+    def test_of_a_rehearsal(self, owner: Program) -> None:
+        told = [sent(owner, path="/domains:bulk?dry_run=true").json()["added"], sent(owner).json()["added"]]
+        assert (told, IdempotencyKey.objects.everywhere().count()) == ([1, 1], 1)
+
+    def test_the_description_names_it_where_it_counts(self, client: Client) -> None:
+        paths = client.get("/api/v1/openapi.json").json()["paths"]
+        posts = {path: verbs["post"] for path, verbs in paths.items() if "post" in verbs}
+        without = [path for path, post in posts.items() if KEY not in post["parameters"]]
+        assert without == ["/api/v1/read"]
+
+
 class TestKeeping:
     def test_a_day(self, owner: Program) -> None:
         sent(owner)
@@ -139,6 +162,20 @@ class TestKeeping:
         IdempotencyKey.objects.everywhere().filter(key="a").update(created_at=old - timedelta(seconds=1))
         assert [idempotency.forget(timezone.now()) for _ in range(2)] == [1, 0]
         assert IdempotencyKey.objects.everywhere().get().key == "b"
+
+    def test_it_lets_go_of_all_however_many(self, owner: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(idempotency, "_AT_ONCE", 2)
+        for key in "abcde":
+            sent(owner, key=key)
+        assert idempotency.forget(timezone.now() + idempotency.KEPT) == 5
+        assert IdempotencyKey.objects.everywhere().count() == 0
+
+    def test_of_what_is_long_the_status_alone(self, owner: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(idempotency, "LONGEST_BODY", 10)
+        first, second = sent(owner), sent(owner)
+        assert (first.status_code, problem(second)[0]) == (200, 409)
+        assert (second.json()["type"], second.json()["answered"]) == ("/api/v1/problems/idempotency-key-not-kept", 200)
+        assert bytes(IdempotencyKey.objects.everywhere().get().body) == b""
 
     def test_what_is_told_once_is_not_kept(self, owner: Program, monkeypatch: pytest.MonkeyPatch) -> None:
         started = once._begun

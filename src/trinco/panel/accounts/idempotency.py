@@ -22,6 +22,8 @@ from trinco.panel.accounts.models import IdempotencyKey
 KEPT = timedelta(days=1)
 LONGEST = timedelta(minutes=5)
 """A request that has not ended after so long was cut off."""
+LONGEST_BODY = 256 << 10
+"""Octets: of an answer that is longer, the status alone is kept."""
 _AT_ONCE = 1000
 _FAULT = HTTPStatus.INTERNAL_SERVER_ERROR
 """What `IdempotencyKey.status` is after a fault of ours."""
@@ -74,8 +76,9 @@ def _standing(row: IdempotencyKey, fingerprint: str, now: datetime) -> Standing:
 
 
 def settle(*, row: IdempotencyKey, status: int, headers: dict[str, str], body: bytes) -> None:
-    """Keep the answer. What is told once is not kept: `row.secret`."""
-    row.status, row.headers, row.body = status, headers, b"" if row.secret else body
+    """Keep the answer. What is told once is not kept: `row.secret`. Nor is what is longer than `LONGEST_BODY`."""
+    kept = b"" if row.secret or len(body) > LONGEST_BODY else body
+    row.status, row.headers, row.body = status, headers, kept
     row.save(update_fields=["status", "headers", "body", "secret"])
 
 
@@ -91,8 +94,11 @@ def release(*, row: IdempotencyKey) -> None:
 
 
 def forget(now: datetime) -> int:
-    """Let go of keys that are older than a day. How many."""
+    """Let go of keys that are older than a day, so many at once. How many."""
     old = IdempotencyKey.objects.everywhere().filter(created_at__lte=now - KEPT).values_list("pk", flat=True)
-    keys = list(old[:_AT_ONCE])
-    IdempotencyKey.objects.everywhere().filter(pk__in=keys).delete()
-    return len(keys)
+    gone, full = 0, True
+    while full:
+        keys = list(old[:_AT_ONCE])
+        IdempotencyKey.objects.everywhere().filter(pk__in=keys).delete()
+        gone, full = gone + len(keys), len(keys) == _AT_ONCE
+    return gone

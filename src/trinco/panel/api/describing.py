@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
-from trinco.panel.api.once import HEADER
+from trinco.panel.api.once import HEADER, KEYLESS
 from trinco.panel.api.problems import MEDIA_TYPE
 
 KEY: Final[dict[str, Any]] = {
@@ -24,11 +24,12 @@ BUDGET: Final[dict[str, Any]] = {
 
 
 def complete(described: dict[str, Any]) -> None:
-    """Problems are `application/problem+json`; a POST takes an `Idempotency-Key`; every answer says what is left."""
+    """Problems are `application/problem+json`; a POST that changes something takes an `Idempotency-Key`; every answer says
+    what is left."""
     for path, verb, operation in _operations(described):
         if (path, verb) in SIGNED_IN:
             operation["security"] = [each for each in operation["security"] if "Session" in each]
-        if verb == "post" and KEY not in operation["parameters"]:
+        if verb == "post" and path != KEYLESS and KEY not in operation["parameters"]:
             operation["parameters"] = [*operation["parameters"], KEY]
         for status, response in operation["responses"].items():
             response.setdefault("headers", BUDGET)

@@ -99,6 +99,12 @@ KEY_TOLD_ONCE = Kind(
     "Done already, and its answer is told once",
     "The first request with this Idempotency-Key was done. Its answer held a secret, which is kept nowhere.",
 )
+KEY_NOT_KEPT = Kind(
+    "idempotency-key-not-kept",
+    HTTPStatus.CONFLICT,
+    "Done already, and its answer was too long to be kept",
+    "The first request with this Idempotency-Key was done: `answered` is its status. The rest was too long to be kept.",
+)
 
 
 def _deed(slug: str, title: str, says: str, status: HTTPStatus = HTTPStatus.CONFLICT) -> Kind:
@@ -159,6 +165,7 @@ KINDS: Final = (
     KEY_RUNNING,
     KEY_CUT_OFF,
     KEY_TOLD_ONCE,
+    KEY_NOT_KEPT,
     UNCOVERED_MX,
     MX_UNKNOWN,
     WILDCARD_TOO_WIDE,

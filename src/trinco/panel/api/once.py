@@ -17,6 +17,7 @@ from trinco.panel.accounts.models import IdempotencyKey
 from trinco.panel.api import budget, kinds
 from trinco.panel.api.auth import caller
 from trinco.panel.api.problems import PRIVATE, Problem
+from trinco.panel.api.rehearsing import dry
 
 HEADER: Final = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -29,7 +30,7 @@ _REFUSALS = {
     Standing.OTHER: kinds.KEY_REUSED,
 }
 
-_READ = "/api/v1/read"
+KEYLESS: Final = "/api/v1/read"
 """Nothing of a report that is only read is kept, no answer either; it changes nothing, so that it needs no key."""
 Run = Callable[..., Any]
 
@@ -76,7 +77,7 @@ def stands(request: HttpRequest) -> None:
 
 def _begun(request: HttpRequest) -> HttpResponse | None:
     """The answer that the request got before, if it has a key; None: it is to be done. Raises Problem 400, 409, 422."""
-    if request.method != "POST" or HEADER not in request.headers or request.path.endswith(_READ):
+    if HEADER not in request.headers or not _takes_a_key(request):
         return None
     key = request.headers[HEADER].strip()
     if not _KEY.fullmatch(key):
@@ -88,6 +89,11 @@ def _begun(request: HttpRequest) -> HttpResponse | None:
     if claim.standing is Standing.DONE:
         return _again(claim.row)
     raise Problem(_REFUSALS[claim.standing]).with_headers(**_later(claim.standing))
+
+
+def _takes_a_key(request: HttpRequest) -> bool:
+    """Whether it may change something, and may not be sent twice."""
+    return request.method == "POST" and not request.path.endswith(KEYLESS) and not dry(request)
 
 
 def _later(standing: Standing) -> dict[str, str]:
@@ -103,6 +109,8 @@ def _whole(request: HttpRequest) -> bytes:
 def _again(row: IdempotencyKey) -> HttpResponse:
     if row.secret:
         raise Problem(kinds.KEY_TOLD_ONCE)
+    if row.status != HTTPStatus.NO_CONTENT and not row.body:
+        raise Problem(kinds.KEY_NOT_KEPT, answered=row.status)
     headers = {**PRIVATE, **row.headers, "Idempotency-Replayed": "true"}
     return HttpResponse(bytes(row.body), status=row.status, headers=headers)
 
