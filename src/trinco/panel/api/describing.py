@@ -24,8 +24,8 @@ BUDGET: Final[dict[str, Any]] = {
 
 
 def complete(described: dict[str, Any]) -> None:
-    """Problems are `application/problem+json`; a POST that changes something takes an `Idempotency-Key`; every answer says
-    what is left."""
+    """Problems are `application/problem+json`; a POST that changes things takes an `Idempotency-Key`; each answer says
+    what is left of the budget."""
     for path, verb, operation in _operations(described):
         if (path, verb) in SIGNED_IN:
             operation["security"] = [each for each in operation["security"] if "Session" in each]
