@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -12,9 +14,10 @@ from tests.support_webhooks import hook
 
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.certificates import events, keeping
+from trinco.panel.checks import status
 from trinco.panel.checks.status import refresh_by_key
 from trinco.panel.domains.models import Finding, HostedDomain, Starttls
-from trinco.panel.webhooks import outbox
+from trinco.panel.webhooks import outbox, troubles
 from trinco.panel.webhooks.models import Delivery, Kind, Occurrence, Trouble
 
 pytestmark = pytest.mark.django_db
@@ -76,3 +79,14 @@ class TestBeginAndEnd:
         looked(domain)
         assert Trouble.objects.everywhere().filter(domain=domain, problem="record-lost").exists()
         assert not Occurrence.objects.everywhere().exists()
+
+
+class TestKinds:
+    """docs/webhooks.md: programs are told of each problem that raises a domain in the overview."""
+
+    def test_every_problem_of_a_domain_has_one(self) -> None:
+        source = Path(status.__file__).read_text(encoding="utf-8")
+        said = re.findall(r'(?:Status|_record)\(([^",]*?), "([a-z-]+)"', source)
+        words = {word for level, word in said if level != "Level.SETUP"}
+        assert len(words) > 10
+        assert words - troubles.KINDS.keys() == set()

@@ -107,7 +107,7 @@ def way(
     """Choose how the records are published: by CNAMEs, or where none can be by records of the owner's own.
 
     What is left out stays as it is. Choose here first, then change the record: both are right meanwhile. The way
-    `provider` needs credentials that are kept: they are given on the domain's page, or by the API.
+    `provider` needs credentials that are kept: they are given on the domain's page.
     """
     given = {"host": host, "sts": sts, "tlsrpt": tlsrpt}
     with orm.tables(), refused():

@@ -30,7 +30,7 @@ _USAGE: dict[type[Exception], Words] = {
     policies.NoMxYet: lambda _: "it never had an mx list; publish one on its page first",
     policies.NotHosted: lambda error: f"not while the domain is {error.state}",
     policies.NoSuchWay: lambda error: f"{error.record} cannot be published so: {', '.join(CHOICES[error.record])}",
-    policies.NoAccess: lambda _: "no credentials of its DNS provider are kept; give them on its page, or by the API",
+    policies.NoAccess: lambda _: "no credentials of its DNS provider are kept; give them on its page",
     domains.OurOwnName: lambda error: f"{error.name} is part of the zone that Trinco itself serves",
     domains.NotInSetup: lambda error: f"{error.name} is served; it can only leave",
 }

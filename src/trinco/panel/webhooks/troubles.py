@@ -38,6 +38,7 @@ KINDS: Final[Mapping[str, tuple[Kind, Kind | None]]] = {
     "policy-unserved": _POLICY,
     "announcement-waits": _POLICY,
     "publish-waits": _POLICY,
+    "publish-refused": _POLICY,
     "reports-failing": (Kind.REPORTS_PROBLEM, Kind.REPORTS_SOLVED),
     "ready": (Kind.POLICY_PROPOSED, None),
 }

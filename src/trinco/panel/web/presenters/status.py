@@ -162,7 +162,12 @@ def _mx_uncovered(domain: HostedDomain, status: Status) -> Saying:
         advice = _("Enforce would cut it off. Add it to the policy if it is yours.")
     names = {"n": count, "host": _short(domain, status), "hosts": ", ".join(status.hosts)}
     return Saying(
-        ngettext("%(host)s is not in the policy", "%(n)d mail servers are not in the policy", count) % names,
+        _alone_or_many(
+            count,
+            _("%(host)s is not in the policy"),
+            ngettext("%(n)d mail server is not in the policy", "%(n)d mail servers are not in the policy", count),
+        )
+        % names,
         ngettext("%(hosts)s is in DNS, but not in the policy", "%(hosts)s are in DNS, but not in the policy", count)
         % names,
         advice,
@@ -189,9 +194,18 @@ def _mx_tls(domain: HostedDomain, status: Status) -> Saying:
     return Saying(short % names, sentence % names, f"{lost} {repair}")
 
 
+def _alone_or_many(count: int, alone: str, many: str) -> str:
+    """One is named, several are counted: two sentences, since languages differ in what a plural is."""
+    return alone if count == 1 else many
+
+
 def _mx_unreachable(domain: HostedDomain, status: Status) -> Saying:
     names = {"n": len(status.hosts), "host": _short(domain, status), "hosts": ", ".join(status.hosts)}
-    text = ngettext("%(host)s does not answer", "%(n)d mail servers do not answer", len(status.hosts))
+    text = _alone_or_many(
+        len(status.hosts),
+        _("%(host)s does not answer"),
+        ngettext("%(n)d mail server does not answer", "%(n)d mail servers do not answer", len(status.hosts)),
+    )
     sentence = ngettext("%(hosts)s does not answer", "%(hosts)s do not answer", len(status.hosts))
     return Saying(text % names, sentence % names, _("Nobody can be reached at port 25 from here."))
 

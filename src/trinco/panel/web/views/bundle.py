@@ -36,7 +36,7 @@ def show(request: MemberRequest) -> HttpResponse:
     counts = {"own": bundles.taken_along([request.organisation]).count()}
     if request.membership.provides:
         counts["all"] = bundles.taken_along(_with_clients(request)).values("name").distinct().order_by().count()
-    context = {"nav": "takeout", "counts": counts, "locked": mfa.locked_clients(request.membership)}
+    context = {"nav": "overview", "counts": counts, "locked": mfa.locked_clients(request.membership)}
     return render(request, "web/takeout.html", context)
 
 
