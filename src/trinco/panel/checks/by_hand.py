@@ -32,11 +32,13 @@ class Sight:
 @dataclass(frozen=True, slots=True)
 class ByHand:
     """What the owner publishes without a CNAME. `addresses`: of which `mta-sts` must have some, and no others; `text`:
-    what `_mta-sts` is to say, `report_text`: what `_smtp._tls` is to say, "" for nothing (yet). None: it is a CNAME."""
+    what `_mta-sts` is to say, `report_text`: what `_smtp._tls` is to say, "" for nothing (yet). None: it is a CNAME.
+    `contested`: the name is served for somebody else, whose announcement must be gone first."""
 
     addresses: frozenset[str] | None = None
     text: str | None = None
     report_text: str | None = None
+    contested: bool = False
 
     def has(self, record: RecordName) -> bool:
         wanted = {RecordName.MTA_STS: self.addresses, RecordName.STS_TXT: self.text}
@@ -53,7 +55,7 @@ async def sight(dns: Dns, record: RecordName, name: str, target: str, by_hand: B
     if record is RecordName.MTA_STS:
         return await _addresses(dns, name, by_hand.addresses or frozenset())
     if record is RecordName.STS_TXT:
-        return await _announcement(dns, name, by_hand.text or "")
+        return await (_announcement(dns, name, by_hand.text) if by_hand.text else _before(dns, name, by_hand))
     if not by_hand.report_text:
         return Sight(Finding.LATER)
     return await _texts(dns, name, tlsrpt.STANDARD, lambda text: _reaches(text, by_hand.report_text or ""))
@@ -71,12 +73,18 @@ async def _addresses(dns: Dns, name: str, ours: frozenset[str]) -> Sight:
 
 
 async def _announcement(dns: Dns, name: str, text: str) -> Sight:
-    """Before the first policy is served everywhere, nothing is wanted there."""
-    if not text:
-        return Sight(Finding.LATER)
     wanted = _id(text)
     found = await _texts(dns, name, mtasts.STANDARD, lambda there: _id(there) == wanted)
     return Sight(found.finding, found.seen, wanted if found.finding is Finding.FOUND else "")
+
+
+async def _before(dns: Dns, name: str, by_hand: ByHand) -> Sight:
+    """Before the first policy is served everywhere, nothing is wanted there. Whoever left the policy of somebody else
+    announced did not give the name away."""
+    answers = await dns.everywhere(name, "TXT") if by_hand.contested else ()
+    texts = (text for answer in answers for text in answer.values("TXT", name))
+    announced = next((text for text in texts if text.startswith(mtasts.STANDARD.beginning)), "")
+    return Sight(Finding.STALE, announced) if announced else Sight(Finding.LATER)
 
 
 def _id(text: str) -> str:

@@ -16,6 +16,7 @@ from trinco.panel.checks.by_hand import ByHand, Sight
 from trinco.panel.checks.sights import Subject, View, view
 from trinco.panel.domains.models import Finding, HostedDomain, RecordName, Way
 from trinco.panel.domains.reporting import report_text
+from trinco.panel.domains.services import served_elsewhere
 from trinco.panel.policies.ways import text_of
 
 AT_ONCE = 32
@@ -40,10 +41,12 @@ def subject(domain: HostedDomain) -> Subject:
 def _by_hand(domain: HostedDomain) -> ByHand:
     """What is wanted where the owner publishes no CNAME; read only where there is such a record."""
     config = settings.CONFIG
+    text = text_of(domain) if domain.sts_way != Way.CNAME else None
     return ByHand(
         addresses=frozenset(config.policy_addresses) if domain.host_way != Way.CNAME else None,
-        text=text_of(domain) if domain.sts_way != Way.CNAME else None,
+        text=text,
         report_text=report_text(domain) if domain.tlsrpt_way != Way.CNAME else None,
+        contested=text == "" and served_elsewhere(domain),
     )
 
 

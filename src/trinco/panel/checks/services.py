@@ -25,6 +25,7 @@ from trinco.panel.checks import looks, schedule, status
 from trinco.panel.checks.probes import probe_due
 from trinco.panel.checks.sights import View
 from trinco.panel.domains.models import (
+    SEEN_CHARACTERS,
     Finding,
     HostedDomain,
     KeptAccess,
@@ -46,7 +47,6 @@ WATCHED = timedelta(seconds=5)
 """Between two looks at a domain whose set-up page is open."""
 WRITTEN = timedelta(minutes=5)
 """Between two writings of one domain's texts that looks ask for: name servers take a while to follow."""
-_SEEN_CHARACTERS = 255
 _log = structlog.get_logger("trinco.checks")
 
 
@@ -176,7 +176,7 @@ def _note_records(row: HostedDomain, seen: View, now: datetime) -> None:
 
 def _shown(text: str) -> str:
     """A stranger's words, fit to be stored and shown: no control, direction or NUL character."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)[:_SEEN_CHARACTERS]
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)[:SEEN_CHARACTERS]
 
 
 def _note_mx(row: HostedDomain, mx: tuple[tuple[int, str], ...], now: datetime) -> None:

@@ -168,13 +168,17 @@ class Finding(models.TextChoices):
     """Nothing is wanted there before every edge serves the policy (RFC 8461 section 8.1)."""
 
 
+SEEN_CHARACTERS = 255
+"""That are kept of what stands at a name."""
+
+
 class RecordSighting(models.Model):
     """What the authoritative servers last said about one of the three names."""
 
     domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="records")
     record = models.CharField(max_length=10, choices=RecordName.choices)
     finding = models.CharField(max_length=9, choices=Finding.choices)
-    seen = models.CharField(max_length=255, blank=True)
+    seen = models.CharField(max_length=SEEN_CHARACTERS, blank=True)
     """What is there instead: the foreign target, the TXT, the addresses, the CAA record with its owner name. For a
     record that was found: the TXT or the addresses, "" for the CNAME."""
     seen_at = models.DateTimeField(default=timezone.now)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import unquote
 
 from django.conf import settings
 
+from trinco.core.errors import RecordSyntaxError
 from trinco.core.hosting import Zone
 from trinco.core.tlsrpt import record as tlsrpt
 from trinco.panel.domains.models import HostedDomain
@@ -29,3 +31,16 @@ def tlsrpt_record(zone: Zone, label: str, *, https: bool) -> str | None:
 def report_text(domain: HostedDomain) -> str:
     """What `_smtp._tls` is to say where it is no CNAME; "" where there is no reports host."""
     return tlsrpt_record(settings.CONFIG.zone, domain.label, https=domain.tlsrpt_https) or ""
+
+
+def names_alone(text: str, label: str) -> bool:
+    """Whether a text has reports sent here under this label, and under no other of this installation."""
+    try:
+        record = tlsrpt.parse(text)
+    except RecordSyntaxError:
+        return False
+    host = settings.CONFIG.zone.reports_host
+    if record is None or not host:
+        return False
+    here = [address for address in (unquote(each).lower() for each in record.rua) if str(host) in address]
+    return bool(here) and all(label in address for address in here)

@@ -21,7 +21,16 @@ from trinco.panel.accounts.actors import TRINCO, Actor
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.services import record
 from trinco.panel.domains.errors import AlreadyAdded, NotInSetup, NotProven, OurOwnName
-from trinco.panel.domains.models import Finding, HostedDomain, RecordName, RecordSighting, Revision, State
+from trinco.panel.domains.models import (
+    SEEN_CHARACTERS,
+    Finding,
+    HostedDomain,
+    RecordName,
+    RecordSighting,
+    Revision,
+    State,
+)
+from trinco.panel.domains.reporting import names_alone
 
 SERVED = (State.LIVE, State.LEAVING)
 """The states in which the edges answer for a domain."""
@@ -169,7 +178,8 @@ def mark_live(domain: HostedDomain) -> bool:
     """Serve a domain whose three records were seen to be as they should. False: it was live already.
 
     A record with its label is the proof of who has the name: an owner to whom they no longer point loses it here, and
-    only here. Raises NotInSetup, NotProven.
+    only here. To be one of several who are sent the reports is none while the name is served. Raises NotInSetup,
+    NotProven.
     """
     same_name = _locked_by_name(domain.name)
     row = next(row for row in same_name if row.pk == domain.pk)
@@ -177,8 +187,9 @@ def mark_live(domain: HostedDomain) -> bool:
         return False
     if row.state != State.SETUP:
         raise NotInSetup(row.name)
-    _require_proof(row)
-    _displace([each for each in same_name if each.state in SERVED])
+    owners = [each for each in same_name if each.state in SERVED]
+    _require_proof(row, alone=bool(owners))
+    _displace(owners)
     row.state, row.verified_at = State.LIVE, timezone.now()
     row.save(update_fields=["state", "verified_at"])
     touch(row)
@@ -187,17 +198,31 @@ def mark_live(domain: HostedDomain) -> bool:
     return True
 
 
-def _require_proof(row: HostedDomain) -> None:
+def served_elsewhere(domain: HostedDomain) -> bool:
+    """Whether a name that waits for its records is served for somebody else."""
+    if domain.state != State.SETUP:
+        return False
+    return HostedDomain.objects.everywhere().filter(name=domain.name, state__in=SERVED).exists()
+
+
+def _require_proof(row: HostedDomain, *, alone: bool) -> None:
     """All three are right, and one at least has the label in it: a CNAME, or the text that asks for reports. Addresses
     and an id are everybody's."""
     since = timezone.now() - _PROOF_AGE
     right = RecordSighting.objects.everywhere().filter(domain=row, finding__in=_RIGHT, seen_at__gt=since)
     sightings = list(right)
-    labelled = (
-        each.finding == Finding.FOUND and (not each.seen or each.record == RecordName.TLSRPT_TXT) for each in sightings
-    )
-    if {each.record for each in sightings} != set(RecordName.values) or not any(labelled):
+    labelled = any(_labelled(each, row.label, alone=alone) for each in sightings)
+    if {each.record for each in sightings} != set(RecordName.values) or not labelled:
         raise NotProven(row.name)
+
+
+def _labelled(sighting: RecordSighting, label: str, *, alone: bool) -> bool:
+    """`alone`: a text counts only with no other label of this installation in it, and seen to its end."""
+    if sighting.finding != Finding.FOUND or not sighting.seen:
+        return sighting.finding == Finding.FOUND
+    if sighting.record != RecordName.TLSRPT_TXT:
+        return False
+    return not alone or (len(sighting.seen) < SEEN_CHARACTERS and names_alone(sighting.seen, label))
 
 
 def _locked_by_name(name: str) -> list[HostedDomain]:

@@ -27,6 +27,8 @@ ADVICE: dict[str, Promise] = {
     Finding.LATER: _("Leave this name as it is until the text stands here."),
 }
 """What to do, with what was seen behind it. A record that is merely not there yet needs no advice."""
+AWAY = _("Take this text away first: it announces a policy that is not the one started here. There is")
+"""Where nothing is to be published yet, and something is."""
 OTHERS = _("Publish the addresses that are shown here, and no others: senders must reach us. There are")
 """Where the owner publishes addresses, and there is one that is not ours."""
 
@@ -104,6 +106,8 @@ class RecordRow:
     def advice(self) -> Promise | None:
         if self.finding == Finding.PROXIED and not self.instruction.target:
             return OTHERS
+        if self.finding == Finding.STALE and not self.values:
+            return AWAY
         return None if self.found or self.waits else ADVICE.get(self.finding)
 
 
