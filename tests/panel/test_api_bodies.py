@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.utils import timezone
 from tests import support_panel
 
 from trinco.panel.accounts.models import AuditEntry, Organisation
-from trinco.panel.api import conditions, pages
+from trinco.panel.api import bodies, conditions, pages
 from trinco.panel.api.bodies import LARGEST, MOST_OCTETS, parsed
 from trinco.panel.api.pages import NEWEST, Order
 from trinco.panel.api.problems import Problem
@@ -24,6 +25,18 @@ def fault(octets: bytes) -> tuple[int, str]:
     with pytest.raises(Problem) as caught:
         parsed(octets)
     return int(caught.value.kind.status), caught.value.more.get("errors", [{}])[0].get("pointer", "-")
+
+
+class Counted(str):
+    """A name that counts how often it is held against another."""
+
+    __slots__ = ()
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return str.__eq__(self, str(other))
 
 
 class TestBodies:
@@ -57,6 +70,14 @@ class TestBodies:
     )
     def test_what_is_not(self, octets: bytes, place: str) -> None:
         assert fault(octets) == (422, place)
+
+    def test_each_name_is_looked_at_once(self) -> None:
+        """A hundred thousand names are no more work than so many names."""
+        names = [Counted(f"a{number}") for number in range(100_000)]
+        with pytest.raises(Problem) as caught:
+            bodies._object([(name, 1) for name in [*names, Counted("a99999")]])
+        assert caught.value.more["errors"][0]["pointer"] == "/a99999"
+        assert Counted.compared < 1000
 
     def test_what_is_too_large(self) -> None:
         assert fault(b" " * (MOST_OCTETS + 1)) == (413, "-")
@@ -147,4 +168,14 @@ class TestPages:
         cursor = base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
         with pytest.raises(Problem) as caught:
             page(HostedDomain.objects.of(ours), pages.BY_NAME, cursor)
+        assert (caught.value.kind.status, caught.value.more) == (400, {"parameter": "cursor"})
+
+    @pytest.mark.parametrize(
+        "moment", ["2026-11-24T00:00:00+01:00", "0001-01-01T00:00:00+23:59", "2026-11-24T00:00:00"]
+    )
+    def test_a_moment_is_in_utc(self, ours: Organisation, moment: str) -> None:
+        """With another offset it may lie where no database counts any more."""
+        cursor = base64.urlsafe_b64encode(json.dumps([moment, 1]).encode()).decode().rstrip("=")
+        with pytest.raises(Problem) as caught:
+            page(AuditEntry.objects.of(ours), Order((("at", datetime), ("pk", int)), down=True), cursor)
         assert (caught.value.kind.status, caught.value.more) == (400, {"parameter": "cursor"})

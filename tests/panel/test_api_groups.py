@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.utils import timezone
 from tests import support_web
 from tests.support_api import Program, key_of
 
+from trinco.panel.accounts import people
 from trinco.panel.accounts.models import Organisation, TokenScope
 from trinco.panel.api.lately import SIGN_IN_AGAIN
 from trinco.panel.api.tokens import A_PERSON
@@ -81,6 +84,23 @@ class TestLog:
             "digest": line["digest"],
             "broken": None,
         }
+
+
+class TestOrganisation:
+    def test_what_is_not_sent_stays_as_it_is_meanwhile(
+        self, ours: Organisation, program: Program, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A new name does not take back the demand that somebody made since the request was read."""
+        deed = people.set_organisation
+
+        def later(**facts: Any) -> Any:
+            Organisation.objects.filter(pk=ours.pk).update(mfa_required=True)
+            return deed(**facts)
+
+        monkeypatch.setattr(people, "set_organisation", later)
+        told = program.send("PATCH", "/organisation", {"name": "Nova"}).json()
+        ours.refresh_from_db()
+        assert (told["name"], told["mfa_required"], ours.name, ours.mfa_required) == ("Nova", True, "Nova", True)
 
 
 class TestTokens:

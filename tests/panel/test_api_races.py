@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -68,3 +69,30 @@ class TestTogether:
         assert set(codes(answers)) <= {200, 409}
         assert {answer.json()["added"] for answer in answers if answer.status_code == 200} == {50}
         assert HostedDomain.objects.of(organisation).count() == 50
+
+    def test_of_two_that_leave_both_are_told_so(self, told: tuple[Organisation, Program]) -> None:
+        organisation, program = told
+        support_panel.announced(organisation)
+        answers = together(*[lambda: program.send("DELETE", "/domains/correio.example")] * 2)
+        assert [(answer.status_code, answer.json()["state"]) for answer in answers] == [(200, "leaving")] * 2
+        assert AuditEntry.objects.of(organisation).filter(action="domain.left").count() == 1
+
+    def test_nobody_leaves_with_what_they_have_not_read(self, told: tuple[Organisation, Program]) -> None:
+        organisation, program = told
+        domain = support_panel.announced(organisation)
+        body = {"mode": "testing", "mx": ["mx9.correio.example"]}
+        left, put = together(
+            lambda: program.send("DELETE", "/domains/correio.example", If_Match='"1"'),
+            lambda: program.send("PUT", PATH, body, If_Match='"1"'),
+        )
+        assert (left.status_code, put.status_code) in {(200, 409), (200, 412), (412, 200)}
+        assert support_panel.standing(domain).current.number == 2
+
+    def test_of_two_parts_none_is_lost(self, told: tuple[Organisation, Program]) -> None:
+        organisation, program = told
+        domain = support_panel.announced(organisation)
+        parts: list[dict[str, Any]] = [{"max_age": 100_000}, {"mx": ["neu.correio.example"]}]
+        answers = together(*[partial(program.send, "PATCH", PATH, part, If_Match="*") for part in parts])
+        current = support_panel.standing(domain).current
+        assert codes(answers) == [200, 200]
+        assert (current.number, current.max_age, list(current.mx)) == (3, 100_000, ["neu.correio.example"])

@@ -74,11 +74,11 @@ def _charset(request: HttpRequest) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen = set[str]()  # one pass: a body may have a hundred thousand names
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise refused(f"/{_escaped(twice)}", "It is there more than once.")
+    found: dict[str, Any] = {}
+    for name, value in pairs:  # one pass: a body may have a hundred thousand names
+        if name in found:
+            raise refused(f"/{_escaped(name)}", "It is there more than once.")
+        found[name] = value
     return found
 
 

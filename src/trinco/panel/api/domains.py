@@ -12,7 +12,7 @@ from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import conditions, domain_schemas, domain_views, kinds, schemas, tagging
 from trinco.panel.api.auth import caller, needs
 from trinco.panel.api.domain_schemas import DomainIn, DomainParameters
-from trinco.panel.api.lookups import again, domain_of, hosted, name_of
+from trinco.panel.api.lookups import again, domain_of, held, hosted, name_of
 from trinco.panel.api.pages import BY_NAME, page_of
 from trinco.panel.api.parameters import known
 from trinco.panel.api.patterns import patterns
@@ -90,11 +90,11 @@ def delete(request: HttpRequest, name: str, asked: Query[DryParameters]) -> Answ
     """Give up a domain that was never served; one that is served begins to leave, safely: `left_to_do` says what is
     yours. One that leaves already goes on leaving."""
     known(request, (DRY,))
-    row = domain_of(request, name)
-    if "If-Match" in request.headers:
-        standing = getattr(row, "standing", None)
-        conditions.require_match(request, conditions.etag_of(standing.current.number) if standing else None)
     with rehearsal(dry=dry(request)):
+        row = held(request, name)  # of two at once the second sees what the first has done
+        if "If-Match" in request.headers:
+            standing = getattr(row, "standing", None)
+            conditions.require_match(request, conditions.etag_of(standing.current.number) if standing else None)
         _go(request, row)
         return domain_views.left(again(row))
 

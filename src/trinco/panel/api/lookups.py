@@ -13,6 +13,7 @@ from trinco.panel.api.auth import caller
 from trinco.panel.api.problems import Problem
 from trinco.panel.checks.status import refresh_by_key
 from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.domains.services import locked
 
 
 def name_of(text: str) -> Domain:
@@ -39,6 +40,12 @@ def domain_of(request: HttpRequest, text: str) -> HostedDomain:
     except DomainSyntaxError:
         raise Problem(kinds.NOT_FOUND) from None
     return get_object_or_404(rows, name=name)
+
+
+def held(request: HttpRequest, text: str) -> HostedDomain:
+    """As `domain_of`, and nobody else changes it until the transaction ends. Raises Http404."""
+    locked(domain_of(request, text))
+    return domain_of(request, text)
 
 
 def again(domain: HostedDomain) -> HostedDomain:

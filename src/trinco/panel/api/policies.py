@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Query, Router
 
@@ -15,7 +16,7 @@ from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import conditions, kinds, policy_schemas, policy_views, schemas
 from trinco.panel.api.auth import needs
-from trinco.panel.api.lookups import again, domain_of
+from trinco.panel.api.lookups import again, domain_of, held
 from trinco.panel.api.pages import Order, page_of
 from trinco.panel.api.parameters import PageParameters, known
 from trinco.panel.api.patterns import patterns
@@ -34,6 +35,13 @@ router = Router(tags=["policies"], by_alias=True)
 BY_NUMBER = Order((("number", int),), down=True)
 UNDO = UndoIn.model_validate({})
 """The body of an undo that has none."""
+
+CHANGE: dict[str, Any] = {
+    "auth": needs(Deed.POLICY_WRITE),
+    "response": schemas.changed(policy_schemas.ChangeOut),
+    "openapi_extra": conditions.PARAMETERS,
+}
+"""What holds for every operation that changes a policy."""
 
 Answer = dict[str, Any]
 
@@ -54,13 +62,7 @@ def policy(request: HttpRequest, name: str, response: HttpResponse) -> Answer:
     return state
 
 
-@router.put(
-    "/{name}/policy",
-    auth=needs(Deed.POLICY_WRITE),
-    response=schemas.changed(policy_schemas.ChangeOut),
-    openapi_extra=conditions.PARAMETERS,
-    summary="Publish a policy",
-)
+@router.put("/{name}/policy", **CHANGE, summary="Publish a policy")
 def put(
     request: HttpRequest,
     name: str,
@@ -69,21 +71,10 @@ def put(
     asked: Query[DryParameters],  # noqa: ARG001
 ) -> Answer:
     """Make it the current one: `If-Match` names the version that you have read, `If-None-Match: *` is for the first."""
-    known(request, (DRY,))
-    row = domain_of(request, name)
-    mode = Mode(wanted.mode)
-    mx = () if mode is Mode.NONE else patterns(wanted.mx)
-    policy = Policy(mode, mx, wanted.max_age or DEFAULT_MAX_AGE[mode])
-    return _changed(request, response, row, policy, _publishing(request, row, policy, override=wanted.override))
+    return _published(request, response, name, wanted)
 
 
-@router.patch(
-    "/{name}/policy",
-    auth=needs(Deed.POLICY_WRITE),
-    response=schemas.changed(policy_schemas.ChangeOut),
-    openapi_extra=conditions.PARAMETERS,
-    summary="Change a policy",
-)
+@router.patch("/{name}/policy", **CHANGE, summary="Change a policy")
 def patch(
     request: HttpRequest,
     name: str,
@@ -92,19 +83,10 @@ def patch(
     asked: Query[DryParameters],  # noqa: ARG001
 ) -> Answer:
     """Change what is sent. The mode alone means the last `mx` list that the domain had, and the mode's own max_age."""
-    known(request, (DRY,))
-    row = domain_of(request, name)
-    policy = _patched(row, wanted)
-    return _changed(request, response, row, policy, _publishing(request, row, policy, override=wanted.override))
+    return _published(request, response, name, wanted)
 
 
-@router.post(
-    "/{name}/policy/undo",
-    auth=needs(Deed.POLICY_WRITE),
-    response=schemas.changed(policy_schemas.ChangeOut),
-    openapi_extra=conditions.PARAMETERS,
-    summary="Undo the last change",
-)
+@router.post("/{name}/policy/undo", **CHANGE, summary="Undo the last change")
 def undo(
     request: HttpRequest,
     name: str,
@@ -156,6 +138,15 @@ def _expected(request: HttpRequest, row: HostedDomain) -> int | None:
     return version.number if version and named else None
 
 
+def _published(request: HttpRequest, response: HttpResponse, name: str, wanted: PolicyIn | PolicyPatch) -> Answer:
+    """Nobody changes the policy between what a part is put into and what is published, whatever `If-Match` names."""
+    known(request, (DRY,))
+    with transaction.atomic():
+        row = held(request, name)
+        policy = _patched(row, wanted) if isinstance(wanted, PolicyPatch) else _whole(wanted)
+        return _changed(request, response, row, policy, _publishing(request, row, policy, override=wanted.override))
+
+
 def _publishing(
     request: HttpRequest, row: HostedDomain, policy: Policy, *, override: bool
 ) -> Callable[[], PolicyVersion]:
@@ -165,6 +156,13 @@ def _publishing(
     if policy_views.current(row) is None:
         return partial(services.first, **facts)  # type: ignore[arg-type]
     return partial(services.publish, **facts, expected_number=expected)  # type: ignore[arg-type]
+
+
+def _whole(wanted: PolicyIn) -> Policy:
+    """Raises PolicySyntaxError."""
+    mode = Mode(wanted.mode)
+    mx = () if mode is Mode.NONE else patterns(wanted.mx)
+    return Policy(mode, mx, wanted.max_age or DEFAULT_MAX_AGE[mode])
 
 
 def _patched(row: HostedDomain, wanted: PolicyPatch) -> Policy:
