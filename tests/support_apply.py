@@ -33,6 +33,93 @@ organisations:
           e.example: {policy: {mx: [mx.e.example]}, tls_reporting: {record: false}}
 """
 PROVIDER = "Provedor, Lda."
+_HEAD = """\
+# What Trinco hosts, for whom and how: written by `trinco export state`, taken by `trinco apply`.
+version: 1
+organisations:
+"""
+_OWN = """\
+  "Provedor, Lda.":
+    second_factor: true
+    domains:
+      a.example:
+        policy:
+          mode: testing
+          max_age: 172800
+          mx:
+            - mx1.a.example
+            - "*.a.example"
+        tls_reporting:
+          record: true
+          https: true
+          trust_https: true
+        records:
+          mta-sts: addresses
+          _mta-sts: txt
+          _smtp._tls: cname
+        tags:
+          - "gov"
+          - "Região Norte"
+      b.example:
+        policy:
+          mode: none
+          max_age: 86400
+          mx: []
+        tls_reporting:
+          record: false
+          https: false
+          trust_https: false
+      c.example:
+        policy:
+          mode: enforce
+          max_age: 604800
+          mx:
+            - mx.c.example
+          force: true
+        tls_reporting:
+          record: true
+          https: false
+          trust_https: false
+        records:
+          mta-sts: cname
+          _mta-sts: cname
+          _smtp._tls: txt
+      d.example:
+        tls_reporting:
+          record: true
+          https: false
+          trust_https: false
+"""
+_OTHER = """\
+  "Outra":
+    second_factor: false
+    domains: {}
+"""
+_CLIENTS = """\
+    clients:
+      "Cliente":
+        second_factor: true
+        domains:
+          e.example:
+            policy:
+              mode: testing
+              max_age: 86400
+              mx:
+                - mx.e.example
+            tls_reporting:
+              record: true
+              https: false
+              trust_https: false
+            tags:
+              - "gov"
+      "Vazia":
+        second_factor: false
+        domains: {}
+"""
+WHOLE_OWN = _HEAD + _OWN
+"""All that a file can say of one organisation, as the export writes it."""
+WHOLE = _HEAD + _OTHER + _OWN + _CLIENTS
+"""And of its clients, and of others."""
 ONE = f'version: 1\norganisations: {{"{PROVIDER}": {{domains: {{a.example: {{policy: {{mx: [mx.a.example]}}}}}}}}}}\n'
 RUNNER = CliRunner()
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -74,28 +71,6 @@ class TestRoundTrip:
             "",
         )
         assert (exported(), lines()) == before
-
-    def test_on_an_empty_instance(self, tmp_path: Path) -> None:
-        """Two installations, as people run them: what the second one exports is what the first one did."""
-        (tmp_path / "first.yaml").write_text(FILE.replace("mx: [mx.c", "force: true, mx: [mx.c"), encoding="utf-8")
-        texts = []
-        for name, file in (("one", "first.yaml"), ("two", "one.yaml")):
-            self.ended(tmp_path, name, "migrate")
-            self.ended(tmp_path, name, "apply", file)
-            texts.append(self.ended(tmp_path, name, "export", "state"))
-            (tmp_path / f"{name}.yaml").write_text(texts[-1], encoding="utf-8")
-        assert texts[0] == texts[1]
-        assert texts[0].count(".example:\n") == 5
-        assert self.ended(tmp_path, "two", "apply", "one.yaml", "--dry-run").startswith("0 would change, 0 refused")
-
-    @staticmethod
-    def ended(folder: Path, data: str, *arguments: str) -> str:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("TRINCO_", "DJANGO_"))}
-        environ = {**clean, "TRINCO_DATA": str(folder / data), "TRINCO_RESOLVERS": "127.0.0.1:1"}
-        command = [sys.executable, "-m", "trinco", *arguments]
-        done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60)
-        assert (done.returncode, done.stderr) == (0, ""), done
-        return done.stdout
 
     def test_what_the_pages_made_is_exported(self, ours: Organisation) -> None:
         """A domain that leaves is on its way out of the file as well."""
