@@ -86,7 +86,7 @@ class World:
             "tag": int(saved.tag_id or 0),
             "filter": saved.pk,
             **dict.fromkeys(("webhook", "webhook_secret", "webhook_test", "webhook_remove"), hook.pk),
-            "webhook_redeliver": webhooks.send_test(webhook=other).pk,
+            "webhook_redeliver": webhooks.send_test(webhook=other, actor=support_panel.ANA).pk,
             **dict.fromkeys(("import", "import_live", "import_run", "import_results"), job.pk),
             "report": report.pk,
             "report_raw": report.pk,

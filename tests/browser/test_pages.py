@@ -104,7 +104,7 @@ def world(ours: Organisation) -> Organisation:
     imports.stop(job=imported, actor=support_panel.ANA)
     terms = Terms("tickets", "https://hook.example.com/t", ("domain.added",))
     hook = webhooks.create_webhook(organisation=ours, terms=terms, actor=support_panel.ANA)[0]
-    webhooks.send_test(webhook=hook)
+    webhooks.send_test(webhook=hook, actor=support_panel.ANA)
     return ours
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from tests import support_api, support_web
-from tests.panel.test_tokens import signed_in
+from tests import support_api, support_panel, support_web
 from tests.support_api import Program
+from tests.support_web import signed_in
 
+from trinco.panel import limits
 from trinco.panel.accounts.models import AuditEntry, Organisation, TokenScope
+from trinco.panel.api import webhooks
 from trinco.panel.webhooks import services
 from trinco.panel.webhooks.models import Delivery, DeliveryState, Webhook
 
@@ -94,6 +96,19 @@ class TestMade:
         lately = signed_in(support_web.owner_of(ours))
         assert lately.post("/api/v1/webhooks", WANTED, content_type="application/json").status_code == 201
 
+    def test_nor_leads_one_elsewhere(self, ours: Organisation, made: dict[str, Any]) -> None:
+        path = f"/api/v1/webhooks/{made['id']}"
+        elsewhere = {"url": "https://other.example.com/"}
+        left = support_web.browser(support_web.owner_of(ours))
+        answers = [
+            left.patch(path, change, content_type="application/json")
+            for change in (elsewhere, {"name": "x", "url": WANTED["url"]})
+        ]
+        assert [answer.status_code for answer in answers] == [403, 200]
+        assert Webhook.objects.everywhere().get().url == made["url"]
+        lately = signed_in(support_web.owner_of(ours))
+        assert lately.patch(path, elsewhere, content_type="application/json").status_code == 200
+
 
 class TestChanged:
     def test_what_is_not_named_stays(self, program: Program, made: dict[str, Any]) -> None:
@@ -144,6 +159,26 @@ class TestDeliveries:
         for each in (path, f"/webhooks/{made['id']}/test"):
             assert "switched off" in program.send("POST", each).json()["detail"]
 
+    def test_so_many_a_minute_and_each_is_in_the_log(
+        self, program: Program, made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(webhooks, "SENT_A_MINUTE", 2)
+        monkeypatch.setattr(limits, "MINUTE", 10**9)
+        sent = program.send("POST", f"/webhooks/{made['id']}/test").json()
+        Delivery.objects.everywhere().update(state=DeliveryState.DONE)
+        again = f"/deliveries/{sent['id']}/redeliver"
+        assert program.send("POST", again).status_code == 202
+        for path in (again, f"/webhooks/{made['id']}/test"):
+            answer = program.send("POST", path)
+            assert (answer.status_code, "Retry-After" in answer) == (429, True)
+        lines = AuditEntry.objects.everywhere().filter(action__in=["webhook.tested", "webhook.redelivered"])
+        told = {"webhook": "tickets", "delivery": sent["uid"]}
+        assert [(line.action, line.after) for line in lines.order_by("pk")] == [
+            ("webhook.tested", told),
+            ("webhook.redelivered", told),
+        ]
+        assert {line.actor for line in lines} == {AuditEntry.objects.everywhere().get(action="webhook.added").actor}
+
     def test_pages_and_filters(self, program: Program, made: dict[str, Any]) -> None:
         ids = [program.send("POST", f"/webhooks/{made['id']}/test").json()["id"] for _ in range(3)]
         Delivery.objects.everywhere().filter(pk=ids[0]).update(state=DeliveryState.FAILED, subject="um.example")
@@ -162,7 +197,7 @@ class TestDeliveries:
 class TestOthers:
     def test_another_organisation_sees_nothing(self, theirs: Organisation, made: dict[str, Any]) -> None:
         hook = Webhook.objects.everywhere().get()
-        sent = services.send_test(webhook=hook)
+        sent = services.send_test(webhook=hook, actor=support_panel.ANA)
         stranger = program_of(theirs)
         paths = [f"/webhooks/{hook.pk}", f"/webhooks/{hook.pk}/deliveries", f"/deliveries/{sent.pk}"]
         assert [stranger.get(path).status_code for path in paths] == [404] * 3

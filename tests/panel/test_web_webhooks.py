@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.http import Http404
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from tests import support_panel, support_web
-from tests.panel.test_tokens import signed_in
+from tests.support_web import signed_in
 
+from trinco.panel import limits
 from trinco.panel.accounts.models import AuditEntry, Organisation, Role
+from trinco.panel.web.views import webhooks as views
 from trinco.panel.webhooks import services
 from trinco.panel.webhooks.models import Delivery, Webhook
 
@@ -108,9 +111,52 @@ class TestPages:
         row.refresh_from_db()
         assert (row.state, row.tries) == ("waiting", 0)
 
+    def test_another_address_asks_for_a_fresh_sign_in(self, ours: Organisation) -> None:
+        hook = made(ours)
+        left, address = support_web.browser(support_web.owner_of(ours)), reverse("webhook", args=[hook.pk])
+        answer = left.post(address, {**FORM, "url": "https://other.example.com/"})
+        assert (answer.status_code, "/reauthenticate/" in answer["Location"]) == (302, True)
+        hook.refresh_from_db()
+        assert hook.url == URL
+        assert left.post(address, {**FORM, "name": "monitoring"})["Location"] == address
+        hook.refresh_from_db()
+        assert hook.name == "monitoring"
+
+    def test_so_many_a_minute_are_sent(self, ana: Client, ours: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(views, "SENT_A_MINUTE", 2)
+        monkeypatch.setattr(limits, "MINUTE", 10**9)
+        hook = made(ours)
+        ana.post(reverse("webhook_test", args=[hook.pk]))
+        Delivery.objects.of(ours).update(state="done")
+        again = reverse("webhook_redeliver", args=[Delivery.objects.of(ours).get().pk])
+        ana.post(again)
+        for address in (again, reverse("webhook_test", args=[hook.pk])):
+            assert "That was a lot at once." in support_web.text_of(ana.post(address, follow=True))
+        lines = AuditEntry.objects.of(ours).filter(action__in=["webhook.tested", "webhook.redelivered"])
+        assert {line.actor for line in lines} == {"ana@example.com"}
+        assert Delivery.objects.of(ours).count() == 1
+        text = support_web.text_of(ana.get(reverse("activity")))
+        assert [words in text for words in ("Webhook sent a test", "Webhook sent a delivery again")] == [True, True]
+
+    def test_what_somebody_removed_meanwhile_is_not_found(self, ours: Organisation) -> None:
+        hook = made(ours)
+        row = services.send_test(webhook=hook, actor=support_panel.ANA)
+        Webhook.objects.of(ours).all().delete()
+        terms = services.Terms("tickets", URL, ())
+        who = {"actor": support_panel.ANA}
+        for deed in (
+            lambda: services.send_test(webhook=hook, **who),
+            lambda: services.redeliver(delivery=row, **who),
+            lambda: services.change_webhook(webhook=hook, terms=terms, **who),
+            lambda: services.rotate_secret(webhook=hook, **who),
+            lambda: services.remove_webhook(webhook=hook, **who),
+        ):
+            with pytest.raises(Http404):
+                deed()
+
     def test_removed(self, ana: Client, ours: Organisation) -> None:
         hook = made(ours)
-        services.send_test(webhook=hook)
+        services.send_test(webhook=hook, actor=support_panel.ANA)
         ana.post(reverse("webhook_remove", args=[hook.pk]))
         assert not Webhook.objects.of(ours).exists()
         assert not Delivery.objects.of(ours).exists()

@@ -58,7 +58,7 @@ class TestSignature:
     def test_the_documented_snippet_verifies_what_came(self, ours: Organisation, customer: Customer) -> None:
         with served(Server(), customer.context()) as server:
             made, secret = hook(ours, server.port)
-            row = services.send_test(webhook=made)
+            row = services.send_test(webhook=made, actor=support_panel.ANA)
             assert delivered(customer.poster(), timezone.now()) == 1
         [request] = server.requests
         verified = documented()["verified"]
@@ -78,9 +78,9 @@ class TestSignature:
         with served(Server(), customer.context()) as server:
             made, old = hook(ours, server.port)
             new = services.rotate_secret(webhook=made, actor=support_panel.ANA)
-            services.send_test(webhook=made)
+            services.send_test(webhook=made, actor=support_panel.ANA)
             delivered(customer.poster(), timezone.now())
-            services.send_test(webhook=made)
+            services.send_test(webhook=made, actor=support_panel.ANA)
             delivered(customer.poster(), timezone.now() + services.OVERLAP + timedelta(minutes=1))
         during, after = server.requests
         fits = documented()["verified"]
@@ -166,7 +166,7 @@ class TestAttempts:
 
     def test_given_up_after_three_days(self, ours: Organisation, customer: Customer) -> None:
         made, _secret = hook(ours, closed_port())
-        services.send_test(webhook=made)
+        services.send_test(webhook=made, actor=support_panel.ANA)
         now = timezone.now()
         times = []
         for hour in range(80):
@@ -188,7 +188,7 @@ class TestAttempts:
     def test_what_is_not_taken(self, ours: Organisation, customer: Customer, answer: bytes, problem: str) -> None:
         with served(Server(answer), customer.context()) as server:
             made, _secret = hook(ours, server.port)
-            services.send_test(webhook=made)
+            services.send_test(webhook=made, actor=support_panel.ANA)
             delivered(customer.poster(), timezone.now())
         row = Delivery.objects.everywhere().get()
         assert (row.state, row.problem, len(server.requests)) == ("waiting", problem, 1)
@@ -196,7 +196,7 @@ class TestAttempts:
     def test_a_giant_body_is_not_read(self, ours: Organisation, customer: Customer) -> None:
         with served(Server(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 5_000_000), customer.context()) as server:
             made, _secret = hook(ours, server.port)
-            services.send_test(webhook=made)
+            services.send_test(webhook=made, actor=support_panel.ANA)
             delivered(customer.poster(), timezone.now())
         assert [state for _kind, state, _tries in rows(made)] == ["done"]
 
@@ -207,7 +207,7 @@ class TestAttempts:
         answer = b"HTTP/1.1 429 x\r\nRetry-After: " + asked + b"\r\n\r\n"
         with served(Server(answer), customer.context()) as server:
             made, _secret = hook(ours, server.port)
-            services.send_test(webhook=made)
+            services.send_test(webhook=made, actor=support_panel.ANA)
             now = timezone.now()
             delivered(customer.poster(), now)
         made.refresh_from_db()
@@ -225,7 +225,7 @@ class TestStopped:
     def test_gone(self, ours: Organisation, customer: Customer) -> None:
         with served(Server(b"HTTP/1.1 410 Gone\r\n\r\n"), customer.context()) as server:
             made, _secret = hook(ours, server.port)
-            services.send_test(webhook=made)
+            services.send_test(webhook=made, actor=support_panel.ANA)
             delivered(customer.poster(), timezone.now())
         made.refresh_from_db()
         assert (made.on, made.stopped_why) == (False, "gone")
@@ -244,7 +244,9 @@ class TestStopped:
         now = timezone.now()
         for hour in range(0, 6 * 24, 6):
             monkeypatch.setattr(clock, "now", lambda: now + timedelta(hours=hour))  # noqa: B023
-            services.send_test(webhook=made)
+            made.refresh_from_db()
+            if made.on:
+                services.send_test(webhook=made, actor=support_panel.ANA)
             delivered(customer.poster(), now + timedelta(hours=hour))
         made.refresh_from_db()
         assert (made.on, made.stopped_why) == (False, "failing")
@@ -259,7 +261,7 @@ class TestWorkers:
         now = timezone.now()
         with served(Server(), customer.context()) as server:
             made, _secret = hook(ours, server.port)
-            services.send_test(webhook=made)
+            services.send_test(webhook=made, actor=support_panel.ANA)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(turns, "settle", _die)
                 with pytest.raises(KeyboardInterrupt):
@@ -273,7 +275,7 @@ class TestWorkers:
     def test_what_is_in_hand_is_nobody_elses(self, ours: Organisation) -> None:
         made, _secret = hook(ours, 443)
         for _ in range(2):
-            services.send_test(webhook=made)
+            services.send_test(webhook=made, actor=support_panel.ANA)
         now = timezone.now()
         [turn] = turns.take(now, 10, Counter())
         assert turns.take(now, 10, Counter()) == []
@@ -285,8 +287,8 @@ class TestWorkers:
 
     def test_no_organisation_has_more_than_a_few_in_hand(self, ours: Organisation, theirs: Organisation) -> None:
         for _ in range(6):
-            services.send_test(webhook=hook(ours, 443)[0])
-        services.send_test(webhook=hook(theirs, 443)[0])
+            services.send_test(webhook=hook(ours, 443)[0], actor=support_panel.ANA)
+        services.send_test(webhook=hook(theirs, 443)[0], actor=support_panel.ANA)
         taken = turns.take(timezone.now(), 10, Counter())
         assert Counter(each.hook.organisation_id for each in taken) == {ours.pk: turns.EACH, theirs.pk: 1}
 
@@ -298,9 +300,9 @@ class TestWorkers:
         with served(slow, customer.context("slow.example.com")), served(quick, customer.context()):
             one, _secret = hook(ours, slow.port, host="slow.example.com")
             other, _secret = hook(theirs, quick.port)
-            services.send_test(webhook=one)
+            services.send_test(webhook=one, actor=support_panel.ANA)
             for _ in range(5):
-                services.send_test(webhook=other)
+                services.send_test(webhook=other, actor=support_panel.ANA)
             assert delivered(poster, timezone.now()) == 6
         assert (quick.most_at_once, len(quick.requests), len(slow.requests)) == (1, 5, 1)
         ends = Delivery.objects.everywhere().filter(webhook=one).values_list("milliseconds", flat=True)
@@ -317,7 +319,7 @@ class TestSecrets:
     def test_of_a_failed_delivery(self, ours: Organisation, customer: Customer) -> None:
         with served(Server(b"HTTP/1.1 500 x\r\n\r\n"), customer.context()) as server, capture_logs() as lines:
             made, secret = hook(ours, server.port)
-            services.send_test(webhook=made)
+            services.send_test(webhook=made, actor=support_panel.ANA)
             delivered(customer.poster(), timezone.now())
         told = json.dumps([*lines, *AuditEntry.objects.of(ours).values("subject", "before", "after")], default=str)
         assert "delivery failed" in told
@@ -327,7 +329,7 @@ class TestSecrets:
 class TestRetention:
     def test_what_ended_is_forgotten_after_thirty_days(self, ours: Organisation) -> None:
         made, _secret = hook(ours, 443)
-        row = services.send_test(webhook=made)
+        row = services.send_test(webhook=made, actor=support_panel.ANA)
         Delivery.objects.everywhere().filter(pk=row.pk).update(state="done", ended_at=NOW)
         turns.prune(NOW + timedelta(days=29))
         assert len(rows(made)) == 1

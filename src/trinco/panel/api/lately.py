@@ -1,4 +1,4 @@
-"""What a browser that was left alone may not do: be told a new secret."""
+"""What a browser that was left alone may not do: be told a new secret, or lead elsewhere what is told."""
 
 from __future__ import annotations
 

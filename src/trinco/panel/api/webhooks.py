@@ -25,14 +25,15 @@ from trinco.panel.api.schemas import told
 from trinco.panel.api.webhook_schemas import DeliveryParameters, SecretIn, WebhookChangeIn, WebhookIn
 from trinco.panel.webhooks import services
 from trinco.panel.webhooks.models import Delivery, DeliveryState, Kind, Webhook
+from trinco.panel.webhooks.urls import url_of
 
 router = Router(tags=["webhooks"])
 deliveries_router = Router(tags=["webhooks"])
 
 Answer = dict[str, Any]
 NEWEST = Order((("created_at", datetime), ("pk", int)), down=True)
-TESTS_A_MINUTE = 20
-"""That one caller may have sent."""
+SENT_A_MINUTE = 20
+"""Tests, and deliveries once more, that one caller may have sent."""
 KEPT = SecretIn()
 """The body of a change of the secret that has none."""
 
@@ -74,8 +75,11 @@ def webhook(request: HttpRequest, pk: int) -> Answer:
 def change(request: HttpRequest, pk: int, wanted: WebhookChangeIn) -> Answer:
     """Another name, address or choice, on or off. What happens while it is off is not told later."""
     known(request, ())
+    url = None if wanted.url is None else url_of(wanted.url)
     with transaction.atomic():
         hook = get_object_or_404(_hooks(request).select_for_update(of=("self",)), pk=pk)
+        if url not in (None, hook.url):
+            require_lately(request)
         stays = {name: getattr(hook, name) for name in ("name", "url", "kinds", "on")}
         terms = services.Terms(**{**stays, **wanted.model_dump(exclude_none=True)})
         return _webhook(services.change_webhook(webhook=hook, terms=terms, actor=actors.of(request)))
@@ -115,9 +119,8 @@ def test(request: HttpRequest, pk: int) -> Status[Answer]:
     """Have a `ping` delivered: `/deliveries/{pk}` says what came of it."""
     known(request, ())
     hook = get_object_or_404(_hooks(request), pk=pk)
-    if not limits.allowed("webhook-test", actors.client_address(request), TESTS_A_MINUTE):
-        raise Problem(kinds.TOO_MANY).with_headers(Retry_After=str(limits.rest()))
-    return Status(202, _delivery(services.send_test(webhook=hook)))
+    _limited(request)
+    return Status(202, _delivery(services.send_test(webhook=hook, actor=actors.of(request))))
 
 
 @router.get(
@@ -158,7 +161,15 @@ def redeliver(request: HttpRequest, pk: int) -> Status[Answer]:
     """The same message under the same `uid`: whoever remembers its id deals with it once."""
     known(request, ())
     rows = _deliveries(request).select_related("webhook__organisation")
-    return Status(202, _delivery(services.redeliver(delivery=get_object_or_404(rows, pk=pk))))
+    row = get_object_or_404(rows, pk=pk)
+    _limited(request)
+    return Status(202, _delivery(services.redeliver(delivery=row, actor=actors.of(request))))
+
+
+def _limited(request: HttpRequest) -> None:
+    """Raises Problem 429."""
+    if not limits.allowed("webhook-sent", actors.client_address(request), SENT_A_MINUTE):
+        raise Problem(kinds.TOO_MANY).with_headers(Retry_After=str(limits.rest()))
 
 
 def _hooks(request: HttpRequest) -> QuerySet[Webhook]:

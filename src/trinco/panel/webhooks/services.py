@@ -1,4 +1,4 @@
-"""Deeds on webhooks."""
+"""Deeds on webhooks. Each raises Http404 where somebody has removed the webhook, or the delivery, meanwhile."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Q
+from django.shortcuts import get_object_or_404
 from django.utils import translation
 
 from trinco.panel import clock, keyring
@@ -102,29 +103,34 @@ def remove_webhook(*, webhook: Webhook, actor: Actor) -> None:
     hook.delete()
 
 
-def send_test(*, webhook: Webhook) -> Delivery:
+@transaction.atomic
+def send_test(*, webhook: Webhook, actor: Actor) -> Delivery:
     """Have a `ping` delivered. Raises WebhookOff."""
-    if not webhook.on:
-        raise WebhookOff(webhook.name)
+    hook = _locked(webhook)
+    if not hook.on:
+        raise WebhookOff(hook.name)
     now = clock.now()
-    row = messages.delivery(webhook, Message(Kind.PING, now, data={"webhook": webhook.name}), now)
+    row = messages.delivery(hook, Message(Kind.PING, now, data={"webhook": hook.name}), now)
     row.save(force_insert=True)
+    _record("webhook.tested", hook, actor, after={"webhook": hook.name, "delivery": row.uid})
     return row
 
 
 @transaction.atomic
-def redeliver(*, delivery: Delivery) -> Delivery:
+def redeliver(*, delivery: Delivery, actor: Actor) -> Delivery:
     """Have the same message, under the same id, delivered once more. Raises WebhookOff, DeliveryWaits."""
     hook = _locked(delivery.webhook)
     if not hook.on:
         raise WebhookOff(hook.name)
     now = clock.now()
     facts = {"state": DeliveryState.WAITING, "due_at": now, "until": now + messages.PATIENCE, "tries": 0}
-    ended = Delivery.objects.everywhere().filter(pk=delivery.pk).exclude(state=DeliveryState.WAITING)
+    row = get_object_or_404(Delivery.objects.everywhere().filter(webhook=hook), pk=delivery.pk)
+    ended = Delivery.objects.everywhere().filter(pk=row.pk).exclude(state=DeliveryState.WAITING)
     if not ended.update(**facts, ended_at=None):
-        raise DeliveryWaits(delivery.uid)
-    delivery.refresh_from_db()
-    return delivery
+        raise DeliveryWaits(row.uid)
+    _record("webhook.redelivered", hook, actor, after={"webhook": hook.name, "delivery": row.uid})
+    row.refresh_from_db()
+    return row
 
 
 def secrets_of(webhook: Webhook, now: datetime) -> list[str]:
@@ -142,8 +148,10 @@ def _new_secret(hook: Webhook, now: datetime) -> str:
 
 
 def _locked(webhook: Webhook) -> Webhook:
+    """Raises Http404: somebody has removed it meanwhile."""
     rows = Webhook.objects.of(webhook.organisation).select_related("organisation")
-    return rows.select_for_update(of=("self",)).get(pk=webhook.pk)
+    found: Webhook = get_object_or_404(rows.select_for_update(of=("self",)), pk=webhook.pk)
+    return found
 
 
 def _known(kinds: Iterable[str]) -> list[str]:

@@ -64,6 +64,8 @@ ACTIONS: dict[str, Promise] = {
     "webhook.added": gettext_lazy("Webhook added"),
     "webhook.changed": gettext_lazy("Webhook changed"),
     "webhook.secret": gettext_lazy("Webhook given a new secret"),
+    "webhook.tested": gettext_lazy("Webhook sent a test"),
+    "webhook.redelivered": gettext_lazy("Webhook sent a delivery again"),
     "webhook.removed": gettext_lazy("Webhook removed"),
     "webhook.stopped": gettext_lazy("Webhook switched off by itself"),
     "token.created": gettext_lazy("API token made"),

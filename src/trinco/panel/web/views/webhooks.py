@@ -21,8 +21,8 @@ from trinco.panel.web.webhook_form import WebhookForm
 from trinco.panel.webhooks import services
 from trinco.panel.webhooks.models import Delivery, DeliveryState, Webhook
 
-TESTS_A_MINUTE = 20
-"""That one browser may have sent."""
+SENT_A_MINUTE = 20
+"""Tests, and deliveries once more, that one browser may have sent."""
 
 
 @require_http_methods(["GET", "POST"])
@@ -51,10 +51,19 @@ def one(request: MemberRequest, pk: int) -> HttpResponse:
     hook = _hook(request, pk)
     form = WebhookForm(request.POST) if request.method == "POST" else WebhookForm.of(hook)
     if request.method == "POST" and form.is_valid():
-        services.change_webhook(webhook=hook, terms=form.terms, actor=actors.of(request))
-        messages.success(request, _("Saved."))
-        return redirect("webhook", pk=pk)
+        answer: HttpResponse = (_changed if form.terms.url == hook.url else _moved)(request, hook, form)
+        return answer
     return _page(request, hook, form)
+
+
+def _changed(request: MemberRequest, hook: Webhook, form: WebhookForm) -> HttpResponse:
+    services.change_webhook(webhook=hook, terms=form.terms, actor=actors.of(request))
+    messages.success(request, _("Saved."))
+    return redirect("webhook", pk=hook.pk)
+
+
+_moved = reauthentication_required(_changed)
+"""Another address is another reader of what is told: as for a new webhook, a fresh sign-in comes first."""
 
 
 @require_POST
@@ -77,11 +86,10 @@ def _renewed(request: MemberRequest, hook: Webhook) -> HttpResponse:
 def test(request: MemberRequest, pk: int) -> HttpResponse:
     """Have a test sent."""
     hook = _hook(request, pk)
-    if not allowed("webhook-test", actors.client_address(request), TESTS_A_MINUTE):
-        messages.error(request, _("That was a lot at once. Wait a minute, then go on."))
+    if not _may_send(request):
         return redirect("webhook", pk=pk)
     try:
-        services.send_test(webhook=hook)
+        services.send_test(webhook=hook, actor=actors.of(request))
         messages.success(request, _("The test is on its way. Its line below says what came of it."))
     except TrincoError as error:
         messages.error(request, refusal(error))
@@ -104,12 +112,21 @@ def redeliver(request: MemberRequest, pk: int) -> HttpResponse:
     """Have one delivery sent once more."""
     rows = Delivery.objects.of(request.organisation).select_related("webhook__organisation")
     row: Delivery = get_object_or_404(rows, pk=pk)
+    if not _may_send(request):
+        return redirect("webhook", pk=row.webhook.pk)
     try:
-        services.redeliver(delivery=row)
+        services.redeliver(delivery=row, actor=actors.of(request))
         messages.success(request, _("It is sent once more."))
     except TrincoError as error:
         messages.error(request, refusal(error))
     return redirect("webhook", pk=row.webhook.pk)
+
+
+def _may_send(request: MemberRequest) -> bool:
+    if allowed("webhook-sent", actors.client_address(request), SENT_A_MINUTE):
+        return True
+    messages.error(request, _("That was a lot at once. Wait a minute, then go on."))
+    return False
 
 
 def _hook(request: MemberRequest, pk: int) -> Webhook:
