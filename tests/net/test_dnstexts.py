@@ -45,6 +45,18 @@ class TestPlace:
         assert TextPlace(wanted, (Found("TXT", "v=STSv1; id=1;"),)).state is TextState.TAKEN
 
     @pytest.mark.parametrize(
+        ("found", "state"),
+        [
+            ((), TextState.RIGHT),
+            ((Found("TXT", "other"), Found("CNAME", "other.example.")), TextState.RIGHT),
+            ((Found("TXT", "v=STSv1; id=2;"),), TextState.STALE),
+            ((Found("TXT", "v=STSv1; id=2;"), Found("TXT", "v=STSv1; id=1;")), TextState.RIGHT),
+        ],
+    )
+    def test_where_none_is_wanted_ours_alone_goes(self, found, state):
+        assert TextPlace(WantedText(NAME, "", "v=STSv1", TARGET, lambda text: "id=1" not in text), found).state is state
+
+    @pytest.mark.parametrize(
         ("content", "text"),
         [("a b", "a b"), ('"a" "b"', "ab"), (r'"a\;\"b"', 'a;"b'), ("", ""), ('"', "")],
     )
@@ -79,6 +91,11 @@ class TestKnot:
         with dnsbooks.book(ZONE, self.access(knot), NEAR) as book:
             assert [place.state for place in keep(book, wanted)] == [TextState.RIGHT] * 2
         assert sorted(knot.at(f"free.{ZONE}", "TXT")) == [f'"{TEXT}"', '"x"']
+
+    def test_where_none_is_wanted_the_others_stay(self, knot):
+        with dnsbooks.book(ZONE, self.access(knot), NEAR) as book:
+            assert [place.state for place in keep(book, [WantedText(NAME, "", "v=STSv1", TARGET)])] == [TextState.RIGHT]
+        assert knot.at(NAME, "TXT") == ['"other=1" " v=STSv1; id=no;"']
 
     def test_what_came_in_between_is_not_overwritten(self, knot):
         """A late hand: the server has another text than was seen."""

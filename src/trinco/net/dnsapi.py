@@ -73,17 +73,17 @@ class ApiBook:
         _require_records_of_their_own(place)
         with _translated(self.secrets):
             self._short_lived()
-            *others, last = place.old or (None,)
-            for each in filter(None, others):
+            last = place.old[-1] if text and place.old and place.old[-1].identifier else None
+            for each in place.old[:-1] if last else place.old:
                 self.provider.delete_record(each.identifier or None, "TXT", name, each.content)
-            if last is not None and last.identifier:
-                done = self.provider.update_record(last.identifier, "TXT", name, text)
-            else:
-                if last is not None:
-                    self.provider.delete_record(None, "TXT", name, last.content)
-                done = self.provider.create_record("TXT", name, text)
+            done = self._said(name, text, last) if text else True
         if done is False:
             raise WritingFailed(Trouble.ANSWER)
+
+    def _said(self, name: str, text: str, last: Found | None) -> Any:
+        if last is None:
+            return self.provider.create_record("TXT", name, text)
+        return self.provider.update_record(last.identifier, "TXT", name, text)
 
     def _short_lived(self) -> None:
         from lexicon.config import DictConfigSource  # noqa: PLC0415 - an optional part

@@ -20,8 +20,9 @@ _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True, slots=True)
 class WantedText:
-    """A text that is to stand at `name`. `beginning`: what makes a record one of its kind; `target`: where a CNAME in
-    its place may lead to; `replaces`: whether a record of the kind may be replaced."""
+    """A text that is to stand at `name`; "": none of the kind is to, as far as it is ours to replace. `beginning`: what
+    makes a record one of its kind; `target`: where a CNAME in its place may lead to; `replaces`: whether a record of
+    the kind may be replaced."""
 
     name: str
     text: str
@@ -63,8 +64,10 @@ class TextPlace:
     def state(self) -> TextState:
         aliases = [each.content.lower().rstrip(".") for each in self.found if each.rdtype == "CNAME"]
         if aliases:
-            return TextState.RIGHT if aliases == [self.wanted.target] else TextState.TAKEN
+            return TextState.RIGHT if aliases == [self.wanted.target] or not self.wanted.text else TextState.TAKEN
         said = [plain(each.content) for each in self.old]
+        if not self.wanted.text:
+            return TextState.STALE if said and all(map(self.wanted.replaces, said)) else TextState.RIGHT
         if said == [self.wanted.text]:
             return TextState.RIGHT
         if not all(map(self.wanted.replaces, said)):
@@ -79,7 +82,7 @@ class TextBook(Protocol):
         """All records at exactly this name."""
 
     def say(self, place: TextPlace) -> None:
-        """Put the wanted text in place of the old ones, which are TXT records of its kind."""
+        """Put the wanted text, if there is one, in place of the old ones, which are TXT records of its kind."""
 
 
 def plain(content: str) -> str:

@@ -89,7 +89,7 @@ class UpdateBook:
 
     def say(self, place: TextPlace) -> None:
         """In one message: the name's texts are those that were seen, and no CNAME is there; then the old ones of this
-        kind are gone, and the new one is there."""
+        kind are gone, and the new one is there, if there is one."""
         name = dns.name.from_text(place.wanted.name)
         update = dns.update.UpdateMessage(self.zone, keyring=self.key)
         update.absent(name, "CNAME")
@@ -99,7 +99,8 @@ class UpdateBook:
             update.absent(name, "TXT")
         for each in place.old:
             update.delete(name, "TXT", each.content)
-        update.add(name, TEXT_TTL, "TXT", strings(place.wanted.text))
+        if place.wanted.text:
+            update.add(name, TEXT_TTL, "TXT", strings(place.wanted.text))
         self._asked(update)
 
     def _is_free(self, name: str) -> bool:

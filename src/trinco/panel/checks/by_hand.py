@@ -57,7 +57,7 @@ async def sight(dns: Dns, record: RecordName, name: str, target: str, by_hand: B
     if record is RecordName.STS_TXT:
         return await (_announcement(dns, name, by_hand.text) if by_hand.text else _before(dns, name, by_hand))
     if not by_hand.report_text:
-        return Sight(Finding.LATER)
+        return Sight(Finding.LATER, await _first(dns, name, tlsrpt.STANDARD))
     return await _texts(dns, name, tlsrpt.STANDARD, lambda text: _reaches(text, by_hand.report_text or ""))
 
 
@@ -81,10 +81,15 @@ async def _announcement(dns: Dns, name: str, text: str) -> Sight:
 async def _before(dns: Dns, name: str, by_hand: ByHand) -> Sight:
     """Before the first policy is served everywhere, nothing is wanted there. Whoever left the policy of somebody else
     announced did not give the name away."""
-    answers = await dns.everywhere(name, "TXT") if by_hand.contested else ()
-    texts = (text for answer in answers for text in answer.values("TXT", name))
-    announced = next((text for text in texts if text.startswith(mtasts.STANDARD.beginning)), "")
+    announced = await _first(dns, name, mtasts.STANDARD) if by_hand.contested else ""
     return Sight(Finding.STALE, announced) if announced else Sight(Finding.LATER)
+
+
+async def _first(dns: Dns, name: str, standard: Standard[Any]) -> str:
+    """A text of this kind that some server of the zone has; "" for none."""
+    answers = await dns.everywhere(name, "TXT")
+    texts = (text for answer in answers for text in answer.values("TXT", name))
+    return next((text for text in texts if text.startswith(standard.beginning)), "")
 
 
 def _id(text: str) -> str:

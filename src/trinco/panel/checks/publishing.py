@@ -49,11 +49,13 @@ _log = structlog.get_logger("trinco.checks")
 
 
 def wanted_of(domain: HostedDomain, *, every: bool = False) -> tuple[WantedText, ...]:
-    """The texts that are to be written for it now; with `every`, those that would be if it were chosen for both."""
+    """The texts that are to be written for it now; with `every`, those that would be if it were chosen for both. One
+    that is empty is to be taken away."""
     found = []
     if (text := text_of(domain)) and (every or domain.sts_way == Way.PROVIDER):
         found.append(_wanted(domain, RecordName.STS_TXT, text))
-    if domain.tlsrpt and (text := report_text(domain)) and (every or domain.tlsrpt_way == Way.PROVIDER):
+    text = report_text(domain)
+    if text if every else domain.tlsrpt_way == Way.PROVIDER:
         found.append(_wanted(domain, RecordName.TLSRPT_TXT, text))
     return tuple(found)
 
@@ -156,16 +158,24 @@ def _task(kept: KeptAccess, now: datetime) -> _Task | None:
 
 
 def _found(wanted: WantedText, seen: Mapping[str, str]) -> bool:
-    """Whether DNS was seen to say it, by a CNAME perhaps. A text that asks for reports may say more than ours."""
+    """Whether DNS was seen to say it, by a CNAME perhaps. A text that asks for reports may say more than ours; one that
+    does is not taken away."""
     if wanted.name not in seen:
         return False
+    if not wanted.text:
+        return not wanted.replaces(seen[wanted.name])
     return wanted.beginning != "v=STSv1" or seen[wanted.name] in ("", wanted.text)
 
 
 def _missing(domain: HostedDomain) -> tuple[WantedText, ...]:
-    rows = RecordSighting.objects.everywhere().filter(domain=domain, finding=Finding.FOUND)
-    seen = {f"{record}.{domain.name}": text for record, text in rows.values_list("record", "seen")}
-    return tuple(each for each in wanted_of(domain) if not _found(each, seen))
+    rows = RecordSighting.objects.everywhere().filter(domain=domain, finding__in=(Finding.FOUND, Finding.LATER))
+    seen: dict[bool, dict[str, str]] = {True: {}, False: {}}
+    for record, finding, text in rows.values_list("record", "finding", "seen"):
+        name = f"{record}.{domain.name}"
+        seen[False][name] = text
+        if finding == Finding.FOUND:
+            seen[True][name] = text
+    return tuple(each for each in wanted_of(domain) if not _found(each, seen[bool(each.text)]))
 
 
 def _done(task: _Task) -> tuple[TextPlace, ...] | WritingFailed:

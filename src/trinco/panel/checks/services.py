@@ -147,10 +147,12 @@ def _noted(domain: HostedDomain, seen: View, now: datetime) -> bool:
 
 
 def _have_written(row: HostedDomain, seen: View, now: datetime) -> None:
-    """Another text stands where we write: have it written again, unless that was done just now or goes wrong."""
+    """Another text stands where we write, or one where none is to be: have it written again, unless that was done just
+    now or goes wrong."""
     ways = {RecordName.STS_TXT: row.sts_way, RecordName.TLSRPT_TXT: row.tlsrpt_way}
     ours = [seen.records[record] for record, way in ways.items() if way == Way.PROVIDER and record in seen.records]
-    if any(sight.finding in (Finding.MISSING, Finding.STALE, Finding.TWICE) for sight in ours):
+    left = any(sight.finding is Finding.LATER and sight.seen for sight in ours)
+    if left or any(sight.finding in (Finding.MISSING, Finding.STALE, Finding.TWICE) for sight in ours):
         rested = Q(tried_at=None) | Q(tried_at__lt=now - WRITTEN)
         KeptAccess.objects.everywhere().filter(rested, domain=row, failures=0).update(due_at=now)
 

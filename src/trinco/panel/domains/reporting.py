@@ -10,7 +10,7 @@ from django.conf import settings
 from trinco.core.errors import RecordSyntaxError
 from trinco.core.hosting import Zone
 from trinco.core.tlsrpt import record as tlsrpt
-from trinco.panel.domains.models import HostedDomain
+from trinco.panel.domains.models import HostedDomain, State, Way
 
 REPORT_PATH: Final = "/v1/tlsrpt/"
 """Where the reports host takes reports by HTTPS: the label stands behind it (`edge.report_host`)."""
@@ -29,7 +29,13 @@ def tlsrpt_record(zone: Zone, label: str, *, https: bool) -> str | None:
 
 
 def report_text(domain: HostedDomain) -> str:
-    """What `_smtp._tls` is to say where it is no CNAME; "" where there is no reports host."""
+    """What `_smtp._tls` is to say where it is no CNAME; "" for nothing: reports are off, or there is no reports host.
+
+    Where no other record has the label in it, the text is what shows whose the name is, and is wanted until it has.
+    """
+    alone = domain.state == State.SETUP and Way.CNAME not in (domain.host_way, domain.sts_way)
+    if not domain.tlsrpt and not alone:
+        return ""
     return tlsrpt_record(settings.CONFIG.zone, domain.label, https=domain.tlsrpt_https) or ""
 
 

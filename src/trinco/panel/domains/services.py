@@ -17,6 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from trinco.core.names import Domain
+from trinco.panel import clock
 from trinco.panel.accounts.actors import TRINCO, Actor
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.services import record
@@ -25,10 +26,12 @@ from trinco.panel.domains.models import (
     SEEN_CHARACTERS,
     Finding,
     HostedDomain,
+    KeptAccess,
     RecordName,
     RecordSighting,
     Revision,
     State,
+    Way,
 )
 from trinco.panel.domains.reporting import names_alone
 
@@ -168,9 +171,18 @@ def _follow(row: HostedDomain, changed: set[str]) -> None:
     """The edges follow what DNS says; the level is worked out anew where other reports are counted."""
     if changed & _RECORD:
         touch(row)
+        _look_again(row)
     else:
         row.level_revision = 0
         row.save(update_fields=["level_revision"])
+
+
+def _look_again(row: HostedDomain) -> None:
+    """Another text is wanted where it is no CNAME: DNS is looked at at once, and whoever writes it is told."""
+    if row.tlsrpt_way != Way.CNAME:
+        row.check_due_at = clock.now()
+        row.save(update_fields=["check_due_at"])
+        KeptAccess.objects.everywhere().filter(domain=row).update(due_at=row.check_due_at)
 
 
 @transaction.atomic

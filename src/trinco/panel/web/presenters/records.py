@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from trinco.panel.domains.models import Finding, HostedDomain, RecordSighting, State
+from trinco.panel.domains.models import Finding, HostedDomain, RecordName, RecordSighting, State
 from trinco.panel.policies.instructions import Instruction, instructions
 
 ADVICE: dict[str, Promise] = {
@@ -29,6 +29,7 @@ ADVICE: dict[str, Promise] = {
 """What to do, with what was seen behind it. A record that is merely not there yet needs no advice."""
 AWAY = _("Take this text away first: it announces a policy that is not the one started here. There is")
 """Where nothing is to be published yet, and something is."""
+OFF = _("TLS reporting is off: the text of before can go. There is")
 OTHERS = _("Publish the addresses that are shown here, and no others: senders must reach us. There are")
 """Where the owner publishes addresses, and there is one that is not ours."""
 
@@ -67,6 +68,18 @@ class RecordRow:
         return tuple((rdtype, value, value) for rdtype, value in self.instruction.values)
 
     @property
+    def nothing(self) -> Promise:
+        """Why there is no value."""
+        if self.record_off:
+            return _("Nothing: TLS reporting is off.")
+        return _("Nothing yet: the text stands here once every edge serves the policy.")
+
+    @property
+    def record_off(self) -> bool:
+        """Whether a text that asks for reports is not wanted."""
+        return self.instruction.record is RecordName.TLSRPT_TXT and not self.values
+
+    @property
     def purpose(self) -> Promise:
         return self.instruction.purpose
 
@@ -82,6 +95,8 @@ class RecordRow:
             return _("To be published")
         if self.served and self.finding == Finding.MISSING:
             return _("Gone")
+        if self.record_off:
+            return _("Not wanted")
         if self.finding == Finding.PROXIED and not self.instruction.target:
             return _("Other addresses")
         return Finding(self.finding).label
@@ -108,6 +123,8 @@ class RecordRow:
             return OTHERS
         if self.finding == Finding.STALE and not self.values:
             return AWAY
+        if self.record_off:
+            return OFF if self.seen else None
         return None if self.found or self.waits else ADVICE.get(self.finding)
 
 
