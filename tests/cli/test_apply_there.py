@@ -80,13 +80,21 @@ class TestThere:
         there(live_server.url, ONE)
         assert run("export", "state", "--server", live_server.url) == (0, support_apply.exported(), "")
 
-    def test_what_others_have_is_left_to_their_tokens(self, ours: Organisation, sign: Sign, live_server: Any) -> None:
+    def test_a_client_that_is_not_there_is_named(self, ours: Organisation, sign: Sign, live_server: Any) -> None:
         sign()
         code, out, err = there(live_server.url, FILE)
-        assert (code, "trinco: left alone: Cliente: the token is about Provedor, Lda." in err) == (2, True)
+        told = "no client there is called so; the clients that the token sees are in `GET /api/v1/clients`"
+        assert (code, f"! {PROVIDER} / Cliente: {told}\n" in err) == (2, True)
         assert "! Provedor, Lda. / c.example: enforce wants MX that DNS shows now" in err
         assert not Organisation.objects.filter(name="Cliente").exists()
         assert "+ Provedor, Lda. / a.example" in out
+
+    def test_what_others_have_is_left_to_their_tokens(self, ours: Organisation, sign: Sign, live_server: Any) -> None:
+        sign()
+        text = ONE.replace("]}}}}}", "]}}}}, Outra: {domains: {o.example: }}}")
+        code, _out, err = there(live_server.url, text)
+        assert (code, err) == (0, f"trinco: left alone: Outra: the token is about {PROVIDER}\n")
+        assert not Organisation.objects.filter(name="Outra").exists()
 
     def test_of_a_client(self, ours: Organisation, sign: Sign, live_server: Any) -> None:
         client = Organisation.objects.create(name="Cliente", parent=ours)
@@ -99,6 +107,58 @@ class TestThere:
         sign()
         told = f"trinco: the token is about “{PROVIDER}”, which the file names nowhere\n"
         assert there(live_server.url, support_apply.one("a.example", ""))[::2] == (2, told)
+
+
+class TestClients:
+    """A provider's token works for its clients, as its person may there; their logs name the provider."""
+
+    TEXT = ONE.replace("]}}}}}", "]}}}, clients: {Cliente: {domains: {e.example: {policy: {mx: [mx.e.example]}}}}}}}")
+
+    @pytest.fixture
+    def client(self, ours: Organisation) -> Organisation:
+        return Organisation.objects.create(name="Cliente", parent=ours)
+
+    def test_in_one_go(self, ours: Organisation, client: Organisation, sign: Sign, live_server: Any) -> None:
+        sign()
+        code, out, err = there(live_server.url, self.TEXT)
+        assert (code, err, [line for line in out.splitlines() if line[0] == "+"]) == (
+            0,
+            "",
+            [f"+ {PROVIDER} / a.example", f"+ {PROVIDER} / Cliente / e.example"],
+        )
+        line = AuditEntry.objects.of(client).filter(action="domain.added").get()
+        assert (line.actor, line.provider, line.token != "") == ("ana@example.com", PROVIDER, True)
+        assert HostedDomain.objects.of(client).get().name == "e.example"
+        assert there(live_server.url, self.TEXT, "--prune") == (
+            0,
+            "0 changed, 0 refused, 2 as declared already.\n",
+            "",
+        )
+
+    def test_a_dry_run_and_prune(self, client: Organisation, sign: Sign, live_server: Any) -> None:
+        sign()
+        support_panel.live(client, "z.example")
+        before = support_apply.lines()
+        code, out, _err = there(live_server.url, self.TEXT, "--prune", "--dry-run")
+        assert (code, f"- {PROVIDER} / Cliente / z.example leaves" in out) == (1, True)
+        assert support_apply.lines() == before
+
+    def test_of_several_of_one_name_none_is_touched(
+        self, ours: Organisation, client: Organisation, sign: Sign, live_server: Any
+    ) -> None:
+        Organisation.objects.create(name="Cliente", parent=ours)
+        sign()
+        code, _out, err = there(live_server.url, self.TEXT)
+        assert (code, err.startswith(f"! {PROVIDER} / Cliente: several clients are called so; ")) == (2, True)
+        assert [each.name for each in HostedDomain.objects.everywhere()] == ["a.example"]
+
+    def test_a_second_factor_comes_after_them(
+        self, ours: Organisation, client: Organisation, sign: Sign, live_server: Any
+    ) -> None:
+        sign()
+        text = self.TEXT.replace("{domains", "{second_factor: true, domains")
+        assert there(live_server.url, text)[::2] == (0, "")
+        assert set(Organisation.objects.values_list("name", "mfa_required")) == {(PROVIDER, True), ("Cliente", True)}
 
 
 class TestPrune:

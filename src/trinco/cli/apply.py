@@ -51,8 +51,8 @@ def apply(
     as with `trinco domain remove`. Each domain is done by itself; what is refused is told, and the rest goes on. Run it
     again after it was interrupted.
 
-    With --server it is done there, for the organisation of the token in TRINCO_TOKEN, or in the file that
-    TRINCO_TOKEN_FILE names.
+    With --server it is done there, for the organisation and the clients of the token in TRINCO_TOKEN, or in the file
+    that TRINCO_TOKEN_FILE names.
 
     Exit 1: with --dry-run, something would change. Exit 2: the file is not taken, or something is refused. Exit 3: the
     server does not answer; what was told until then is done.

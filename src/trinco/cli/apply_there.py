@@ -1,16 +1,20 @@
-"""`trinco apply FILE --server URL`: the part of the file that is about the token's organisation, in portions."""
+"""`trinco apply FILE --server URL`: the part of the file that is about the token's organisation and its clients, in
+portions."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
+from urllib.parse import urlencode
 
 from trinco.cli.remote import Server, ServerError
 from trinco.panel.declared.values import Declaration, DeclaredOrganisation
 from trinco.panel.declared.writing import written
 
+_MOUNT = re.compile(r"/o/[0-9]+$")
 AT_ONCE = 50
 """Domains of one request: their mail servers may all be silent, and somebody watches."""
 
@@ -38,25 +42,74 @@ def held(server: Server) -> tuple[str, str]:
 
 
 def part_of(declaration: Declaration, name: str) -> tuple[DeclaredOrganisation, list[str]]:
-    """What the file says of this organisation, and the others that it names. Raises ServerError."""
+    """What the file says of this organisation and its clients, and the others that it names. Raises ServerError."""
     everybody = list(chain.from_iterable((each, *each.clients) for each in declaration.organisations))
-    mine = [replace(each, clients=()) for each in everybody if each.name == name]
+    mine = [each for each in everybody if each.name == name]
     if len(mine) != 1:
         told = "more than once" if mine else "nowhere"
         raise ServerError(f"the token is about “{name}”, which the file names {told}", usage=True)
-    return mine[0], [each.name for each in everybody if each.name != name]
+    ours = (mine[0], *mine[0].clients)
+    return mine[0], [each.name for each in everybody if not any(each is one for one in ours)]
 
 
 def portions(server: Server, declared: DeclaredOrganisation, *, dry: bool, prune: bool) -> Iterator[Portion]:
     """Apply it in portions, each told when it is done. Raises ServerError: what was told before stays done."""
-    domains = declared.domains or ()
-    terms, bare = replace(declared, domains=None), replace(declared, second_factor=None, domains=())
+    yield from _domains(server, declared, dry=dry, prune=prune)
+    numbers = _clients(server) if declared.clients else {}
+    for client in declared.clients:
+        for portion in _of_client(server, client, numbers.get(client.name, []), dry=dry, prune=prune):
+            yield Portion([_below(declared.name, step) for step in portion.steps], portion.same)
+    yield from _terms(server, declared, dry=dry)  # at the end: whoever lacks a second factor is not let in then
+
+
+def _domains(server: Server, declared: DeclaredOrganisation, *, dry: bool, prune: bool) -> Iterator[Portion]:
+    domains, bare = declared.domains or (), replace(declared, second_factor=None, domains=(), clients=())
     for start in range(0, len(domains), AT_ONCE):
         yield _sent(server, replace(bare, domains=domains[start : start + AT_ONCE]), dry=dry)
     if prune and declared.domains is not None:
         yield _sent(server, bare, [each.name for each in domains], dry=dry)
-    if terms.second_factor is not None:  # at the end: whoever lacks a second factor is not let in from then on
-        yield _sent(server, terms, dry=dry)
+
+
+def _terms(server: Server, declared: DeclaredOrganisation, *, dry: bool) -> Iterator[Portion]:
+    if declared.second_factor is not None:
+        yield _sent(server, replace(declared, domains=None, clients=()), dry=dry)
+
+
+def _of_client(
+    server: Server, client: DeclaredOrganisation, numbers: list[int], *, dry: bool, prune: bool
+) -> Iterator[Portion]:
+    """By the provider's token, at the client's addresses."""
+    if len(numbers) != 1:
+        yield Portion([_not_there(client.name, "several clients are" if numbers else "no client there is")], 0)
+        return
+    at = replace(server, url=f"{_MOUNT.sub('', server.url)}/o/{numbers[0]}")
+    yield from _domains(at, client, dry=dry, prune=prune)
+    yield from _terms(at, client, dry=dry)
+
+
+def _clients(server: Server) -> dict[str, list[int]]:
+    """The numbers of the provider's clients, by name. Raises ServerError."""
+    found: dict[str, list[int]] = {}
+    cursor: dict[str, str] = {}
+    while True:
+        answer = server.ask(f"/clients?{urlencode({'limit': 500, **cursor})}")
+        try:
+            for row in answer["rows"]:
+                found.setdefault(str(row["name"]), []).append(int(row["id"]))
+            if answer["next"] is None:
+                return found
+            cursor = {"cursor": str(answer["next"])}
+        except (LookupError, TypeError, ValueError):
+            raise ServerError("the server's answer is not that of a Trinco that knows `apply`") from None
+
+
+def _not_there(name: str, how: str) -> dict[str, Any]:
+    refused = f"{how} called so; the clients that the token sees are in `GET /api/v1/clients`"
+    return {"organisation": [name], "domain": None, "step": "none", "differences": {}, "refused": refused}
+
+
+def _below(provider: str, step: dict[str, Any]) -> dict[str, Any]:
+    return {**step, "organisation": [provider, *step["organisation"]]}
 
 
 def _sent(server: Server, some: DeclaredOrganisation, keep: list[str] | None = None, *, dry: bool) -> Portion:
