@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from django.test import Client
+from django.core.handlers.wsgi import WSGIHandler
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from tests import support_api, support_panel, support_web
 from tests.support_api import RANGE, Program, key_of, problem
@@ -137,7 +138,24 @@ class TestProblems:
     def test_what_is_not_for_writing(self, owner: Program) -> None:
         answers = [owner.send("POST", path) for path in ("/domains", "/domains/correio.example", "/reports")]
         assert {problem(answer) for answer in answers} == {(405, "Method Not Allowed", None)}
-        assert [answer["Allow"] for answer in answers] == ["GET", "DELETE, GET, PATCH, PUT", "GET"]
+        assert [answer["Allow"] for answer in answers] == [
+            "GET, HEAD",
+            "DELETE, GET, HEAD, PATCH, PUT",
+            "GET, HEAD",
+        ]
+
+    @pytest.mark.parametrize(
+        ("path", "status"), [("/domains", 200), ("/domains/nowhere.example", 404), ("/domains:bulk", 405)]
+    )
+    def test_head_is_get_without_its_content(self, owner: Program, path: str, status: int) -> None:
+        """RFC 9110, section 9.3.2."""
+        got, told = (
+            WSGIHandler().get_response(RequestFactory().generic(verb, f"/api/v1{path}", headers=owner.headers))
+            for verb in ("GET", "HEAD")
+        )
+        assert (got.status_code, told.status_code, told.content) == (status, status, b"")
+        assert told.headers["Content-Length"] == str(len(got.content))
+        assert told.headers["Content-Type"] == got.headers["Content-Type"]
 
     def test_a_fault_of_ours_says_nothing_of_itself(self, owner: Program, monkeypatch: pytest.MonkeyPatch) -> None:
         def broken(*_args: object) -> None:
@@ -172,7 +190,8 @@ class TestDescription:
                 ]
                 assert {kind for each in errors for kind in each["content"]} <= {"application/problem+json"}, path
                 keyed = [each["name"] for each in told["parameters"]].count("Idempotency-Key")
-                assert (keyed, bool(told["security"]), bool(told["summary"])) == (verb == "post", True, True), path
+                takes = verb == "post" and path != "/api/v1/read"
+                assert (keyed, bool(told["security"]), bool(told["summary"])) == (takes, True, True), path
 
     def test_its_page_has_no_script_of_its_own(self, db: None) -> None:
         page = Client().get("/api/v1/docs")

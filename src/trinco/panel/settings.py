@@ -78,6 +78,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "trinco.panel.web.csp.ContentSecurityPolicyMiddleware",
     "trinco.panel.mounts.MountMiddleware",
+    "trinco.panel.api.heads.HeadMiddleware",
     "trinco.panel.api.problems.ProblemMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",

@@ -70,5 +70,10 @@ class ProblemMiddleware:
             return response
         problem = of_status(response.status_code)
         if "Allow" in response.headers:
-            problem.headers["Allow"] = ", ".join(sorted(response.headers["Allow"].split(", ")))
+            problem.headers["Allow"] = _allowed(response.headers["Allow"].split(", "))
         return problem
+
+
+def _allowed(methods: list[str]) -> str:
+    """What is read by GET is asked after by HEAD as well (`heads`)."""
+    return ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
