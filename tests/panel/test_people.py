@@ -161,6 +161,19 @@ class TestInvitations:
         assert Client().get(path).status_code == 404
         assert last(ours)[:2] == ("member.invitation-revoked", "nova@example.com")
 
+    def test_taken_back_it_is_asked_again_no_sooner(
+        self, ours: Organisation, owner: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        invited(owner)
+        owner.post(reverse("invitation_revoke", args=[Invitation.objects.everywhere().get().pk]))
+        wanted = {"email": "NOVA@example.com", "role": "viewer"}
+        assert "asked a moment ago" in said(owner.post(reverse("people"), wanted, follow=True))
+        program = Program(key_of(support_web.owner_of(ours), "admin"))
+        assert problem(program.send("POST", "/invitations", wanted))[:2] == (409, "Conflict")
+        assert (len(mail.outbox), Invitation.objects.everywhere().count()) == (1, 0)
+        monkeypatch.setattr("trinco.panel.accounts.invitations.AGAIN", timedelta(0))
+        assert program.send("POST", "/invitations", wanted).status_code == 201
+
     def test_sent_again_the_link_of_before_is_dead(self, owner: Client) -> None:
         path, key = invited(owner), Invitation.objects.everywhere().get().pk
         again = reverse("invitation_resend", args=[key])

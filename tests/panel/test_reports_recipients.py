@@ -71,6 +71,15 @@ class TestAsking:
         services.add_recipient(domain=other, address=WHO, actor=ANA)
         assert [services.forward_due(now + HOUR * share) for share in (0, 0.5, 0.99, 1)] == [1, 0, 0, 1]
 
+    def test_once_an_hour_whoever_is_removed_in_between(self, domain, theirs):
+        now, other = timezone.now(), announced(theirs, "outro.example")
+        row = services.add_recipient(domain=domain, address=WHO, actor=ANA)
+        services.forward_due(now)
+        services.add_recipient(domain=other, address=WHO, actor=ANA)
+        services.remove_recipient(recipient=row, actor=ANA)
+        services.add_recipient(domain=domain, address=WHO, actor=ANA)
+        assert [services.forward_due(now + HOUR * share) for share in (0, 0.5, 0.99, 1, 2)] == [0, 0, 0, 1, 1]
+
     def test_asked_again_on_demand_after_an_hour(self, domain):
         services.add_recipient(domain=domain, address=WHO, actor=ANA)
         services.forward_due(timezone.now())

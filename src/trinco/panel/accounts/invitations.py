@@ -30,7 +30,7 @@ from trinco.panel.accounts.errors import (
     InvitationRefused,
     TooManyInvitations,
 )
-from trinco.panel.accounts.models import Invitation, Membership, Organisation, User
+from trinco.panel.accounts.models import AuditEntry, Invitation, Membership, Organisation, User
 from trinco.panel.accounts.people import judged_anew, require_rank
 from trinco.panel.accounts.roles import Deed, Role, rank
 from trinco.panel.accounts.services import Details, address_of, create_account, record
@@ -145,7 +145,7 @@ def _noted(access: Access, wanted: Wanted, actor: Actor) -> tuple[Invitation, st
     held = rows.filter(email=wanted.email).first()
     if held is not None:
         require_rank(judged, held.role)
-    if held is not None and held.sent_at > now - AGAIN:
+    if held.sent_at > now - AGAIN if held else _asked_lately(locked, wanted.email):
         raise AskedLately(wanted.email)
     if held is None and rows.count() >= MOST:
         raise TooManyInvitations(str(MOST))
@@ -161,6 +161,12 @@ def _noted(access: Access, wanted: Wanted, actor: Actor) -> tuple[Invitation, st
     row, _new = rows.update_or_create(organisation=locked, email=wanted.email, defaults=facts)
     _record("member.invited", row, actor, before={"role": held.role} if held else {})
     return row, token
+
+
+def _asked_lately(organisation: Organisation, email: str) -> bool:
+    """An invitation that was taken back has left its line in the log: asking again is no sooner possible by that."""
+    lines = AuditEntry.objects.of(organisation).filter(at__gt=timezone.now() - AGAIN)
+    return lines.filter(action="member.invited", subject=email).exists()
 
 
 def _digest(token: str) -> str:

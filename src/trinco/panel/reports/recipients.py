@@ -1,21 +1,23 @@
 """Who gets copies of the reports about a domain: addresses that were added by its owner and said yes themselves.
 
 Adding writes a row; the worker mails the question, in the words of the person's language, at most one an hour to an
-address however many domains ask it. What cannot be mailed is tried again (`sending`) and stops nobody else's question;
-an address that the mail server refuses is given up, and the domain's page says so. The link is signed and good for a
-week; it shows a page with a button, since mail scanners follow links.
+address, however many domains ask it and whatever is removed in between. What cannot be mailed is tried again
+(`sending`) and stops nobody else's question; an address that the mail server refuses is given up, and the domain's page
+says so. The link is signed and good for a week; it shows a page with a button, since mail scanners follow links.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from smtplib import SMTPException
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.core import signing
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.validators import validate_email
@@ -96,7 +98,11 @@ def confirm_recipient(*, token: str, source: str = "") -> Recipient:
 def remove_recipient(*, recipient: Recipient, actor: Actor) -> None:
     """No more copies, neither those that wait to be sent."""
     _record(recipient, actor, "domain.recipient-removed")
-    Recipient.objects.everywhere().filter(pk=recipient.pk).delete()
+    rows = Recipient.objects.everywhere().filter(pk=recipient.pk)
+    for row in rows.select_for_update():
+        if row.asked_at is not None and _lately(row.asked_at, clock.now()):
+            cache.set(_memory(row.address), row.asked_at.timestamp(), ASK_AGAIN.total_seconds())
+    rows.delete()
 
 
 def ask_due(now: datetime) -> int:
@@ -181,8 +187,24 @@ def _taken(key: int, now: datetime) -> Recipient | None:
         asked = [each.asked_at for each in same.select_for_update() if each.asked_at]
         if any(_lately(at, now) for at in asked):
             return None
+        if _postponed(row.address, now):
+            return None
         taken = same.filter(pk=key, asked_at=None, confirmed_at=None).update(asked_at=now)
     return row if taken else None
+
+
+def _postponed(address: str, now: datetime) -> bool:
+    """The hour goes on for an address that was asked and removed since: until then nobody asks it."""
+    at = cache.get(_memory(address))
+    if at is None or not _lately(datetime.fromtimestamp(at, UTC), now):
+        return False
+    waiting = Recipient.objects.everywhere().filter(address=address, asked_at=None, confirmed_at=None)
+    waiting.update(due_at=datetime.fromtimestamp(at, UTC) + ASK_AGAIN)
+    return True
+
+
+def _memory(address: str) -> str:
+    return f"recipients:asked:{hashlib.sha256(address.encode()).hexdigest()}"
 
 
 def _failed(row: Recipient, error: Exception, now: datetime) -> None:
