@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.http import Http404
@@ -16,7 +17,7 @@ from trinco.panel import limits
 from trinco.panel.accounts.models import AuditEntry, Organisation, Role
 from trinco.panel.web.views import webhooks as views
 from trinco.panel.webhooks import services
-from trinco.panel.webhooks.models import Delivery, Webhook
+from trinco.panel.webhooks.models import Delivery, Secret, Webhook
 
 pytestmark = pytest.mark.django_db
 URL = "https://hook.example.com/t/abc"
@@ -153,6 +154,18 @@ class TestPages:
         ):
             with pytest.raises(Http404):
                 deed()
+
+    def test_a_secret_that_does_not_open_is_said_and_replaced(self, ana: Client, ours: Organisation) -> None:
+        hook = made(ours)
+        Secret.objects.of(ours).update(sealed_key=b"broken" * 20)
+        Webhook.objects.of(ours).update(rest_until=timezone.now() + timedelta(minutes=9))
+        address = reverse("webhook", args=[hook.pk])
+        assert "resting: its secret cannot be opened" in support_web.text_of(ana.get(reverse("webhooks")))
+        assert "Make a new secret below, and give it to your program." in support_web.text_of(ana.get(address))
+        new = secret_on(ana.post(reverse("webhook_secret", args=[hook.pk])))
+        hook.refresh_from_db()
+        assert (services.secrets_of(hook, timezone.now()), hook.rest_until) == ([new], None)
+        assert "cannot be opened" not in support_web.text_of(ana.get(address))
 
     def test_removed(self, ana: Client, ours: Organisation) -> None:
         hook = made(ours)

@@ -22,7 +22,7 @@ from trinco.panel import clock
 from trinco.panel.accounts.models import AuditEntry, Organisation
 from trinco.panel.policies import services as policies
 from trinco.panel.webhooks import outbox, sending, services, signing, turns
-from trinco.panel.webhooks.models import Delivery, DeliveryState, Kind, Webhook
+from trinco.panel.webhooks.models import Delivery, DeliveryState, Kind, Secret, Webhook
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -307,6 +307,23 @@ class TestWorkers:
         assert (quick.most_at_once, len(quick.requests), len(slow.requests)) == (1, 5, 1)
         ends = Delivery.objects.everywhere().filter(webhook=one).values_list("milliseconds", flat=True)
         assert next(iter(ends)) >= 900
+
+    def test_a_secret_that_does_not_open_holds_up_its_own_webhook_alone(
+        self, ours: Organisation, theirs: Organisation, customer: Customer
+    ) -> None:
+        with served(Server(), customer.context()) as server:
+            shut, good = hook(theirs, server.port)[0], hook(ours, server.port)[0]
+            Secret.objects.everywhere().filter(webhook=shut).update(sealed_key=b"broken" * 20)
+            for made in (shut, good):
+                services.send_test(webhook=made, actor=support_panel.ANA)
+            now = timezone.now()
+            assert delivered(customer.poster(), now) == 1
+            shut.refresh_from_db()
+            assert (rows(shut), rows(good)) == ([("ping", "waiting", 0)], [("ping", "done", 1)])
+            assert (shut.rest_until, shut.failures) == (now + timedelta(minutes=10), 0)
+            services.rotate_secret(webhook=shut, actor=support_panel.ANA)
+            assert delivered(customer.poster(), now) == 1
+        assert rows(shut) == [("ping", "done", 1)]
 
 
 def _die(*_arguments: object) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import translation
 
@@ -16,6 +16,7 @@ from trinco.panel import clock, keyring
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.services import record
+from trinco.panel.seal import Seal, SealError
 from trinco.panel.webhooks import messages, outbox, signing, urls
 from trinco.panel.webhooks.errors import DeliveryWaits, KindUnknown, TooManyWebhooks, WebhookOff
 from trinco.panel.webhooks.messages import Message
@@ -88,10 +89,14 @@ def rotate_secret(*, webhook: Webhook, actor: Actor, leaked: bool = False) -> st
     if leaked:
         held.delete()
     else:
+        held.filter(pk__in=[row.pk for row in _shut(held)]).delete()  # what does not open signs nothing either
         held.filter(ends_at=None).update(ends_at=now + OVERLAP)
         newest = held.order_by("-pk").values_list("pk", flat=True)[: MOST_SECRETS - 1]
         held.exclude(pk__in=list(newest)).delete()
     _record("webhook.secret", hook, actor, after={"webhook": hook.name, "leaked": leaked})
+    if not hook.failures and hook.rest_until:
+        hook.rest_until = None  # it rested for want of a secret
+        hook.save(update_fields=["rest_until"])
     return _new_secret(hook, now)
 
 
@@ -135,9 +140,31 @@ def redeliver(*, delivery: Delivery, actor: Actor) -> Delivery:
 
 def secrets_of(webhook: Webhook, now: datetime) -> list[str]:
     """Those that sign now, the newest first."""
-    live = Secret.objects.everywhere().filter(Q(ends_at=None) | Q(ends_at__gt=now), webhook=webhook)
+    live = _live(now).filter(webhook=webhook)
     seal = keyring.current()
     return [seal.open(bytes(row.sealed_key), webhook.seal_name).decode("ascii") for row in live.order_by("-pk")]
+
+
+def unopened(webhooks: Iterable[Webhook], now: datetime) -> set[int]:
+    """The keys of those with a secret that no key of ours opens: nothing is sent to them until they have a new one."""
+    return {row.webhook_id for row in _shut(_live(now).filter(webhook__in=list(webhooks)))}
+
+
+def _live(now: datetime) -> QuerySet[Secret]:
+    return Secret.objects.everywhere().filter(Q(ends_at=None) | Q(ends_at__gt=now))
+
+
+def _shut(rows: QuerySet[Secret]) -> list[Secret]:
+    seal = keyring.current()
+    return [row for row in rows.select_related("webhook") if not _opens(seal, row)]
+
+
+def _opens(seal: Seal, row: Secret) -> bool:
+    try:
+        seal.open(bytes(row.sealed_key), row.webhook.seal_name)
+    except SealError:
+        return False
+    return True
 
 
 def _new_secret(hook: Webhook, now: datetime) -> str:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from trinco.core.errors import TrincoError
+from trinco.panel import clock
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.limits import allowed
@@ -39,8 +40,9 @@ def show(request: MemberRequest) -> HttpResponse:
         except TrincoError as error:
             form.add_error(None, refusal(error))
     failed = Count("deliveries", Q(deliveries__state=DeliveryState.FAILED))
-    hooks = Webhook.objects.of(request.organisation).annotate(failed=failed)
-    context = {"nav": "account", "form": form, "secret": secret, "hooks": hooks}
+    hooks = list(Webhook.objects.of(request.organisation).annotate(failed=failed))
+    unopened = services.unopened(hooks, clock.now())
+    context = {"nav": "account", "form": form, "secret": secret, "hooks": hooks, "unopened": unopened}
     return render(request, "web/webhooks.html", context)
 
 
@@ -144,6 +146,7 @@ def _page(request: MemberRequest, hook: Webhook, form: WebhookForm, made: str = 
     context = {
         "nav": "account",
         "hook": hook,
+        "unopened": services.unopened([hook], clock.now()),
         "form": form,
         "secret": made,
         "page": page,
