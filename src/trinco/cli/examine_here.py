@@ -23,10 +23,13 @@ from trinco.panel.certificates.models import Account
 from trinco.panel.checks import caa
 from trinco.panel.domains.models import HostedDomain, MxSighting, Starttls
 from trinco.panel.domains.services import SERVED
+from trinco.panel.webhooks import services
+from trinco.panel.webhooks.models import Delivery, DeliveryState, Webhook
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SKEW = timedelta(minutes=5)
 _RECENT = timedelta(days=2)
+_LATE = timedelta(hours=1)
 _CA_SKEW = 600
 """Seconds."""
 
@@ -42,6 +45,7 @@ def examine(settings: Config) -> Iterator[Finding]:
         yield from wall_of_tenants()
         yield clock()
         yield outward_smtp()
+        yield from webhooks()
         yield from authority(settings)
         yield own_certificate()
 
@@ -151,6 +155,24 @@ def outward_smtp() -> Finding:
             "mail servers", "none of those probed in the last two days answered", "see whether port 25 is open outward"
         )
     return ok("mail servers", "customers' mail servers can be reached from here")
+
+
+def webhooks() -> Iterator[Finding]:
+    """Whether those that are told of what happens hear of it."""
+    part, now = "webhooks", timezone.now()
+    hooks = Webhook.objects.everywhere()
+    if shut := len(services.unopened(hooks.filter(on=True), now)):
+        advice = "put the old key back into the key file, or have new secrets made on their pages"
+        yield error(part, f"{shut} have a secret that no key opens: nothing is sent to them", advice)
+    if stopped := hooks.filter(on=False, stopped_at__isnull=False).count():
+        advice = "their organisations were told by mail; many at once: see whether port 443 is open outward"
+        yield warning(part, f"{stopped} were switched off, since their servers took nothing", advice)
+    waiting = Delivery.objects.everywhere().filter(state=DeliveryState.WAITING, webhook__on=True)
+    if late := waiting.filter(created_at__lt=now - _LATE).count():
+        advice = "see whether the worker runs, and what its log says of their hosts"
+        yield warning(part, f"{late} deliveries have waited for more than an hour", advice)
+    elif not (shut or stopped):
+        yield ok(part, f"{hooks.filter(on=True).count()} are switched on, and nothing waits for long")
 
 
 def authority(settings: Config) -> Iterator[Finding]:
