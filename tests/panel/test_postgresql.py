@@ -31,6 +31,9 @@ AGAIN = [
     "test_reports_rows.py",
     "test_resealing.py",
     "test_upgrade.py",
+    "test_webhooks_senders.py",
+    "test_webhooks_sending.py",
+    "test_webhooks_troubles.py",
     "test_worker.py",
 ]
 

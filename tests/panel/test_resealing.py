@@ -9,7 +9,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.utils import timezone
-from tests.support_panel import edge, live, sight
+from tests.support_panel import ANA, edge, live, sight
 from tests.support_web import owner_of
 
 from trinco.panel import keyring, resealing
@@ -20,6 +20,7 @@ from trinco.panel.certificates.services import issue_due
 from trinco.panel.domains.models import HostedDomain, Revision
 from trinco.panel.resealing import KeysRefused
 from trinco.panel.seal import Seal, SealError, written
+from trinco.panel.webhooks import services as webhooks
 
 pytestmark = pytest.mark.django_db
 A, B, C = "a" * 64, "b" * 64, "c" * 64
@@ -57,6 +58,8 @@ def plain(file: Path, ours) -> dict[str, bytes]:
     )
     secret = MfaAdapter().encrypt("JBSWY3DPEHPK3PXP")
     Authenticator.objects.create(user=owner_of(ours), type=Authenticator.Type.TOTP, data={"secret": secret})
+    terms = webhooks.Terms("tickets", "https://hook.example.com/", ())
+    webhooks.create_webhook(organisation=ours, terms=terms, actor=ANA)
     assert row.thumbprint
     return opened(file)
 
@@ -77,19 +80,19 @@ class TestRotation:
     """A new key file first, then every value, then the old key goes: whatever rests sealed opens at each moment."""
 
     def test_all_the_way(self, file, plain):
-        assert len(plain) == 8
+        assert len(plain) == 9
         resealing.add(file)
-        assert (opened(file), under(file)) == (plain, [8, 0])
+        assert (opened(file), under(file)) == (plain, [9, 0])
         assert resealing.turn(file)
-        assert (opened(file), under(file)) == (plain, [0, 8])
-        assert resealing.reseal(keyring.current(), settings.DATA) == 8
-        assert (opened(file), under(file)) == (plain, [8, 0])
+        assert (opened(file), under(file)) == (plain, [0, 9])
+        assert resealing.reseal(keyring.current(), settings.DATA) == 9
+        assert (opened(file), under(file)) == (plain, [9, 0])
         assert resealing.retire(file, settings.DATA, timezone.now()) == 1
         assert (opened(file), len(written(file.read_text()))) == (plain, 1)
         assert A not in file.read_text()
         assert MfaAdapter().decrypt(Authenticator.objects.get().data["secret"]) == "JBSWY3DPEHPK3PXP"
 
-    @pytest.mark.parametrize("after", range(1, 9))
+    @pytest.mark.parametrize("after", range(1, 10))
     def test_killed_after_any_value_it_goes_on(self, file, plain, after):
         resealing.add(file)
         resealing.turn(file)
@@ -100,10 +103,10 @@ class TestRotation:
 
         with pytest.raises(Killed):
             resealing.reseal(keyring.current(), settings.DATA, die)
-        assert (opened(file), under(file)) == (plain, [after, 8 - after])
+        assert (opened(file), under(file)) == (plain, [after, 9 - after])
         assert not resealing.turn(file)
-        assert resealing.reseal(keyring.current(), settings.DATA) == 8 - after
-        assert (opened(file), under(file)) == (plain, [8, 0])
+        assert resealing.reseal(keyring.current(), settings.DATA) == 9 - after
+        assert (opened(file), under(file)) == (plain, [9, 0])
 
     def test_what_was_replaced_meanwhile_stays(self, file, plain):
         resealing.add(file)
@@ -141,7 +144,7 @@ class TestRetiring:
         resealing.turn(file)
 
     def test_not_while_values_rest_under_it(self, file):
-        with pytest.raises(KeysRefused, match="8 values rest under an old key"):
+        with pytest.raises(KeysRefused, match="9 values rest under an old key"):
             resealing.retire(file, settings.DATA, timezone.now())
 
     def test_not_while_an_edge_is_behind(self, file):
