@@ -4,15 +4,18 @@ Level-triggered: an access is due when an id is released, when a way is chosen, 
 each hour. The worker writes what our zone says at that moment, which every edge has the body of (RFC 8461 section 8.1);
 it counts as announced when a look has seen it at the name servers, as by hand. A conversation ends long before its
 lease does, and a later id of ours is never replaced by an earlier one: a worker that was stopped in the middle writes
-nothing old when it goes on.
+nothing old when it goes on. None waits in a queue, and an organisation has two at once at most: whoever's provider is
+silent has no time but its own.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,6 +23,8 @@ from functools import partial
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from trinco.core.errors import RecordSyntaxError
 from trinco.core.tlsrpt import record as tlsrpt
@@ -36,10 +41,16 @@ from trinco.panel.policies.ways import text_of
 from trinco.panel.seal import SealError
 
 SECONDS = 45.0
-"""For one conversation."""
-LEASE = timedelta(minutes=3)
+"""For one conversation, from its beginning."""
+LEASE = timedelta(minutes=2)
+"""Longer than any conversation, since each begins at once."""
 _REST, _SOON, _LONGEST = timedelta(hours=1), timedelta(minutes=5), timedelta(hours=1)
-_AT_ONCE = 4
+_AT_ONCE, _EACH = 16, 2
+"""Conversations together, and of one organisation."""
+_FEW = 10
+"""Rows of an organisation that are looked at together."""
+_CALL_SECONDS = 10.0
+"""After which a call goes; what is going on then is noted by the next."""
 TAKEN = "taken"
 """The trouble of a name at which something stands that is not ours to replace."""
 _SAID_CHARACTERS = 255
@@ -85,13 +96,29 @@ def _all_ours(label: str, text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A conversation. `deadline` by the clock that nobody sets."""
+    """A conversation that is to be had."""
 
     kept: KeptAccess
     zone: str
     access: Access | None
     wanted: tuple[WantedText, ...]
-    deadline: float
+
+
+_Outcome = tuple[TextPlace, ...] | WritingFailed
+
+
+@dataclass(slots=True)
+class _Talk:
+    """One that goes on. `ends` by the clock that nobody sets; `over`: nobody waits for it any more."""
+
+    task: _Task
+    ends: float
+    over: bool = False
+
+
+_threads = ThreadPoolExecutor(_AT_ONCE, "dns-publishing")
+_in_hand: dict[Future[_Outcome], _Talk] = {}
+"""All that have a thread, of which there are no fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +142,47 @@ class _Timed:
 
 
 def publish_due(now: datetime) -> int:
-    """Write what is due, a few conversations at a time, and note how they went. How many there were."""
+    """Write what is due, some conversations at a time, and note how they went. How many were begun."""
     forget_gone(now)
-    tasks = [task for kept in _take(now) if (task := _task(kept, now))]
-    if not tasks:
-        return 0
-    with ThreadPoolExecutor(_AT_ONCE, "dns-publishing") as pool:
-        for task, outcome in zip(tasks, pool.map(_done, tasks), strict=True):
-            _note(task, outcome)
-    return len(tasks)
+    began, count = time.monotonic(), 0
+    while True:
+        _end(time.monotonic())
+        passed = time.monotonic() - began
+        count += _begin(now + timedelta(seconds=passed)) if passed < _CALL_SECONDS else 0
+        awaited = {future: talk.ends for future, talk in _in_hand.items() if not talk.over}
+        if not awaited or passed >= _CALL_SECONDS:
+            return count
+        left = min(began + _CALL_SECONDS, *awaited.values()) - time.monotonic()
+        futures.wait(awaited, max(left, 0), futures.FIRST_COMPLETED)
+
+
+def _begin(now: datetime) -> int:
+    """Each has a thread from its first moment on; what has to wait for one is due as it was."""
+    count = 0
+    for kept in _take(now):
+        task = _task(kept, now)
+        if task is not None and _busy(kept.domain.organisation_id):
+            KeptAccess.objects.everywhere().filter(pk=kept.pk, due_at=now + LEASE).update(due_at=kept.due_at)
+        elif task is not None:
+            _in_hand[_threads.submit(_done, task)] = _Talk(task, time.monotonic() + SECONDS)
+            count += 1
+    return count
+
+
+def _busy(organisation: int) -> bool:
+    whose = [talk.task.kept.domain.organisation_id for talk in _in_hand.values()]
+    return len(whose) >= _AT_ONCE or whose.count(organisation) >= _EACH
+
+
+def _end(moment: float) -> None:
+    """Note those that came to their end, and give up waiting for those that should have. A thread that does not end
+    keeps its organisation's place."""
+    for future, talk in list(_in_hand.items()):
+        if future.done():
+            del _in_hand[future]
+        if not talk.over and (future.done() or moment >= talk.ends):
+            talk.over = True
+            _note(talk.task, future.result() if future.done() else WritingFailed(Trouble.SILENCE))
 
 
 def looked(zone: str, access: Access, wanted: Sequence[WantedText]) -> tuple[TextPlace, ...]:
@@ -133,14 +192,28 @@ def looked(zone: str, access: Access, wanted: Sequence[WantedText]) -> tuple[Tex
 
 
 def _take(now: datetime) -> list[KeptAccess]:
+    """The longest overdue of each organisation that has room, leased to this worker."""
     due = KeptAccess.objects.everywhere().filter(clock.due("due_at", now, 2 * _REST))
-    if not due.exists():
+    if len(_in_hand) >= _AT_ONCE or not due.exists():
         return []
     with transaction.atomic():
-        rows = due.order_by("due_at").select_for_update(of=("self",), skip_locked=True)
-        taken = list(rows.select_related("domain__standing__current", "domain__standing__announced")[: 2 * _AT_ONCE])
+        turns = {key: turn for turn, key in enumerate(_next(due))}
+        rows = due.filter(pk__in=turns).order_by("pk").select_for_update(of=("self",), skip_locked=True)
+        taken = list(rows.select_related("domain__standing__current", "domain__standing__announced"))
         KeptAccess.objects.everywhere().filter(pk__in=[row.pk for row in taken]).update(due_at=now + LEASE)
-    return taken
+    return sorted(taken, key=lambda row: turns[row.pk])
+
+
+def _next(due: QuerySet[KeptAccess]) -> list[int]:
+    """The keys of a few of each organisation, by turns: most need no writing, and what one tenant has due holds up
+    nobody."""
+    kept = [talk.task.kept for talk in _in_hand.values()]
+    whose = Counter(each.domain.organisation_id for each in kept)
+    full = [organisation for organisation, count in whose.items() if count >= _EACH]
+    rows = due.exclude(pk__in=[each.pk for each in kept]).exclude(domain__organisation__in=full)
+    turn = Window(RowNumber(), partition_by=F("domain__organisation"), order_by=["due_at", "pk"])
+    few = rows.annotate(turn=turn).filter(turn__lte=_FEW).order_by("turn", "due_at")
+    return list(few.values_list("pk", flat=True)[: _AT_ONCE * _FEW])
 
 
 def _task(kept: KeptAccess, now: datetime) -> _Task | None:
@@ -154,7 +227,7 @@ def _task(kept: KeptAccess, now: datetime) -> _Task | None:
         access = access_of(kept)
     except SealError:
         access = None
-    return _Task(kept, domain.zone or domain.name, access, wanted, time.monotonic() + SECONDS)
+    return _Task(kept, domain.zone or domain.name, access, wanted)
 
 
 def _found(wanted: WantedText, seen: Mapping[str, str]) -> bool:
@@ -178,13 +251,14 @@ def _missing(domain: HostedDomain) -> tuple[WantedText, ...]:
     return tuple(each for each in wanted_of(domain) if not _found(each, seen[bool(each.text)]))
 
 
-def _done(task: _Task) -> tuple[TextPlace, ...] | WritingFailed:
+def _done(task: _Task) -> _Outcome:
     """In a thread of its own, without any table."""
+    ends = time.monotonic() + SECONDS
     if task.access is None:
         return WritingFailed(Trouble.CREDENTIALS)
     try:
         with dnsbooks.book(task.zone, task.access, guard.configured(settings.CONFIG)) as book:
-            return keep(_Timed(book, task.deadline), task.wanted)
+            return keep(_Timed(book, ends), task.wanted)
     except WritingFailed as error:
         return error
     except Exception as error:  # noqa: BLE001 - the outermost loop of one conversation
@@ -192,7 +266,7 @@ def _done(task: _Task) -> tuple[TextPlace, ...] | WritingFailed:
         return WritingFailed(Trouble.ANSWER)
 
 
-def _note(task: _Task, outcome: tuple[TextPlace, ...] | WritingFailed) -> None:
+def _note(task: _Task, outcome: _Outcome) -> None:
     """Unless the access was changed or forgotten meanwhile, or is due anew."""
     now, kept = clock.now(), task.kept
     mine = KeptAccess.objects.everywhere().filter(pk=kept.pk, sealed_key=kept.sealed_key)
@@ -208,7 +282,7 @@ def _note(task: _Task, outcome: tuple[TextPlace, ...] | WritingFailed) -> None:
     HostedDomain.objects.everywhere().filter(pk=kept.domain_id).update(check_due_at=now, level_revision=0)
 
 
-def _trouble(outcome: tuple[TextPlace, ...] | WritingFailed) -> tuple[str, str]:
+def _trouble(outcome: _Outcome) -> tuple[str, str]:
     if isinstance(outcome, WritingFailed):
         return str(outcome.trouble), outcome.said
     others = list(_others(outcome))
