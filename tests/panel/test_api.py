@@ -157,6 +157,16 @@ class TestProblems:
         assert told.headers["Content-Length"] == str(len(got.content))
         assert told.headers["Content-Type"] == got.headers["Content-Type"]
 
+    def test_head_of_a_file_writes_none(self, owner: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unread(*_facts: object) -> None:
+            raise AssertionError
+
+        monkeypatch.setattr("trinco.panel.api.activity._lines", lambda *_facts: map(unread, [1]))
+        request = RequestFactory().head("/api/v1/activity/export.csv", headers=owner.headers)
+        told = WSGIHandler().get_response(request)
+        assert (told.status_code, told.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
+        assert b"".join(told) == b""
+
     def test_a_fault_of_ours_says_nothing_of_itself(self, owner: Program, monkeypatch: pytest.MonkeyPatch) -> None:
         def broken(*_args: object) -> None:
             raise RuntimeError("secret")
