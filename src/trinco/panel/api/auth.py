@@ -17,7 +17,7 @@ from trinco.panel import mounts, wall
 from trinco.panel.accounts import mfa
 from trinco.panel.accounts.access import Access, access_to, first_access
 from trinco.panel.accounts.errors import NoMembership
-from trinco.panel.accounts.models import User
+from trinco.panel.accounts.models import Organisation, User
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.accounts.tokens import in_client, member_by
 from trinco.panel.api import kinds
@@ -109,3 +109,10 @@ def _allowed(access: Access, deed: Deed | None) -> Access:
 def caller(request: HttpRequest) -> Access:
     """As what an operation runs."""
     return cast(Access, request.auth)  # type: ignore[attr-defined]
+
+
+def clients_of(access: Access) -> list[Organisation]:
+    """The clients that the caller may enter, whose rows may be seen from now on."""
+    found = list(mfa.open_clients(access))
+    wall.tell([access.organisation.pk, *(each.pk for each in found)])
+    return found

@@ -15,7 +15,7 @@ from ninja import Field, Query, Router, Schema, Status
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import kinds
-from trinco.panel.api.auth import caller, needs
+from trinco.panel.api.auth import caller, clients_of, needs
 from trinco.panel.api.octets import described, octets, require_type
 from trinco.panel.api.pages import Order, page_of
 from trinco.panel.api.parameters import PageParameters, known
@@ -115,6 +115,7 @@ def start(request: HttpRequest) -> Status[dict[str, Any]]:
         raise Problem(kinds.BAD_BODY, "It is not UTF-8.") from None
     access = caller(request)
     places = places_of(access)
+    clients_of(access)  # whose tags are counted
     job = imports.start(organisation=access.organisation, text=text, actor=actors.of(request), places=places)
     return Status(201, _told([job])[0])
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Field, Query, Router, Schema
 
-from trinco.panel import wall
-from trinco.panel.accounts import mfa
-from trinco.panel.accounts.access import Access
-from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import kinds
-from trinco.panel.api.auth import caller, needs
+from trinco.panel.api.auth import caller, clients_of, needs
 from trinco.panel.api.octets import attached
 from trinco.panel.api.parameters import flag, known
 from trinco.panel.api.problems import Problem
@@ -45,7 +41,7 @@ def bundle(request: HttpRequest, asked: Query[TakeoutParameters]) -> StreamingHt
     known(request, TakeoutParameters.model_fields)
     access = caller(request)
     here = access.organisation
-    domains = bundles.taken_along([here, *(_clients(access) if flag(request, "clients") else ())])
+    domains = bundles.taken_along([here, *(clients_of(access) if flag(request, "clients") else ())])
     if not domains.exists():
         raise Problem(kinds.NOT_FOUND, NOTHING)
     pieces = bundles.zip_pieces(bundles.entries_of_many(domains))
@@ -64,12 +60,5 @@ def state(request: HttpRequest) -> HttpResponse:
     known(request, ())
     access = caller(request)
     here = access.organisation
-    content = written(present.own(here, _clients(access)))
+    content = written(present.own(here, clients_of(access)))
     return HttpResponse(content, content_type="application/yaml", headers=attached(f"trinco-{here.pk}.yaml"))
-
-
-def _clients(access: Access) -> list[Organisation]:
-    """The clients that the caller may enter, whose rows may be seen from now on."""
-    found = list(mfa.open_clients(access))
-    wall.tell([access.organisation.pk, *(each.pk for each in found)])
-    return found

@@ -130,8 +130,10 @@ def _portion(key: int) -> int:
 
 
 def _worked(job: DomainImport, lines: Sequence[ImportLine]) -> dict[Ending, list[int]]:
-    """Add what is new of one organisation's lines, and say how each line ended."""
+    """Add what is new of one organisation's lines, and say how each line ended; of those for whose tags there is no
+    room any more, that is written down already."""
     organisation, actor = lines[0].client or job.organisation, _actor(job, lines[0])
+    lines = _with_room(organisation, lines)
     taken = _served_elsewhere(organisation, [line.name for line in lines])
     names = [line.name for line in lines if line.name not in taken]
     added = {each.name: each for each in add_many(organisation=organisation, names=names, actor=actor)}
@@ -143,6 +145,15 @@ def _worked(job: DomainImport, lines: Sequence[ImportLine]) -> dict[Ending, list
         other = Ending.TAKEN if line.name in taken else Ending.THERE
         ended.setdefault(Ending.ADDED if line.name in added else other, []).append(line.pk)
     return ended
+
+
+def _with_room(organisation: Organisation, lines: Sequence[ImportLine]) -> list[ImportLine]:
+    """Tags may have come meanwhile: the list may have waited for hours."""
+    if any(line.tags for line in lines):
+        leave_room(lines, _tags_of([organisation.pk]), organisation.pk, tags.MOST)
+        full = [line for line in lines if line.ending == Ending.TAGS]
+        ImportLine.objects.everywhere().bulk_update(full, ["ending", "detail"])
+    return [line for line in lines if line.ending == Ending.WAITING]
 
 
 def _tag(organisation: Organisation, lines: Sequence[ImportLine], actor: Actor) -> None:
