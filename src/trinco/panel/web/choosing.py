@@ -6,6 +6,8 @@ from django.contrib import messages
 from django.db.models import Q, QuerySet
 from django.utils.translation import ngettext
 
+from trinco.core.errors import DomainSyntaxError
+from trinco.core.names import Domain
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.web import overview
 from trinco.panel.web.access import MemberRequest
@@ -27,9 +29,19 @@ def chosen(request: MemberRequest, done: Q) -> list[HostedDomain]:
     posted = request.POST
     if posted.get("scope") == "all" and "confirm" not in posted:
         return _some(request, overview.matching(request.organisation, asked(request)), done)
-    names = [*posted.getlist("domain"), *posted.get("names", "").split()][:MOST]
+    given = [*posted.getlist("domain"), *posted.get("names", "").split()][:MOST]
+    names = [name for name in given if _is_name(name)]
     mine = {domain.name: domain for domain in overview.hosted(request.organisation).filter(name__in=set(names))}
     return [mine[name] for name in dict.fromkeys(names) if name in mine]
+
+
+def _is_name(text: str) -> bool:
+    """Whether a database can be asked for it at all: a stranger's form may say anything."""
+    try:
+        Domain.parse(text)
+    except DomainSyntaxError:
+        return False
+    return True
 
 
 def _some(request: MemberRequest, rows: QuerySet[HostedDomain], done: Q) -> list[HostedDomain]:
