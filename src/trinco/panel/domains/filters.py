@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from django.db import IntegrityError, transaction
+from django.shortcuts import get_object_or_404
 
 from trinco.core import tags as rules
 from trinco.panel.accounts.actors import Actor
@@ -46,18 +47,20 @@ def _tag(organisation: Organisation, name: str) -> Tag | None:
 
 @transaction.atomic
 def rename(*, saved: SavedFilter, name: str, actor: Actor) -> None:
-    """Another name for it. Raises NameTaken."""
-    before, after = saved.name, unicodedata.normalize("NFKC", name)
+    """Another name for it. Raises NameTaken; Http404: it was removed meanwhile."""
+    row = get_object_or_404(SavedFilter.objects.of(saved.organisation).select_for_update(of=("self",)), pk=saved.pk)
+    before, after = row.name, unicodedata.normalize("NFKC", name)
     if before == after:
         return
-    saved.name, saved.key = after, rules.key(after)
+    row.name, row.key = after, rules.key(after)
     try:
         with transaction.atomic():
-            saved.save(update_fields=["name", "key"])
+            row.save(update_fields=["name", "key"])
     except IntegrityError:
         raise NameTaken(name) from None
     change: Details = {"before": {"name": before}, "after": {"name": after}}
     record(organisation=saved.organisation, actor=actor, action="filter.renamed", subject=after, **change)
+    saved.refresh_from_db()
 
 
 @transaction.atomic

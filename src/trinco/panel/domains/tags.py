@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Q, QuerySet
+from django.shortcuts import get_object_or_404
 
 from trinco.core import tags as rules
 from trinco.panel.accounts.actors import Actor
@@ -69,9 +70,10 @@ def set_tags(*, domain: HostedDomain, names: Sequence[str], actor: Actor) -> boo
 
 @transaction.atomic
 def rename(*, tag: Tag, name: str, actor: Actor) -> None:
-    """Another name for a tag, on all its domains. Raises TagSyntaxError, NameTaken."""
+    """Another name for a tag, on all its domains. Raises TagSyntaxError, NameTaken, and Http404 where it was removed
+    meanwhile."""
     after = rules.parse(name)
-    row = Tag.objects.of(tag.organisation).select_for_update().get(pk=tag.pk)
+    row = get_object_or_404(Tag.objects.of(tag.organisation).select_for_update(), pk=tag.pk)
     before = row.name
     if before == after:
         return
@@ -87,8 +89,9 @@ def rename(*, tag: Tag, name: str, actor: Actor) -> None:
 
 @transaction.atomic
 def remove(*, tag: Tag, actor: Actor) -> None:
-    """Take a tag off all its domains and forget it, and the saved filters that ask for it."""
-    row = Tag.objects.of(tag.organisation).select_for_update().get(pk=tag.pk)
+    """Take a tag off all its domains and forget it, and the saved filters that ask for it. Raises Http404: it was
+    removed meanwhile."""
+    row = get_object_or_404(Tag.objects.of(tag.organisation).select_for_update(), pk=tag.pk)
     count = Tagging.objects.of(row.organisation).filter(tag=row).exclude(domain__state=State.GONE).count()
     row.delete()
     facts = {"domains": count}
