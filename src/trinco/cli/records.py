@@ -30,6 +30,7 @@ TROUBLES = {
     Trouble.ANSWER: "the provider refused, or said something that is not understood",
     Trouble.SILENCE: "the provider did not answer in time; some records may have been written",
     Trouble.ADDRESS: "this address is not dialled",
+    Trouble.TOGETHER: "the provider keeps all records of this name together, and others stand there as well",
 }
 
 

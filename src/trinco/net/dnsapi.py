@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,9 +32,14 @@ SECONDS = 15.0
 _SAID_CHARACTERS = 200
 _LEFT_OUT = frozenset(
     {"auto", "conoha", "ddns", "directadmin", "infoblox", "localzone", "oci", "onapp", "plesk", "powerdns", "transip"}
-    | {"rackspace", "zonomi"}
+    | {"duckdns", "rackspace", "zonomi"}
 )
-"""Their fields name servers, regions in a host name, files, or for how long to sleep; `auto` is all of them at once."""
+"""Their fields name servers, regions in a host name, files, or for how long to sleep; `auto` is all of them at once.
+`duckdns` has one TXT for all names."""
+_FIELDS = re.compile(r"auth_(?!sandbox)\w+|api_key|api_protocol|(dns_)?zone_id|cloud_id|folder_id|resource_group")
+"""Credentials, and what says which zone they are for: no other field of a provider is anybody's to set."""
+_NOT_IN_PLACE = frozenset({"yandexcloud"})
+"""Their update writes the old text again."""
 _A_FILE = "file::"
 """With this in front some fields are the name of a file."""
 _SAYING = ("message", "detail", "error_description", "error", "title", "reason")
@@ -46,9 +52,15 @@ for _name in ("lexicon", "urllib3", "requests"):
 def _require_records_of_their_own(place: TextPlace) -> None:
     """Some providers have one identifier for all records of a name: with that, others would go as well. Raises
     WritingFailed."""
-    shared = Counter(each.identifier for each in place.found if each.identifier)
-    if any(shared[each.identifier] > 1 for each in place.old):
-        raise WritingFailed(Trouble.ANSWER, "it keeps the other records of this name together with ours")
+    shared = _shared(place.found)
+    if any(each.identifier in shared for each in place.old):
+        raise WritingFailed(Trouble.TOGETHER)
+
+
+def _shared(found: Sequence[Found]) -> frozenset[str]:
+    """The identifiers that several of these records have."""
+    counts = Counter(each.identifier for each in found if each.identifier)
+    return frozenset(identifier for identifier, count in counts.items() if count > 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +77,7 @@ class ApiBook:
             rows = self.provider.list_records(None, name, None)
         short = name.removesuffix(f".{self.zone}")
         mine = [row for row in rows if str(row.get("name", "")).lower().rstrip(".") in (name, short)]
-        return tuple(Found(str(row["type"]), str(row["content"]), str(row.get("id", ""))) for row in mine)
+        return tuple(Found(str(row["type"]), str(row["content"]), str(row.get("id") or "")) for row in mine)
 
     def say(self, place: TextPlace) -> None:
         """In place of the old text: in one step where there is one alone; of several, the others go first."""
@@ -73,7 +85,8 @@ class ApiBook:
         _require_records_of_their_own(place)
         with _translated(self.secrets):
             self._short_lived()
-            last = place.old[-1] if text and place.old and place.old[-1].identifier else None
+            in_place = bool(text and place.old and place.old[-1].identifier)
+            last = place.old[-1] if in_place and self.provider.provider_name not in _NOT_IN_PLACE else None
             for each in place.old[:-1] if last else place.old:
                 self.provider.delete_record(each.identifier or None, "TXT", name, each.content)
             done = self._said(name, text, last) if text else True
@@ -91,10 +104,13 @@ class ApiBook:
         self.provider.config.add_config_source(DictConfigSource({"ttl": TEXT_TTL}), 0)
 
     def put(self, wanted: Wanted, instead_of: Sequence[Found]) -> None:
-        """Take away what stands there, then write. The providers offer no way to do both at once."""
+        """Take away what stands there, then write. The providers offer no way to do both at once. Where several records
+        have one identifier, each goes by its content: the identifier would be gone with the first."""
+        shared = _shared(instead_of)
         with _translated(self.secrets):
             for each in instead_of:
-                self.provider.delete_record(each.identifier or None, each.rdtype, wanted.name, each.content)
+                identifier = each.identifier if each.identifier not in shared else ""
+                self.provider.delete_record(identifier or None, each.rdtype, wanted.name, each.content)
             done = self.provider.create_record("CNAME", wanted.name, f"{wanted.target}.")
         if done is False:
             raise WritingFailed(Trouble.ANSWER)
@@ -141,7 +157,8 @@ def _there(provider: str, zone: str, given: Mapping[str, str]) -> Any:
 def _fields(module: Any) -> tuple[str, ...]:
     parser = argparse.ArgumentParser(add_help=False)
     module.Provider.configure_parser(parser)
-    return tuple(action.dest for action in parser._actions)  # noqa: SLF001 - argparse has no other list of them
+    names = (action.dest for action in parser._actions)  # noqa: SLF001 - argparse has no other list of them
+    return tuple(name for name in names if _FIELDS.fullmatch(name))
 
 
 @contextmanager

@@ -29,6 +29,8 @@ class Trouble(enum.StrEnum):
     """It cannot be reached, or did not answer in time. Something may have been written."""
     ADDRESS = "address"
     """Its address is none that may be dialled."""
+    TOGETHER = "together"
+    """It has one identifier for all records of the name, and others than ours are among them."""
 
 
 class WritingFailed(TrincoError):

@@ -26,6 +26,9 @@ TROUBLES: dict[str, Promise] = {
         "The provider did not answer in time. Some records may have been written: they are found by DNS."
     ),
     Trouble.ADDRESS: _("This address is not dialled."),
+    Trouble.TOGETHER: _(
+        "The provider keeps all records of this name together, and others stand there as well: change the text by hand."
+    ),
     TAKEN: _("Something is there that we do not replace: take it away, and we write again."),
 }
 
