@@ -38,6 +38,14 @@ del os.environ["DJANGO_SETTINGS_MODULE"]  # or xdist's workers would read the se
 logging.getLogger().handlers.clear()  # pytest shows what is logged; the stream of now is closed later
 
 
+LONGEST = ("test_postgresql.py", "test_postgresql_doors.py", "test_provider.py", "test_pages.py", "test_road.py")
+"""Files of few tests that take long: begun first, so that no worker ends with one of them alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(_DATA, ignore_errors=True)
 

@@ -9,4 +9,5 @@ echo "== core, with every branch covered"
 .venv/bin/python -m coverage run --source=src/trinco/core -m pytest tests/core -q -p tests.strict
 .venv/bin/python -m coverage report --show-missing --skip-covered --fail-under=100
 echo "== all other tests"
-exec .venv/bin/python -m pytest tests --ignore=tests/core -n 2 --dist loadfile -q -m "not slow" -p tests.strict
+# Three workers for two cores: many tests wait for a program or a clock. In the order of tests/conftest.py.
+exec .venv/bin/python -m pytest tests --ignore=tests/core -n 3 --dist loadfile --no-loadscope-reorder -q -m "not slow" -p tests.strict
