@@ -59,7 +59,7 @@ class TestWay:
             (
                 "--tlsrpt",
                 "provider",
-                "no credentials of its DNS provider are kept; give them on its page, or by the API",
+                "no credentials of its DNS provider are kept; give them on its page",
             ),
         ],
     )
