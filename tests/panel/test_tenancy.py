@@ -14,6 +14,7 @@ LABELS = ("accounts", "domains", "policies", "certificates", "checks", "web")
 NO_TENANT = {
     *("User", "Organisation", "Membership", "AuditHead", "Revision", "EdgeNode", "Chain", "HostCertificate"),
     *("Account", "AccountKey", "SharedValue"),
+    "Label",  # seen by whoever comes to its host
 }
 """Tables without a tenant's data, or that say themselves who belongs to whom."""
 

@@ -14,7 +14,8 @@ from trinco.panel.accounts.models import Organisation, Role
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.web.access import PUBLIC
 
-PROVIDERS = {"clients", "client_add"}
+LABEL = {"label", "label_remove", "label_host", "label_host_check", "label_host_remove"}
+PROVIDERS = {"clients", "client_add", *LABEL}
 """Pages of a provider: a client has no clients."""
 
 
@@ -43,7 +44,7 @@ class TestDeeds:
 
     def test_what_is_for_everybody(self) -> None:
         public = {page.name for page in support_walk.pages() if page.deed == PUBLIC}
-        assert public == {"read_report", "recipient_confirm", "theme"} | ({"invitation"} & public)
+        assert public == {"read_report", "recipient_confirm", "theme", "accent", "logo"} | ({"invitation"} & public)
 
     def test_of_the_operations(self) -> None:
         assert [each for each in support_api_walk.operations() if len(each.deeds) != 1 or None in each.deeds] == []

@@ -102,6 +102,7 @@ class TestRun:
             "look",
             "texts",
             "probe",
+            "label hosts",
             "levels",
             "imports",
             "forward",

@@ -1,4 +1,5 @@
 """`/healthz`: this process answers. `/readyz`: it can do its work, since the database answers and is migrated.
+`/ask?domain=`: whether a front may get a certificate for this host (`doors`).
 
 A middleware before all others: a load balancer asks by address, which the check of the host name would refuse.
 """
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
-from trinco.panel import clock, migrating
+from trinco.panel import clock, doors, migrating
 from trinco.panel.certificates import hosts
 
 READY = "ready"
@@ -18,7 +19,7 @@ View = Callable[[HttpRequest], HttpResponseBase]
 
 
 class HealthMiddleware:
-    """Answers the two health paths; everything else goes on."""
+    """Answers these paths; everything else goes on."""
 
     def __init__(self, get_response: View) -> None:
         self.get_response = get_response
@@ -62,4 +63,4 @@ def _answer(word: str, status: int = 200) -> HttpResponse:
     return JsonResponse({"status": word}, status=status, headers={"Cache-Control": "no-store"})
 
 
-_PATHS: dict[str, View] = {"/healthz": healthz, "/readyz": readyz}
+_PATHS: dict[str, View] = {"/healthz": healthz, "/readyz": readyz, "/ask": doors.ask}

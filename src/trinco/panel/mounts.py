@@ -16,6 +16,7 @@ from django.http.response import HttpResponseBase
 from django.urls import get_script_prefix, resolve, set_script_prefix
 
 from trinco.core.names import Domain
+from trinco.panel import doors
 from trinco.panel.accounts.access import Access, visible
 from trinco.panel.domains.models import HostedDomain, State
 
@@ -71,10 +72,11 @@ def root(organisation_id: int) -> str:
     return f"/o/{organisation_id}/"
 
 
-def best(access: Access, name: Domain | None) -> int:
+def best(request: HttpRequest, access: Access, name: Domain | None) -> int:
     """Where an address without a prefix leads whoever sees several: to the organisation that has the domain."""
     if name is not None:
-        rows = HostedDomain.objects.everywhere().filter(name=str(name), organisation__in=visible(access.user))
+        seen = doors.within(request, visible(access.user))
+        rows = HostedDomain.objects.everywhere().filter(name=str(name), organisation__in=seen)
         found = list(rows.exclude(state=State.GONE).order_by("pk").values_list("organisation_id", flat=True)[:50])
         if found and access.organisation.pk not in found:
             return int(found[0])

@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "trinco.panel.afterwards.AfterwardsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "trinco.panel.doors.HostMiddleware",
     "trinco.panel.web.csp.ContentSecurityPolicyMiddleware",
     "trinco.panel.mounts.MountMiddleware",
     "trinco.panel.api.heads.HeadMiddleware",
@@ -181,7 +182,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none" if CONFIG.playground else "mandatory"
 ACCOUNT_EMAIL_NOTIFICATIONS = True
-ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Trinco] "
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""  # the adapter writes the label's name
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = _URL.scheme
@@ -193,7 +194,6 @@ MFA_ADAPTER = "trinco.panel.accounts.adapters.MfaAdapter"
 MFA_FORMS = {"authenticate": "trinco.panel.accounts.second_step.SecondStepForm"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_TOTP_ISSUER = "Trinco"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _SECURE  # browsers allow passkeys on plain HTTP for localhost alone
 
 # --- the browser ----------------------------------------------------------------------------------------------------

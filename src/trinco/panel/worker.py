@@ -22,6 +22,7 @@ from trinco.panel.certificates.advice import ask_due
 from trinco.panel.certificates.events import watch
 from trinco.panel.certificates.orders import forget
 from trinco.panel.certificates.services import issue_due
+from trinco.panel.checks import label_hosts
 from trinco.panel.checks.publishing import publish_due
 from trinco.panel.checks.services import look_due, probe_due
 from trinco.panel.checks.status import refresh_changed
@@ -63,6 +64,7 @@ JOBS: tuple[Job, ...] = (
     Job("look", look_due, 0.5),
     Job("texts", publish_due, 1.0),
     Job("probe", probe_due, 1.0),
+    Job("label hosts", label_hosts.look_due, 2.0),
     Job("levels", refresh_changed, 0.5),
     Job("imports", imports_due, 0.25),
     Job("forward", forward_due, 2.0),

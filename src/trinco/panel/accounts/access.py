@@ -61,6 +61,11 @@ class Access:
         return self.organisation.parent_id is None and self.may(Deed.CLIENTS_MANAGE)
 
     @property
+    def may_label(self) -> bool:
+        """Whether the person says how the pages look: a client has its provider's label."""
+        return self.organisation.parent_id is None and self.may_own
+
+    @property
     def user_id(self) -> int:
         return int(self.user.pk)
 
@@ -86,8 +91,8 @@ def access_to(user: User, organisation_id: int) -> Access | None:
     Who is a member and of the provider's staff as well acts by the higher role.
     """
     elsewhere = Membership.objects.filter(user=user).exclude(organisation=OuterRef("pk"))
-    rows = Organisation.objects.select_related("parent").annotate(provides=_clients("pk"), elsewhere=Exists(elsewhere))
-    there = rows.filter(pk=organisation_id).first()
+    rows = Organisation.objects.select_related("label", "parent__label").filter(pk=organisation_id)
+    there = rows.annotate(provides=_clients("pk"), elsewhere=Exists(elsewhere)).first()
     if there is None:
         return None
     own = Membership.objects.filter(user=user, organisation__in=[there.pk, there.parent_id or there.pk])
@@ -105,9 +110,13 @@ def _clients(key: str) -> Exists:
     return Exists(Organisation.objects.filter(parent=OuterRef(key)))
 
 
-def first_access(user: User) -> Access:
-    """Where a person works who has not said where: their oldest membership. Raises NoMembership. One query."""
-    own = Membership.objects.select_related("organisation").filter(user=user).order_by("pk")
+def first_access(user: User, seen: QuerySet[Organisation] | None = None) -> Access:
+    """Where a person works who has not said where: their oldest membership, of those seen here where not all are.
+
+    Raises NoMembership. One query.
+    """
+    own = Membership.objects.select_related("organisation__label", "organisation__parent__label").filter(user=user)
+    own = (own if seen is None else own.filter(organisation__in=seen.order_by().values("pk"))).order_by("pk")
     found = list(own.annotate(provides=_clients("organisation"))[:2])
     if not found:
         raise NoMembership(user.email)

@@ -10,13 +10,14 @@ from allauth.core import context as current
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.contrib.sites.shortcuts import get_current_site
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
-from trinco.panel import keyring, wall
-from trinco.panel.accounts import devices
+from trinco.panel import doors, keyring, wall
+from trinco.panel.accounts import devices, labels
 from trinco.panel.accounts.actors import client_address
-from trinco.panel.accounts.models import User
+from trinco.panel.accounts.models import Label, User
 from trinco.panel.accounts.services import give_organisation
 from trinco.panel.afterwards import afterwards
 
@@ -27,8 +28,8 @@ MFA_NAME = "mfa-secret"
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Sign-up only where the configuration allows it; each new account gets an organisation of its own."""
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 - an interface of allauth
-        return bool(settings.CONFIG.signup)
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return bool(settings.CONFIG.signup) and doors.label_here(request) is None
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request)
@@ -49,6 +50,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         key = str(super()._get_login_attempts_cache_key(request, **credentials))
         return key + devices.known(request, str(credentials.get("email", "")))
 
+    def render_mail(
+        self, template_prefix: str, email: Any, context: dict[str, Any], headers: dict[str, str] | None = None
+    ) -> EmailMessage:
+        """Under the label of whoever it goes to: its name, its host in links."""
+        label = _label_of(context.get("user"), email)
+        facts = {**_at_home(context, labels.root(label)), "current_site": _Site(label)}
+        mail: EmailMessage = super().render_mail(template_prefix, email, facts, headers=headers)
+        mail.subject = f"[{labels.product(label)}] {mail.subject}"
+        mail.from_email = labels.sender(label)
+        return mail
+
     @wall.lifted()
     @transaction.atomic
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # noqa: FBT001, FBT002
@@ -59,8 +71,41 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return saved
 
 
+class _Site:
+    """As allauth's mails name us."""
+
+    def __init__(self, label: Label | None) -> None:
+        self.name = labels.product(label)
+        self.domain = labels.root(label)
+
+
+def _label_of(user: object, email: Any) -> Label | None:
+    """That of the person; somebody without an account is written to under the label of the host they came by."""
+    here = doors.label_here(current.request) if current.request else None
+    person = user if isinstance(user, User) else User.objects.filter(email__iexact=str(email)).first()
+    return labels.of_person(person, here) if person else here
+
+
+def _at_home(context: dict[str, Any], root: str) -> dict[str, Any]:
+    """The links that allauth made lead to the host that the request came to: have them lead to this one."""
+    request = current.request
+    came = request.build_absolute_uri("/") if request else None
+    moved = {
+        key: f"{root}/{value.removeprefix(came)}"
+        for key, value in context.items()
+        if came and isinstance(value, str) and value.startswith(came)
+    }
+    return {**context, **moved}
+
+
 class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """TOTP secrets and recovery seeds rest sealed, as private keys do."""
+
+    def get_totp_issuer(self) -> str:
+        request = current.request
+        user = getattr(request, "user", None)
+        label = labels.of_person(user, doors.label_here(request)) if isinstance(user, User) else None
+        return labels.product(label)
 
     def encrypt(self, text: str) -> str:
         return base64.b64encode(keyring.current().seal(text.encode(), MFA_NAME)).decode("ascii")

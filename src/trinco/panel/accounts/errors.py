@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from trinco.core.errors import InputError, TrincoError
 
 
@@ -59,3 +61,42 @@ class NoClients(TrincoError):
 
 class ScopeTooWide(TrincoError):
     """The scope of a token opens more than who makes it may do."""
+
+
+class OnlyProviders(TrincoError):
+    """A client has its provider's label and no other."""
+
+
+class AccentSyntaxError(InputError):
+    """Not a colour."""
+
+
+class AccentTooFaint(TrincoError):
+    """Text in this colour, or on it, could not be read. `contrast`: its faintest; `nearest`: one that can be read."""
+
+    def __init__(self, accent: str, contrast: float, nearest: str) -> None:
+        super().__init__(f"{accent}: contrast {contrast:.1f}, nearest {nearest}")
+        self.accent, self.contrast, self.nearest = accent, contrast, nearest
+
+
+class LogoFault(StrEnum):
+    """What is wrong with a logo."""
+
+    TOO_LARGE = "too large"
+    TOO_MANY_PIXELS = "too many pixels"
+    MOVES = "moves"
+    DRAWING = "drawing"
+    KIND = "kind"
+    GARBAGE = "garbage"
+
+
+class LogoRefused(TrincoError):
+    """The file is no logo that may be shown."""
+
+    def __init__(self, fault: LogoFault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+class HostRefused(TrincoError):
+    """The name is one of Trinco's own, or of its zone."""

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from smtplib import SMTPException
 
-from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from trinco.panel import wall
+from trinco.panel.accounts import labels
 from trinco.panel.accounts.access import Access, access_to
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.errors import (
@@ -186,22 +186,25 @@ def _send(row: Invitation, token: str) -> None:
 
 
 def _mail(row: Invitation, token: str) -> EmailMessage:
-    panel = str(settings.CONFIG.panel_url).rstrip("/")
+    label = labels.of(row.organisation)
+    panel = labels.root(label)
     with translation.override(row.language):
         facts = {
             "person": row.invited_by,
             "organisation": row.organisation.name,
             "role": Role(row.role).label,
             "panel": panel,
+            "product": labels.product(label),
             "link": f"{panel}/invitations/{token}/",
             "days": LIVES.days,
         }
         paragraphs: Iterable[str] = (
-            _("%(person)s invites you to %(organisation)s on Trinco (%(panel)s), in the role “%(role)s”."),
+            _("%(person)s invites you to %(organisation)s on %(product)s (%(panel)s), in the role “%(role)s”."),
             _("To accept, open this page within %(days)d days:"),
             "%(link)s",
             _("If you do not know what this is about, do nothing."),
         )
         subject = _("Invitation to %(organisation)s") % facts
         body = "\n\n".join(paragraph % facts for paragraph in paragraphs) + "\n"
-    return EmailMessage(" ".join(subject.split()), body, to=[row.email], headers={"Auto-Submitted": "auto-generated"})
+    headers = {"Auto-Submitted": "auto-generated"}
+    return EmailMessage(" ".join(subject.split()), body, labels.sender(label), to=[row.email], headers=headers)

@@ -13,6 +13,7 @@ from django.utils.translation import pgettext_lazy
 
 from trinco.panel.accounts.append_only import AppendOnly, AppendOnlyManager
 from trinco.panel.accounts.idempotency_models import IdempotencyKey
+from trinco.panel.accounts.label_models import HostClaim, Label, Logo
 from trinco.panel.accounts.roles import Role
 from trinco.panel.accounts.tenancy import TenantManager
 
@@ -20,8 +21,11 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "AuditHead",
+    "HostClaim",
     "IdempotencyKey",
     "Invitation",
+    "Label",
+    "Logo",
     "Membership",
     "Organisation",
     "Role",

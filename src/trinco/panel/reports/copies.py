@@ -30,6 +30,7 @@ from trinco.core.names import Domain
 from trinco.core.tlsrpt import render
 from trinco.core.tlsrpt import report as core
 from trinco.panel import clock
+from trinco.panel.accounts import labels
 from trinco.panel.reports import sending
 from trinco.panel.reports.models import Copy, Recipient, Report, Trust
 from trinco.panel.reports.originals import own_part
@@ -69,7 +70,12 @@ def mail_of(report: Report, own: core.Report, recipient: Recipient) -> EmailMess
         "TLS-Report-Submitter": named.submitter,
         "Message-ID": _message_id(report, recipient),
     }
-    mail = ReportMail(render.subject(named, domain), _text(report, recipient), to=[recipient.address], headers=headers)
+    told = (
+        render.subject(named, domain),
+        _text(report, recipient),
+        labels.sender(labels.of(report.domain.organisation)),
+    )
+    mail = ReportMail(*told, to=[recipient.address], headers=headers)
     body = gzip.compress(render.to_json(own), mtime=0)
     mail.attach(render.file_name(named, domain), body, "application/tlsrpt+gzip")
     return mail
@@ -103,7 +109,7 @@ def _text(report: Report, recipient: Recipient) -> str:
             "start": f"{report.start:%Y-%m-%d %H:%M} UTC",
             "end": f"{report.end:%Y-%m-%d %H:%M} UTC",
             "trust": Trust(report.trust).label,
-            "panel": str(settings.CONFIG.panel_url).rstrip("/"),
+            "panel": labels.root(labels.of(report.domain.organisation)),
         }
         paragraphs: Iterable[str] = (
             _("The SMTP TLS report of %(submitter)s about %(domain)s, from %(start)s to %(end)s, is attached."),

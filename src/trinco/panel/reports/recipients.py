@@ -27,6 +27,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from trinco.panel import clock, wall
+from trinco.panel.accounts import labels
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.services import record
 from trinco.panel.domains.models import HostedDomain
@@ -224,7 +225,8 @@ def _failed(row: Recipient, error: Exception, now: datetime) -> None:
 
 
 def _question(row: Recipient) -> EmailMessage:
-    panel = str(settings.CONFIG.panel_url).rstrip("/")
+    label = labels.of(row.domain.organisation)
+    panel = labels.root(label)
     facts: dict[str, Any] = {
         "person": row.created_by,
         "panel": panel,
@@ -244,4 +246,5 @@ def _question(row: Recipient) -> EmailMessage:
         )
         subject = _("Copies of the TLS reports about %(domain)s") % facts
         body = "\n\n".join(paragraph % facts for paragraph in paragraphs) + "\n"
-    return EmailMessage(subject, body, to=[row.address], headers={"Auto-Submitted": "auto-generated"})
+    headers = {"Auto-Submitted": "auto-generated"}
+    return EmailMessage(subject, body, labels.sender(label), to=[row.address], headers=headers)

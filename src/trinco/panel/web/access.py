@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from trinco.core.names import Domain
-from trinco.panel import mounts
+from trinco.panel import doors, mounts
 from trinco.panel.accounts import mfa
 from trinco.panel.accounts.access import Access, access_to, first_access
 from trinco.panel.accounts.errors import NoMembership
@@ -80,7 +80,7 @@ def _entered(request: MemberRequest, asked: dict[str, Any]) -> HttpResponse | No
     if mfa.missing(request.user, request.membership):
         return _set_up(request)
     if request.method == "GET" and mounts.named(request) is None and request.membership.several:
-        return redirect(mounts.address(request, mounts.best(request.membership, asked.get("name"))))
+        return redirect(mounts.address(request, mounts.best(request, request.membership, asked.get("name"))))
     return None
 
 
@@ -88,11 +88,11 @@ def _acting(request: MemberRequest) -> Access:
     named = mounts.named(request)
     if named is not None:
         access = access_to(request.user, named)
-        if access is None:
+        if access is None or not doors.opens(request, access.organisation):
             raise Http404
         return access
     try:
-        return first_access(request.user)
+        return first_access(request.user, doors.here(request))
     except NoMembership:
         raise PermissionDenied from None
 

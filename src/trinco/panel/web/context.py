@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -10,14 +10,18 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 import trinco
-from trinco.panel import mounts
+from trinco.panel import doors, mounts
+from trinco.panel.accounts import labels
 from trinco.panel.accounts.access import Access, access_to, first_access
 from trinco.panel.accounts.errors import NoMembership
+from trinco.panel.accounts.models import Label, Organisation
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies.models import EdgeNode
+from trinco.panel.web.presenters.brand import brand_of
 
 THEMES = ("light", "dark", "auto")
 THEME_COOKIE = "theme"
+_SHOWN: Final = "label_shown_of"
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
@@ -27,14 +31,37 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "theme": theme if theme in THEMES else "auto",
         "version": trinco.__version__,
         "playground": settings.CONFIG.playground,
-        "signup_open": settings.CONFIG.signup,
+        "signup_open": settings.CONFIG.signup and doors.label_here(request) is None,
+        "brand": SimpleLazyObject(lambda: brand_of(_label(request))),
     }
     user = getattr(request, "user", None)
     return {**context, **_member(request)} if user is not None and user.is_authenticated else context
 
 
+def show_label_of(request: HttpRequest, organisation: Organisation) -> None:
+    """The page is about this organisation, whoever looks at it: a link in a mail led there."""
+    setattr(request, _SHOWN, organisation)
+
+
+def _label(request: HttpRequest) -> Label | None:
+    """That of the host; elsewhere that of the organisation which the page is about."""
+    here = doors.label_here(request)
+    if here is not None:
+        return here
+    about: Organisation | None = getattr(request, _SHOWN, None) or getattr(_acting(request), "organisation", None)
+    return labels.of(about) if about else None
+
+
+def _acting(request: HttpRequest) -> Access | None:
+    found: Access | None = getattr(request, "membership", None)
+    user = getattr(request, "user", None)
+    if found is None and user is not None and user.is_authenticated:
+        found = _membership(request)
+    return found
+
+
 def _member(request: HttpRequest) -> dict[str, Any]:
-    membership = SimpleLazyObject(lambda: getattr(request, "membership", None) or _membership(request))
+    membership = SimpleLazyObject(lambda: _acting(request))
     return {
         "membership": membership,
         "organisation": SimpleLazyObject(lambda: getattr(membership, "organisation", None)),
@@ -48,9 +75,10 @@ def _membership(request: HttpRequest) -> Access | None:
     user: Any = request.user
     named = mounts.named(request)
     if named is not None:
-        return access_to(user, named)
+        access = access_to(user, named)
+        return access if access is not None and doors.opens(request, access.organisation) else None
     try:
-        return first_access(user)
+        return first_access(user, doors.here(request))
     except NoMembership:
         return None
 

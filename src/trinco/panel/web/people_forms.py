@@ -20,7 +20,8 @@ def given_by(access: Access) -> list[tuple[str, Any]]:
     return [(role.value, role.label) for role in reversed(Role) if roles.rank(role) <= roles.rank(access.role)]
 
 
-def _printable(text: str) -> None:
+def printable(text: str) -> None:
+    """For what is shown: no control or direction character. Raises ValidationError."""
     if not text.isprintable():
         raise ValidationError(_("Letters, digits and signs alone."))
 
@@ -41,7 +42,7 @@ class InviteForm(forms.Form):
 class OrganisationForm(forms.Form):
     """Its name, and what it demands of its people."""
 
-    name = forms.CharField(label=_("Name"), max_length=120, validators=[_printable])
+    name = forms.CharField(label=_("Name"), max_length=120, validators=[printable])
     mfa_required = forms.BooleanField(label=_("Everybody needs a second factor to sign in"), required=False)
 
     @classmethod
@@ -53,7 +54,7 @@ class OrganisationForm(forms.Form):
 class ClientForm(forms.Form):
     """A new client."""
 
-    name = forms.CharField(label=_("Name of the client"), max_length=120, validators=[_printable])
+    name = forms.CharField(label=_("Name of the client"), max_length=120, validators=[printable])
 
 
 class PasswordForm(forms.Form):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.utils.formats import localize
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -82,6 +83,17 @@ _FAULTS: dict[Fault, Promise] = {
     ),
 }
 
+_LOGOS: dict[accounts.LogoFault, Promise] = {
+    accounts.LogoFault.TOO_LARGE: gettext_lazy("This is more than 512 KiB."),
+    accounts.LogoFault.TOO_MANY_PIXELS: gettext_lazy("This has more than 4 million pixels."),
+    accounts.LogoFault.MOVES: gettext_lazy("A logo does not move: give one picture alone."),
+    accounts.LogoFault.DRAWING: gettext_lazy(
+        "SVG is not taken, since it can carry programs. Give it as PNG with a transparent ground, 96 pixels high."
+    ),
+    accounts.LogoFault.KIND: gettext_lazy("This is no picture in PNG, JPEG or WebP."),
+    accounts.LogoFault.GARBAGE: gettext_lazy("This picture cannot be read. Was it cut while it was copied?"),
+}
+
 _WORDS: dict[type[TrincoError], Callable[..., str]] = {
     accounts.LastOwner: lambda _error: _("The organisation needs another owner first."),
     accounts.RankTooHigh: lambda _error: _("That role is higher than yours."),
@@ -99,6 +111,16 @@ _WORDS: dict[type[TrincoError], Callable[..., str]] = {
     ),
     webhooks.WebhookOff: lambda _error: _("It is switched off: nothing is sent to it."),
     webhooks.DeliveryWaits: lambda _error: _("It waits for its next attempt already."),
+    accounts.OnlyProviders: lambda _error: _("A client has the label of its provider."),
+    accounts.AccentTooFaint: lambda error: (
+        _(
+            "Text in this colour, or on it, would have a contrast of %(contrast)s : 1, and 4.5 : 1 is needed for it. "
+            "The nearest that can be read is %(nearest)s."
+        )
+        % {"contrast": localize(round(error.contrast, 1)), "nearest": error.nearest}
+    ),
+    accounts.LogoRefused: lambda error: str(_LOGOS[error.fault]),
+    accounts.HostRefused: lambda _error: _("This name belongs to Trinco itself."),
     accounts.NoClients: lambda _error: _("A client has no clients of its own."),
     errors.UncoveredMx: _uncovered,
     errors.MxUnknown: lambda _error: _(

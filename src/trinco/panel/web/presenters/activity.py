@@ -18,6 +18,7 @@ from trinco.panel.accounts.models import AuditEntry
 from trinco.panel.accounts.roles import Role
 from trinco.panel.domains.models import Way
 from trinco.panel.web.foreign import plain
+from trinco.panel.web.presenters.label_log import label_changes
 from trinco.panel.web.templatetags.trinco import in_days, mode_word, span
 from trinco.panel.web.ways_form import RECORDS
 
@@ -68,6 +69,12 @@ ACTIONS: dict[str, Promise] = {
     "webhook.redelivered": gettext_lazy("Webhook sent a delivery again"),
     "webhook.removed": gettext_lazy("Webhook removed"),
     "webhook.stopped": gettext_lazy("Webhook switched off by itself"),
+    "label.changed": gettext_lazy("Label changed"),
+    "label.removed": gettext_lazy("Label removed"),
+    "label.host-claimed": gettext_lazy("Host of the label wanted"),
+    "label.host-proven": gettext_lazy("Host of the label proven"),
+    "label.host-lost": gettext_lazy("Host of the label lost: its record is gone"),
+    "label.host-removed": gettext_lazy("Host of the label given up"),
     "token.created": gettext_lazy("API token made"),
     "token.revoked": gettext_lazy("API token revoked"),
 }
@@ -131,6 +138,7 @@ def _details(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
     yield from _reporting(after)
     yield from _ways(before, after)
     yield from _kept(before, after)
+    yield from label_changes(before, after)
     if after.get("uncovered"):
         yield _("not covered by the policy: %s") % ", ".join(after["uncovered"])
     if after.get("id"):

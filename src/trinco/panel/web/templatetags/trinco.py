@@ -31,6 +31,7 @@ ICONS = {
     "key": "outline/key",
     "people": "outline/users",
     "clients": "outline/building-office-2",
+    "label": "outline/swatch",
     "sessions": "outline/computer-desktop",
     "sign-out": "outline/arrow-right-start-on-rectangle",
     "burger": "outline/bars-3",

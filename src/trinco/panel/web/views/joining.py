@@ -8,12 +8,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from trinco.panel import mounts
+from trinco.panel import doors, mounts
 from trinco.panel.accounts import actors, invitations
 from trinco.panel.accounts.errors import AccountExists, InvitationRefused
 from trinco.panel.accounts.models import Invitation, User
 from trinco.panel.limits import allowed
 from trinco.panel.web.access import public
+from trinco.panel.web.context import show_label_of
 from trinco.panel.web.people_forms import PasswordForm
 from trinco.panel.web.refusals import refusal
 
@@ -30,9 +31,18 @@ def show(request: HttpRequest, token: str) -> HttpResponse:
     if not allowed("join", actors.client_address(request), MOST_A_MINUTE):
         return render(request, "429.html", status=429)
     try:
-        return _answered(request, token, invitations.invitation_of(token))
+        return _answered(request, token, _row(request, token))
     except InvitationRefused as error:
         return render(request, "web/invitation.html", {"problem": refusal(error)}, status=404)
+
+
+def _row(request: HttpRequest, token: str) -> Invitation:
+    """The invitation, under its organisation's label. Raises InvitationRefused, also at the host of another label."""
+    row = invitations.invitation_of(token)
+    if not doors.opens(request, row.organisation):
+        raise InvitationRefused("behind another door")
+    show_label_of(request, row.organisation)
+    return row
 
 
 def _answered(request: HttpRequest, token: str, row: Invitation) -> HttpResponse:

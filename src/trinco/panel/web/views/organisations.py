@@ -9,7 +9,7 @@ from django.http import Http404, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from trinco.panel import mounts
+from trinco.panel import doors, mounts
 from trinco.panel.accounts import actors, mfa, people
 from trinco.panel.accounts.access import visible
 from trinco.panel.accounts.models import Organisation
@@ -54,7 +54,7 @@ class ClientRow:
 def choose(request: MemberRequest) -> HttpResponse:
     """Where the person may go, by name."""
     find = overview.typed(request.GET, "q")
-    seen = visible(request.user).select_related("parent").order_by("name", "pk")
+    seen = doors.within(request, visible(request.user)).select_related("parent").order_by("name", "pk")
     page, found = paging.page_of(request, seen.filter(name__icontains=find) if find else seen)
     staff = set(request.user.memberships.values_list("organisation", flat=True))
     rows = [Choice(each, _provider(each, staff)) for each in found]

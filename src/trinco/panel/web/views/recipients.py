@@ -18,6 +18,7 @@ from trinco.panel.limits import allowed
 from trinco.panel.reports import services
 from trinco.panel.reports.errors import AddressRefused, ConfirmationRefused, ReportsError
 from trinco.panel.web.access import MemberRequest, domain_of, may, public
+from trinco.panel.web.context import show_label_of
 from trinco.panel.web.refusals import refusal
 
 MOST_A_MINUTE = 10
@@ -65,6 +66,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
             row = services.confirm_recipient(token=token, source=actors.client_address(request))
         else:
             row = services.recipient_of(token=token)
+        show_label_of(request, row.domain.organisation)
     except ConfirmationRefused as error:
         return render(request, "web/recipient_confirm.html", {"problem": refusal(error)}, status=404)
     return render(request, "web/recipient_confirm.html", {"recipient": row})

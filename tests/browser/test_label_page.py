@@ -1,0 +1,36 @@
+"""The page of a label, and the pages in its colours, in every dress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests import support_labels
+from tests.support_browser import Visitor
+
+from trinco.panel.accounts.models import Organisation
+
+DRESSES = [(1360, False, "en"), (1360, True, "pt"), (390, False, "pt"), (390, True, "en")]
+
+
+@pytest.mark.parametrize(("width", "dark", "language"), DRESSES)
+def test_in_every_dress(
+    ours: Organisation, visit: Callable[..., Visitor], width: int, dark: bool, language: str
+) -> None:
+    """Without script, and with an accent that the house's own is far from."""
+    support_labels.proven(support_labels.labelled(ours, accent="#8a1538", logo=True))
+    visitor = visit(width=width, dark=dark, language=language, script=False).sign_in()
+    visitor.go("/label/")
+    visitor.picture(f"label-{width}-{language}-{'dark' if dark else 'light'}")
+    assert visitor.faults() == []
+    assert visitor.page.locator("header .logo, .brand .logo").locator("visible=true").count() <= 1
+
+
+def test_a_faint_colour_is_previewed_as_the_nearest(ours: Organisation, visit: Callable[..., Visitor]) -> None:
+    visitor = visit().sign_in()
+    page = visitor.go("/label/")
+    page.fill("#id_accent", "#ffd400")
+    page.click("button[name=preview]")
+    shown = page.locator(".as-light .btn.primary").evaluate("e => getComputedStyle(e).backgroundColor")
+    assert shown == "rgb(130, 108, 0)"
+    assert visitor.faults() == []
