@@ -17,13 +17,22 @@ DRESSES = [(1360, False, "en"), (1360, True, "pt"), (390, False, "pt"), (390, Tr
 def test_in_every_dress(
     ours: Organisation, visit: Callable[..., Visitor], width: int, dark: bool, language: str
 ) -> None:
-    """Without script, and with an accent that the house's own is far from."""
+    """With an accent that the house's own is far from."""
     support_labels.proven(support_labels.labelled(ours, accent="#8a1538", logo=True))
-    visitor = visit(width=width, dark=dark, language=language, script=False).sign_in()
+    visitor = visit(width=width, dark=dark, language=language).sign_in()
     visitor.go("/label/")
     visitor.picture(f"label-{width}-{language}-{'dark' if dark else 'light'}")
     assert visitor.faults() == []
-    assert visitor.page.locator("header .logo, .brand .logo").locator("visible=true").count() <= 1
+    assert visitor.page.locator(".brand .logo").locator("visible=true").count() == (width > 390)
+
+
+def test_without_script(ours: Organisation, visit: Callable[..., Visitor]) -> None:
+    page = visit(script=False).sign_in().go("/label/")
+    page.fill("#id_product", "Correio Seguro")
+    page.fill("#id_accent", "#8a1538")
+    page.click("main form button[type=submit]")
+    assert page.title().endswith("· Correio Seguro")
+    assert page.locator(".btn.primary").last.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(138, 21, 56)"
 
 
 def test_a_faint_colour_is_previewed_as_the_nearest(ours: Organisation, visit: Callable[..., Visitor]) -> None:

@@ -67,6 +67,7 @@ SIGNED_IN = {
 
 OF_A_PROVIDER = {
     "people": "/people/",
+    "label": "/label/",
     "organisations": "/organisations/",
     "clients": "/clients/",
     "takeout-of-all": "/takeout/",

@@ -11,6 +11,7 @@ from tests.support_walk import World, pages
 WRITES = "credentials of a DNS provider pass through no program's log"
 MAILED = "the answer to a mailed link is a person's"
 LOOK = "how a person likes to see the pages"
+LABEL = "how the pages look to people, set once, with a preview"
 PLAYED = "the playground's made-up customer has no program"
 
 OPERATIONS = {
@@ -54,6 +55,7 @@ OPERATIONS = {
 """The operation that does what the page does."""
 REASONS = {
     **dict.fromkeys(("filter_save", "filter", "theme"), LOOK),
+    **dict.fromkeys(("label", "label_remove", "label_host", "label_host_check", "label_host_remove"), LABEL),
     **dict.fromkeys(("write_records", "kept_access", "kept_access_forget"), WRITES),
     **dict.fromkeys(("recipient_confirm", "invitation"), MAILED),
     **dict.fromkeys(("playground", "playground_change", "playground_report"), PLAYED),

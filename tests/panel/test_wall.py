@@ -47,7 +47,8 @@ class TestEveryTable:
         assert len(theirs) > 20
 
     def test_that_leads_to_an_organisation_is_a_tenants(self):
-        """A table with a way to an organisation, whoever made it, is not forgotten."""
+        """A table with a way to an organisation, whoever made it, is not forgotten. A label is what everybody sees who
+        comes to its host, and its clients' people."""
         reaching: set[type[Model]] = {Organisation}
         while more := {m for m in apps.get_models() if m not in reaching and reaching & set(led_to(m))}:
             reaching |= more
@@ -55,6 +56,7 @@ class TestEveryTable:
             "accounts_organisation",
             "accounts_membership",
             "accounts_audithead",
+            "accounts_label",
         }
 
 

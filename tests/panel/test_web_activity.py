@@ -142,7 +142,7 @@ class TestWords:
             word
             for text in sources
             for word in re.findall(
-                r'"((?:domain|policy|certificate|reports?|token|member|organisation|client|import|webhook|tag|filter)\.[a-z-]+)"',
+                r'"((?:domain|policy|certificate|reports?|token|member|organisation|client|import|webhook|tag|filter|label)\.[a-z-]+)"',
                 text,
             )
         }
