@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 from django.test import Client
 from django.utils import timezone
@@ -50,4 +51,13 @@ def at(host: str, user: User | None = None) -> Client:
     client = Client(headers={"host": host})
     if user is not None:
         client.force_login(user, backend=support_web.BACKEND)
+        _move(client, host)
     return client
+
+
+def _move(client: Client, host: str) -> None:
+    """Its session is one of this door."""
+    session: Any = client.session
+    session.update({})
+    session.door = host
+    session.save()

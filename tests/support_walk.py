@@ -105,7 +105,10 @@ class World:
             "kind": "by-day",
             "form": "csv",
             "whose": "own",
-            **{"where": "page", "digits": "0b6e4f", "mark": "x", "digest": "0" * 64},
+            "where": "page",
+            "digits": "0b6e4f",
+            "mark": "x",
+            "digest": "0" * 64,
             **({"pk": self.keys[page.name]} if "pk" in page.arguments else {}),
         }
         return reverse(page.name, kwargs={name: values[name] for name in page.arguments})

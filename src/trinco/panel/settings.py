@@ -81,7 +81,7 @@ MIDDLEWARE = [
     "trinco.panel.mounts.MountMiddleware",
     "trinco.panel.api.heads.HeadMiddleware",
     "trinco.panel.api.problems.ProblemMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "trinco.panel.door_sessions.DoorSessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -200,6 +200,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _SECURE  # browsers allow passkeys on p
 
 ALLOWED_HOSTS = [_URL.hostname or "", *(_LOOPBACK if CONFIG.playground else [])]
 CSRF_TRUSTED_ORIGINS = [f"{_URL.scheme}://{_URL.netloc}"]
+SESSION_ENGINE = "trinco.panel.door_sessions"
 SESSION_COOKIE_NAME = "__Host-trinco_session" if _SECURE else "trinco_session"
 CSRF_COOKIE_NAME = "__Host-trinco_csrf" if _SECURE else "trinco_csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _SECURE

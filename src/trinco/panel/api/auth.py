@@ -13,7 +13,7 @@ from django.utils import timezone
 from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
-from trinco.panel import mounts, wall
+from trinco.panel import doors, mounts, wall
 from trinco.panel.accounts import mfa
 from trinco.panel.accounts.access import Access, access_to, first_access
 from trinco.panel.accounts.errors import NoMembership
@@ -35,7 +35,7 @@ class Token(HttpBearer):
         access = member_by(token.strip(), timezone.now())
         if access is None:
             return None
-        there = _there(access, mounts.named(request))
+        there = _behind(request, _there(access, mounts.named(request)))
         wall.tell([there.organisation.pk])
         _require_factor(there.user, there)
         return _allowed(there, self.deed)
@@ -86,10 +86,17 @@ def _there(access: Access, named: int | None) -> Access:
 def _acting(request: HttpRequest, user: User) -> Access:
     named = mounts.named(request)
     try:
-        access = first_access(user) if named is None else access_to(user, named)
+        access = first_access(user, doors.here(request)) if named is None else access_to(user, named)
     except NoMembership:
         raise Problem(kinds.NO_ORGANISATION) from None
     if access is None:
+        raise Problem(kinds.NOT_FOUND)
+    return _behind(request, access)
+
+
+def _behind(request: HttpRequest, access: Access) -> Access:
+    """Where the door leads to this organisation. Raises Problem 404."""
+    if not doors.opens(request, access.organisation):
         raise Problem(kinds.NOT_FOUND)
     return access
 

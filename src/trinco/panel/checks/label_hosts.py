@@ -7,11 +7,12 @@ the host. A name server that does not answer proves nothing, and takes nothing a
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from trinco.core.errors import DnsFailure
 from trinco.net import dns as look_ups
@@ -19,6 +20,7 @@ from trinco.panel import clock
 from trinco.panel.accounts import labels
 from trinco.panel.accounts.models import HostClaim, Organisation
 
+_log = logging.getLogger(__name__)
 AT_ONCE: Final = 16
 LEASE: Final = timedelta(seconds=60)
 _PROVEN: Final = timedelta(hours=6)
@@ -33,9 +35,18 @@ def look_due(now: datetime) -> int:
     taken = _taken(now)
     for claim, texts in zip(taken, asyncio.run(_looked([labels.proof(each)[0] for each in taken])), strict=True):
         if texts is not None:
-            labels.note(claim, texts, now)
+            _note(claim, texts, now)
         HostClaim.objects.everywhere().filter(pk=claim.pk).update(due_at=now + _pause(claim, now))
     return len(taken)
+
+
+def _note(claim: HostClaim, texts: tuple[str, ...], now: datetime) -> None:
+    """Two whose texts both stand there may be given the host at once, by two workers: the table takes one, and the
+    other is looked at again."""
+    try:
+        labels.note(claim, texts, now)
+    except IntegrityError:
+        _log.info("label host %s was given to another at this moment", claim.host)
 
 
 def check_now(organisation: Organisation) -> None:
