@@ -59,7 +59,7 @@ def visit(chromium: Browser, live_server: Any, pictures: Path) -> Iterator[Calla
     visitors: list[Visitor] = []
 
     def come(**wishes: Any) -> Visitor:
-        visitors.append(Visitor(chromium, live_server.url, pictures, **wishes))
+        visitors.append(Visitor(chromium, **{"home": live_server.url, "pictures": pictures, **wishes}))
         return visitors[-1]
 
     yield come
