@@ -8,7 +8,7 @@ from typing import Any
 from tests.edge.report_rig import HOST, REPORT, Desk, head, post
 
 from trinco.edge import http1
-from trinco.edge.connection import Connection
+from trinco.edge.connection import DRAINED, Connection
 from trinco.edge.exchange import House
 from trinco.edge.limits import Limits, Log, Phase, Roster
 from trinco.edge.listener import Listener
@@ -147,6 +147,9 @@ class TestWhileAnswering:
             assert (written.startswith(b"HTTP/1.1 503 "), written.endswith(b"[closed][eof]")) == (True, True)
             assert talk.transport.reading is True
             assert (talk.say(b"more"), talk.house.held) == (b"", len(REPORT))
+            for _ in range(DRAINED // 8192):
+                talk.say(b"x" * 8192)
+            assert talk.transport.reading is False  # and not closed: that would take the answer from the peer
             release.set()
             assert (await talk.settle(), talk.house.held, len(desk.arrivals)) == (b"", 0, 1)
 

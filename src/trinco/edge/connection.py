@@ -137,8 +137,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _throw_away(self, nbytes: int) -> None:
         self._spare -= nbytes
-        if self._spare < 0:
-            self.evict()
+        if self._spare < 0:  # a close with octets unread takes our last word from a peer of TLS: the deadline ends it
+            (self.evict if self._engine is None else self._pipe.pause)()
 
     # The hello.
 
