@@ -19,7 +19,8 @@ from tests.support_certs import Authority
 from trinco.core.errors import DnsFailure
 from trinco.net import https
 from trinco.net.guard import Guard
-from trinco.net.posting import Patience, Poster
+from trinco.net.posting import Poster
+from trinco.net.reaching import Patience
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.webhooks import outbox, sending, services
 from trinco.panel.webhooks.models import Webhook

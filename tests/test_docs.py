@@ -60,7 +60,18 @@ INFRASTRUCTURE = {
         "texts",
         "zonefile",
     },
-    "net": {"acme_words", "certfile", "dialling", "dnsapi", "dnsbooks", "dnswriting", "guard", "posting"},
+    "net": {
+        "acme_words",
+        "asking",
+        "certfile",
+        "dialling",
+        "dnsapi",
+        "dnsbooks",
+        "dnswriting",
+        "guard",
+        "posting",
+        "reaching",
+    },
 }
 """Modules that no requirement of a standard is about: they carry those that are."""
 

@@ -89,6 +89,11 @@ class Config:
     acme_fallback_eab_kid: str
     acme_fallback_eab_key: str
     signup: bool
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_secret: str
+    oidc_domains: tuple[Domain, ...]
+    oidc_name: str
     api_requests: int
     token: str
     playground: bool
@@ -293,6 +298,21 @@ SETTINGS: tuple[Setting, ...] = (
         "acme_fallback_eab_key", parsing.eab_key, "", "As TRINCO_ACME_EAB_KEY, of the second authority.", secret=True
     ),
     Setting("signup", parsing.flag, "off", "Whether strangers may make an account."),
+    Setting(
+        "oidc_issuer",
+        parsing.url("https"),
+        "",
+        "Issuer of the OpenID provider at which people may sign in (docs/sso.md), as it writes it itself; empty: none.",
+    ),
+    Setting("oidc_client_id", str, "", "As whom Trinco is registered at that provider."),
+    Setting("oidc_secret", str, "", "The client secret that goes with it; empty: a public client.", secret=True),
+    Setting(
+        "oidc_domains",
+        parsing.domains,
+        "",
+        "E-mail domains whose people may come in by it without an invitation; empty: who is here or invited alone.",
+    ),
+    Setting("oidc_name", str, "", "What the button of the sign-in page calls it, `Example AG`; empty: single sign-on."),
     Setting("api_requests", parsing.count, "600", "How many requests to the API each token has in a minute."),
     Setting(
         "token",
@@ -354,6 +374,8 @@ def _completed(values: dict[str, Any]) -> Config:
         raise ConfigError(
             "TRINCO_ACME_DIRECTORY, _FALLBACK_ and _STAGING_DIRECTORY: each names an authority of its own"
         )
+    if values["oidc_issuer"] and not values["oidc_client_id"]:
+        raise ConfigError("TRINCO_OIDC_CLIENT_ID: wants one, since there is a TRINCO_OIDC_ISSUER")
     if values["database"] == "sqlite:///":
         values["database"] = f"sqlite:///{values['data'] / 'trinco.sqlite3'}"
     return Config(**{field.name: values[field.name] for field in fields(Config)})

@@ -113,6 +113,11 @@ def optional_domain(text: str) -> Domain | None:
     return Domain.parse(text.strip()) if text.strip() else None
 
 
+def domains(text: str) -> tuple[Domain, ...]:
+    """Mail domains, or nothing."""
+    return tuple(map(Domain.parse, words(text)))
+
+
 def nameservers(text: str) -> tuple[NameServer, ...]:
     """Hosts with their addresses."""
     servers = []

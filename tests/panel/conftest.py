@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db import connection
-from tests import support_messages, support_panel, support_wall
+from tests import support_messages, support_oidc, support_panel, support_wall
+from tests.support_certs import Authority
+from tests.support_oidc import HOST, OpenIdProvider
+from tests.support_webhooks import served
 
+from trinco.panel.accounts import provider
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
 
@@ -38,3 +43,18 @@ def theirs(db: None) -> Organisation:
 def domain(ours: Organisation) -> HostedDomain:
     """`correio.example` of `ours`: LIVE, testing, announced by one edge."""
     return support_panel.announced(ours)
+
+
+@pytest.fixture(scope="session")
+def openid_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Who has issued the certificate of `there`."""
+    return Authority(tmp_path_factory.mktemp("openid"))
+
+
+@pytest.fixture
+def there(openid_authority: Authority, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenIdProvider]:
+    """The OpenID provider that the settings name."""
+    with served(OpenIdProvider(), openid_authority.server(HOST)) as made:  # type: ignore[type-var]
+        monkeypatch.setattr(provider, "asker", lambda: made.asker(openid_authority.pem))
+        support_oidc.configure(settings, made)
+        yield made

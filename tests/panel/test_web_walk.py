@@ -14,6 +14,8 @@ from trinco.panel.accounts.models import Organisation, Role
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.web.access import PUBLIC
 
+SIGN_ON = {"sso", "sso_callback", "sso_bind", "sso_again", "sso_connect", "sso_disconnect"}
+"""Pages of signing in: each asks by itself who is there."""
 LABEL = {"label", "label_remove", "label_host", "label_host_check", "label_host_remove"}
 PROVIDERS = {"clients", "client_add", *LABEL}
 """Pages of a provider: a client has no clients."""
@@ -44,7 +46,8 @@ class TestDeeds:
 
     def test_what_is_for_everybody(self) -> None:
         public = {page.name for page in support_walk.pages() if page.deed == PUBLIC}
-        assert public == {"read_report", "recipient_confirm", "theme", "accent", "logo"} | ({"invitation"} & public)
+        dressed = {"accent", "logo"}
+        assert public == {"read_report", "recipient_confirm", "theme", *dressed, *SIGN_ON} | ({"invitation"} & public)
 
     def test_of_the_operations(self) -> None:
         assert [each for each in support_api_walk.operations() if len(each.deeds) != 1 or None in each.deeds] == []

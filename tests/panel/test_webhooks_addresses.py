@@ -11,7 +11,8 @@ import pytest
 from tests.support_webhooks import HOST, OK, Customer, Names, Server, served
 
 from trinco.net.guard import Guard
-from trinco.net.posting import NotTaken, Patience, Poster, Target, Took
+from trinco.net.posting import Poster, Took
+from trinco.net.reaching import NotTaken, Patience, Target
 from trinco.panel.webhooks.errors import UrlRefused
 from trinco.panel.webhooks.urls import url_of
 

@@ -121,13 +121,28 @@ def _request(host: str) -> bytes:
 
 async def _response(reader: asyncio.StreamReader, octets: int) -> bytes:
     """Read one response to its end. Raises PolicyHttpError, and what the stream raises when it ends or overflows."""
+    status, fields = await read_head(reader)
+    if status != 200:
+        raise PolicyHttpError(f"answered {status}; only 200 counts, and redirects are never followed")
+    _refuse_media_type(fields)
+    body = await read_body(reader, fields, octets)
+    if not (fields.keys() & {b"transfer-encoding", b"content-length"} or body.endswith(b"\n")):
+        raise PolicyHttpError("the body ended in the middle of a line, with no length to tell whether that is all")
+    return body
+
+
+async def read_head(reader: asyncio.StreamReader) -> tuple[int, Fields]:
+    """Status and fields of the final response. Raises as `read_body` does."""
     for _ in range(_INTERIM_RESPONSES):
         status, fields = _head(await reader.readuntil(b"\r\n\r\n"))
         if status >= 200:
             break
-    if status != 200:
-        raise PolicyHttpError(f"answered {status}; only 200 counts, and redirects are never followed")
-    _refuse_fields(fields)
+    return status, fields
+
+
+async def read_body(reader: asyncio.StreamReader, fields: Fields, octets: int) -> bytes:
+    """A body of so many octets at most. Raises PolicyHttpError, and what the stream raises at its end or overflow."""
+    _refuse_framing(fields)
     if b"transfer-encoding" in fields:
         return await _chunked(reader, octets)
     if b"content-length" in fields:
@@ -150,11 +165,14 @@ def _head(head: bytes) -> tuple[int, Fields]:
     return int(status[1]), fields
 
 
-def _refuse_fields(fields: Fields) -> None:
+def _refuse_media_type(fields: Fields) -> None:
     types = [value.partition(b";")[0].strip().lower() for value in fields.get(b"content-type", [])]
     if types != [b"text/plain"]:
         shown = b", ".join(types).decode("ascii", "replace") or "none"
         raise PolicyHttpError(f"the media type is not text/plain but {shown}")
+
+
+def _refuse_framing(fields: Fields) -> None:
     if any(value.lower() != b"identity" for value in fields.get(b"content-encoding", [])):
         raise PolicyHttpError("compressed the body although nobody asked for it")
     codings = fields.get(b"transfer-encoding", [])
@@ -191,14 +209,12 @@ async def _until_closed(reader: asyncio.StreamReader, octets: int) -> bytes:
 
     A missing close_notify is not told from a clean end here, so that somebody in between can cut the body off. Cut at
     the end of a line a policy is refused by its grammar, or stricter than it was; within a line `max_age` may lose
-    digits, and with them the protection. So a body that ends there is none.
+    digits, and with them the protection. So a policy that ends there is none (`_response`).
     """
     body = bytearray()
     while piece := await reader.read(_HEAD_LIMIT):
         body += piece
         _bearable(len(body), octets)
-    if not body.endswith(b"\n"):
-        raise PolicyHttpError("the body ended in the middle of a line, with no length to tell whether that is all")
     return bytes(body)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from allauth.account.decorators import reauthentication_required
+from allauth.account.views import password_set
 from django.urls import include, path, re_path
 
 from trinco.panel.api.meaning import meaning
@@ -11,6 +13,7 @@ from trinco.panel.web.views import sessions
 
 urlpatterns = [
     path("account/sessions/", sessions.show),  # stands before allauth's of this address
+    path("account/password/set/", reauthentication_required(allow_get=True)(password_set)),  # a session is not enough
     path("account/", include("allauth.urls")),
     path("language/", include("django.conf.urls.i18n")),
     path("api/v1/problems/<slug:slug>", meaning),

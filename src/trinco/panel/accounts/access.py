@@ -31,6 +31,8 @@ class Access:
     """What a token's scope leaves of the role."""
     token: str = ""
     """The prefix of the token by which a program acts."""
+    by_sso: bool = False
+    """Whether the person came by single sign-on, or needs not to."""
     several: bool = False
     """Whether the person has other organisations to go to."""
     provides: bool = False
@@ -127,4 +129,4 @@ def first_access(user: User, seen: QuerySet[Organisation] | None = None) -> Acce
 
 def by_token(access: Access, prefix: str, allowed: frozenset[Deed]) -> Access:
     """The same person through a token that leaves these deeds."""
-    return replace(access, token=prefix, allowed=allowed)
+    return replace(access, token=prefix, allowed=allowed, by_sso=True)

@@ -6,16 +6,20 @@ import base64
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from allauth.core import context as current
+from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
 from django.contrib.sites.shortcuts import get_current_site
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from trinco.panel import doors, keyring, wall
-from trinco.panel.accounts import devices, labels
+from trinco.panel.accounts import came, devices, labels, provider, sso
 from trinco.panel.accounts.actors import client_address
 from trinco.panel.accounts.models import Label, User
 from trinco.panel.accounts.services import give_organisation
@@ -39,6 +43,23 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         response: HttpResponse = super().post_login(request, user, **facts)
         devices.remember(request, response, user.email)
         return response
+
+    def is_reauthentication_required(self, *, app: str, **facts: Any) -> bool:
+        """Raises ReauthenticationRequired: who has neither password nor factor would be asked for nothing at all."""
+        request = current.request
+        if request.user.is_authenticated and not get_reauthentication_flows(request.user) and not came.lately(request):
+            raise ReauthenticationRequired
+        return bool(super().is_reauthentication_required(app=app, **facts))
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """By the provider as well; whoever has no way at all gets a password by mail first."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        at_home = doors.label_here(current.request) is None
+        if at_home and isinstance(user, User) and sso.is_bound(user, provider.issuer()):
+            methods.append({"id": "sso", "description": provider.words(), "url": reverse("sso_again")})
+        if isinstance(user, User) and not methods:
+            methods.append({"id": "mail", "description": _("Set a password"), "url": reverse("account_reset_password")})
+        return methods
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """When the answer is given: who waits for it must not learn by the clock whether there was a mail to send."""

@@ -59,6 +59,18 @@ class NoClients(TrincoError):
     """A client has no clients of its own."""
 
 
+class NoSingleSignOn(TrincoError):
+    """The installation has no OpenID provider."""
+
+
+class NotAwaited(TrincoError):
+    """Nobody here waits for the person whom the OpenID provider sends. The text says why, for the log."""
+
+
+class BoundOtherwise(TrincoError):
+    """The account is bound to somebody else at the OpenID provider, or they to another account."""
+
+
 class ScopeTooWide(TrincoError):
     """The scope of a token opens more than who makes it may do."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from allauth.mfa.models import Authenticator
 from django.db.models import QuerySet
 
+from trinco.panel.accounts import sso_terms
 from trinco.panel.accounts.access import Access
 from trinco.panel.accounts.models import Organisation, User
 
@@ -24,7 +25,7 @@ def missing(user: User, access: Access) -> bool:
 def open_clients(access: Access) -> QuerySet[Organisation]:
     """The clients of the organisation that the person may enter now. Nothing of the others is in lists and files that
     are made of several."""
-    clients = Organisation.objects.filter(parent=access.organisation)
+    clients = sso_terms.open_to(access, Organisation.objects.filter(parent=access.organisation))
     return clients.filter(mfa_required=False) if locked_clients(access) else clients
 
 

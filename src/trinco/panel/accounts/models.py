@@ -13,6 +13,7 @@ from django.utils.translation import pgettext_lazy
 
 from trinco.panel.accounts.append_only import AppendOnly, AppendOnlyManager
 from trinco.panel.accounts.idempotency_models import IdempotencyKey
+from trinco.panel.accounts.identity_models import Identity
 from trinco.panel.accounts.label_models import HostClaim, Label, Logo
 from trinco.panel.accounts.roles import Role
 from trinco.panel.accounts.tenancy import TenantManager
@@ -23,6 +24,7 @@ __all__ = [
     "AuditHead",
     "HostClaim",
     "IdempotencyKey",
+    "Identity",
     "Invitation",
     "Label",
     "Logo",
@@ -71,6 +73,8 @@ class Organisation(models.Model):
     """The provider whose client this is."""
     mfa_required = models.BooleanField(default=False, db_default=False)
     """Its people need a second factor before they see anything."""
+    sso_required = models.BooleanField(default=False, db_default=False)
+    """Its people, other than its owners, have to come by single sign-on."""
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:

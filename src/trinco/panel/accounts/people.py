@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypedDict, Unpack
 
 from django.db import transaction
 from django.db.models import Q
@@ -12,10 +13,20 @@ from trinco.panel import wall
 from trinco.panel.accounts import roles
 from trinco.panel.accounts.access import Access, access_to
 from trinco.panel.accounts.actors import Actor
-from trinco.panel.accounts.errors import LastOwner, NoClients, RankTooHigh
+from trinco.panel.accounts.errors import LastOwner, NoClients, NoSingleSignOn, RankTooHigh
 from trinco.panel.accounts.models import ApiToken, Invitation, Membership, Organisation
+from trinco.panel.accounts.provider import configured
 from trinco.panel.accounts.roles import Deed, Role
 from trinco.panel.accounts.services import Details, record
+
+
+class Terms(TypedDict, total=False):
+    """An organisation's name, whether its people need a second factor before they see anything, and whether they have
+    to come by single sign-on. None: as it is now."""
+
+    name: str | None
+    mfa_required: bool | None
+    sso_required: bool | None
 
 
 def require_rank(access: Access, *wanted: str) -> None:
@@ -73,20 +84,21 @@ def remove_member(*, membership: Membership, access: Access, actor: Actor) -> No
 
 
 @transaction.atomic
-def set_organisation(*, organisation: Organisation, name: str | None, mfa_required: bool | None, actor: Actor) -> None:
-    """Its name, and whether its people need a second factor before they see anything. None: as it is now."""
+def set_organisation(*, organisation: Organisation, actor: Actor, **terms: Unpack[Terms]) -> None:
+    """Change what is named. Raises NoSingleSignOn: there is no provider by which its people could come."""
     row = _lock(organisation.pk)
-    name = row.name if name is None else name
-    mfa_required = row.mfa_required if mfa_required is None else mfa_required
-    before = {"name": row.name, "mfa_required": row.mfa_required}
-    after = {"name": name, "mfa_required": mfa_required}
-    changed = [key for key in after if before[key] != after[key]]
-    if not changed:
+    wanted = {key: value for key, value in terms.items() if value is not None}
+    before = {key: getattr(row, key) for key in wanted if getattr(row, key) != wanted[key]}
+    if not before:
         return
-    row.name, row.mfa_required = name, mfa_required
-    row.save(update_fields=changed)
-    told: Details = {"before": {key: before[key] for key in changed}, "after": {key: after[key] for key in changed}}
-    record(organisation=row, actor=actor, action="organisation.changed", subject=name, **told)
+    after = {key: wanted[key] for key in before}
+    if after.get("sso_required") and not configured():
+        raise NoSingleSignOn
+    for key, value in after.items():
+        setattr(row, key, value)
+    row.save(update_fields=list(after))
+    told: Details = {"before": before, "after": after}
+    record(organisation=row, actor=actor, action="organisation.changed", subject=row.name, **told)
 
 
 @transaction.atomic

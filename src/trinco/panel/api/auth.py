@@ -5,6 +5,7 @@ Each operation names its deed, `auth=needs(Deed.READ)`. One that names none is r
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, HttpBearer
 
 from trinco.panel import doors, mounts, wall
-from trinco.panel.accounts import mfa
+from trinco.panel.accounts import came, mfa, sso_terms
 from trinco.panel.accounts.access import Access, access_to, first_access
 from trinco.panel.accounts.errors import NoMembership
 from trinco.panel.accounts.models import Organisation, User
@@ -63,7 +64,9 @@ class Session(APIKeyCookie):
     def authenticate(self, request: HttpRequest, key: str | None) -> Access | None:
         if key is None or not isinstance(request.user, User):
             return None
-        access = _acting(request, request.user)
+        access = replace(_acting(request, request.user), by_sso=came.by_sso(request))
+        if sso_terms.missing(access):
+            raise Problem(kinds.SINGLE_SIGN_ON)
         _require_factor(request.user, access)
         return _allowed(access, self.deed)
 

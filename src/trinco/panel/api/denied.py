@@ -14,6 +14,7 @@ from trinco.panel.reports import errors as reports
 from trinco.panel.webhooks import errors as webhooks
 
 _PLAIN: dict[type[TrincoError], tuple[Kind, str]] = {
+    accounts.NoSingleSignOn: (kinds.CONFLICT, "This installation has no provider for single sign-on."),
     accounts.LastOwner: (kinds.CONFLICT, "The organisation needs another owner first."),
     accounts.RankTooHigh: (kinds.FORBIDDEN, "That role is higher than yours."),
     accounts.ScopeTooWide: (kinds.FORBIDDEN, "The scope opens more than you may do."),

@@ -49,6 +49,12 @@ SECOND_FACTOR = Kind(
     "Second factor wanted",
     "Your organisation wants a second factor: set one up in the panel.",
 )
+SINGLE_SIGN_ON = Kind(
+    "single-sign-on",
+    HTTPStatus.FORBIDDEN,
+    "Single sign-on wanted",
+    "Your organisation wants you to sign in by single sign-on. Programs use a token of the API.",
+)
 NO_FORM_TOKEN = Kind(
     "no-form-token",
     HTTPStatus.FORBIDDEN,
@@ -150,6 +156,7 @@ KINDS: Final = (
     FORBIDDEN,
     NO_ORGANISATION,
     SECOND_FACTOR,
+    SINGLE_SIGN_ON,
     NO_FORM_TOKEN,
     NOT_FOUND,
     METHOD,

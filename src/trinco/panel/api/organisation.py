@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest
 from ninja import Query, Router, Status
@@ -11,6 +11,7 @@ from trinco.panel import mounts
 from trinco.panel.accounts import actors, people
 from trinco.panel.accounts.access import visible
 from trinco.panel.accounts.models import Organisation
+from trinco.panel.accounts.people import Terms
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import kinds
 from trinco.panel.api.auth import caller, needs
@@ -31,6 +32,7 @@ class OrganisationIn(Strict):
 
     name: Name | None = None
     mfa_required: bool | None = None
+    sso_required: bool | None = None
 
 
 class ClientIn(Strict):
@@ -48,12 +50,11 @@ def organisation(request: HttpRequest) -> dict[str, Any]:
 
 @router.patch("", auth=needs(Deed.ORGANISATION_MANAGE), response=told(OrganisationOut), summary="Change it")
 def change(request: HttpRequest, wanted: OrganisationIn) -> dict[str, Any]:
-    """Rename it; demand a second factor of everybody, or no longer."""
+    """Rename it; demand a second factor of everybody, or single sign-on of all but its owners, or no longer."""
     known(request, ())
     row = caller(request).organisation
-    name, demanded = wanted.name, wanted.mfa_required
-    people.set_organisation(organisation=row, name=name, mfa_required=demanded, actor=actors.of(request))
-    row.refresh_from_db(fields=["name", "mfa_required"])
+    people.set_organisation(organisation=row, actor=actors.of(request), **cast(Terms, wanted.model_dump()))
+    row.refresh_from_db(fields=["name", "mfa_required", "sso_required"])
     return _organisation(request)
 
 
@@ -89,4 +90,10 @@ def _provider(request: HttpRequest) -> Organisation:
 
 def _row(row: Organisation) -> dict[str, Any]:
     root = f"{mounts.root(row.pk)}api/v1/"
-    return {"id": row.pk, "name": row.name, "mfa_required": row.mfa_required, "root": root}
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "mfa_required": row.mfa_required,
+        "sso_required": row.sso_required,
+        "root": root,
+    }

@@ -13,6 +13,7 @@ class ClientOut(Schema):
     id: int
     name: str
     mfa_required: bool
+    sso_required: bool
     root: str
 
 

@@ -84,8 +84,8 @@ def _second_factor(declared: DeclaredOrganisation, place: Place) -> Iterator[Ste
     if wanted is None or wanted == now:
         return
     if place.organisation and not place.terms.dry:
-        name, actor = place.organisation.name, place.terms.actor
-        people.set_organisation(organisation=place.organisation, name=name, mfa_required=wanted, actor=actor)
+        actor = place.terms.actor
+        people.set_organisation(organisation=place.organisation, mfa_required=wanted, actor=actor)
     difference = Difference("second_factor", str(now).lower(), str(wanted).lower())
     yield replace(place.step("", Kind.CHANGE), differences=(difference,))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from django.db.models import Q
 
-from trinco.panel.accounts import mfa
+from trinco.panel.accounts import mfa, sso_terms
 from trinco.panel.accounts.access import Access
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.policies.import_models import Ending
@@ -35,7 +35,8 @@ class Places:
 def places_of(access: Access) -> Places:
     """Where the person may add domains: they act in the clients as they do here (`accounts.access`). Two queries."""
     here = access.organisation
-    rows = list(Organisation.objects.filter(Q(pk=here.pk) | Q(parent=here)))
+    clients = sso_terms.open_to(access, Organisation.objects.filter(parent=here))
+    rows = list(Organisation.objects.filter(Q(pk=here.pk) | Q(pk__in=clients)))
     demanding = [row.pk for row in rows if row.mfa_required]
     lacking = demanding and not mfa.having([access.user_id])
     return Places(rows, demanding if lacking else ())

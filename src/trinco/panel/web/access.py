@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any, cast
 
@@ -18,10 +19,11 @@ from django.views.decorators.cache import never_cache
 
 from trinco.core.names import Domain
 from trinco.panel import doors, mounts
-from trinco.panel.accounts import mfa
+from trinco.panel.accounts import came, mfa, sso_terms
 from trinco.panel.accounts.access import Access, access_to, first_access
 from trinco.panel.accounts.errors import NoMembership
 from trinco.panel.accounts.models import Organisation, User
+from trinco.panel.accounts.provider import configured
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains.models import HostedDomain, State
 
@@ -75,8 +77,10 @@ def public(view: View) -> View:
 
 def _entered(request: MemberRequest, asked: dict[str, Any]) -> HttpResponse | None:
     """Find out as what the person acts; the way to it where the address has to say so, or a step comes before."""
-    request.membership = _acting(request)
+    request.membership = replace(_acting(request), by_sso=came.by_sso(request))
     request.organisation = request.membership.organisation
+    if sso_terms.missing(request.membership):
+        return _to_provider(request)
     if mfa.missing(request.user, request.membership):
         return _set_up(request)
     if request.method == "GET" and mounts.named(request) is None and request.membership.several:
@@ -95,6 +99,15 @@ def _acting(request: MemberRequest) -> Access:
         return first_access(request.user, doors.here(request))
     except NoMembership:
         raise PermissionDenied from None
+
+
+def _to_provider(request: HttpRequest) -> HttpResponse:
+    """To the page that leads to the provider, and back."""
+    if not configured():
+        raise PermissionDenied(_("Your organisation wants single sign-on, which is not set up here. Ask an owner."))
+    if is_htmx(request):
+        return HttpResponse(status=204, headers={"HX-Redirect": resolve_url("sso")})
+    return redirect_to_login(request.get_full_path(), resolve_url("sso"))
 
 
 def _set_up(request: HttpRequest) -> HttpResponse:

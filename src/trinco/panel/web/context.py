@@ -11,7 +11,7 @@ from django.utils.functional import SimpleLazyObject
 
 import trinco
 from trinco.panel import doors, mounts
-from trinco.panel.accounts import labels
+from trinco.panel.accounts import labels, provider, sso
 from trinco.panel.accounts.access import Access, access_to, first_access
 from trinco.panel.accounts.errors import NoMembership
 from trinco.panel.accounts.models import Label, Organisation
@@ -33,6 +33,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "playground": settings.CONFIG.playground,
         "signup_open": settings.CONFIG.signup and doors.label_here(request) is None,
         "brand": SimpleLazyObject(lambda: brand_of(_label(request))),
+        "sso_words": provider.words() if doors.label_here(request) is None else "",
     }
     user = getattr(request, "user", None)
     return {**context, **_member(request)} if user is not None and user.is_authenticated else context
@@ -61,12 +62,14 @@ def _acting(request: HttpRequest) -> Access | None:
 
 
 def _member(request: HttpRequest) -> dict[str, Any]:
+    user: Any = request.user
     membership = SimpleLazyObject(lambda: _acting(request))
     return {
         "membership": membership,
         "organisation": SimpleLazyObject(lambda: getattr(membership, "organisation", None)),
         "domain_count": SimpleLazyObject(lambda: _domain_count(getattr(membership, "organisation", None))),
         "edges": SimpleLazyObject(_edges),
+        "sso_bound": lambda: sso.is_bound(user, provider.issuer()),
     }
 
 

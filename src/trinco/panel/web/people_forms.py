@@ -9,7 +9,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from trinco.panel.accounts import roles
+from trinco.panel.accounts import provider, roles
 from trinco.panel.accounts.access import Access
 from trinco.panel.accounts.models import Organisation, User
 from trinco.panel.accounts.roles import Role
@@ -44,11 +44,20 @@ class OrganisationForm(forms.Form):
 
     name = forms.CharField(label=_("Name"), max_length=120, validators=[printable])
     mfa_required = forms.BooleanField(label=_("Everybody needs a second factor to sign in"), required=False)
+    sso_required = forms.BooleanField(
+        label=_("Everybody signs in by single sign-on, except owners"),
+        help_text=_(
+            "Owners still come in with a password when the provider is away: give them a second factor. Tokens of the "
+            "API go on."
+        ),
+        required=False,
+    )
 
-    @classmethod
-    def of(cls, organisation: Organisation) -> OrganisationForm:
-        """As it is now."""
-        return cls(initial={"name": organisation.name, "mfa_required": organisation.mfa_required})
+    def __init__(self, organisation: Organisation, data: Any = None) -> None:
+        terms = ("name", "mfa_required", "sso_required")
+        super().__init__(data, initial={key: getattr(organisation, key) for key in terms})
+        if not (provider.configured() or organisation.sso_required):
+            del self.fields["sso_required"]
 
 
 class ClientForm(forms.Form):

@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from trinco.core.errors import InputError, TrincoError
 from trinco.core.mailhosts import Width
+from trinco.net.idtoken import TokenRefused, UnknownKey
+from trinco.net.oidc import ProviderAway
 from trinco.panel.accounts import errors as accounts
 from trinco.panel.certificates.errors import CertificateRefused, Fault
 from trinco.panel.domains import errors as domains
@@ -95,6 +97,18 @@ _LOGOS: dict[accounts.LogoFault, Promise] = {
 }
 
 _WORDS: dict[type[TrincoError], Callable[..., str]] = {
+    accounts.NoSingleSignOn: lambda _error: _("This installation has no provider for single sign-on."),
+    ProviderAway: lambda _error: _(
+        "Your provider does not answer as it should. Try again in a while, or sign in here."
+    ),
+    TokenRefused: lambda _error: _("What your provider said could not be used. Begin again."),
+    UnknownKey: lambda _error: _("What your provider said could not be used. Begin again."),
+    accounts.NotAwaited: lambda _error: _(
+        "There is no account for you here. Ask for an invitation to the address that your provider has of you."
+    ),
+    accounts.BoundOtherwise: lambda _error: _(
+        "This account is connected with somebody else at your provider, or you are with another account here."
+    ),
     accounts.LastOwner: lambda _error: _("The organisation needs another owner first."),
     accounts.RankTooHigh: lambda _error: _("That role is higher than yours."),
     accounts.AlreadyMember: lambda _error: _("This address belongs to a member already."),

@@ -14,7 +14,8 @@ from django.conf import settings
 
 from trinco.net import dns as look_ups
 from trinco.net import https
-from trinco.net.posting import NotTaken, Poster, Target
+from trinco.net.posting import Poster
+from trinco.net.reaching import NotTaken, Target
 from trinco.panel import clock
 from trinco.panel.roots import roots
 from trinco.panel.webhooks import signing, stopping, turns

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from trinco.core.errors import DomainSyntaxError
 from trinco.core.names import a_labels
-from trinco.net.posting import PORTS
+from trinco.net.reaching import PORTS
 from trinco.panel.webhooks.errors import UrlRefused
 
 LONGEST = 500

@@ -57,6 +57,8 @@ ACTIONS: dict[str, Promise] = {
     "member.invited": gettext_lazy("Invitation sent"),
     "member.invitation-revoked": gettext_lazy("Invitation taken back"),
     "member.joined": gettext_lazy("Joined the organisation"),
+    "member.sso-bound": gettext_lazy("Connected with single sign-on"),
+    "member.sso-unbound": gettext_lazy("Single sign-on disconnected"),
     "member.role": gettext_lazy("Role changed"),
     "member.removed": gettext_lazy("Member removed"),
     "organisation.added": gettext_lazy("Organisation added"),
@@ -159,6 +161,10 @@ def _people(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str
         yield _change(before.get("role") and role_word(before["role"]), role_word(after["role"]))
     if "name" in after and "name" in before:
         yield _change(before["name"], after["name"])
+    if after.get("issuer") and "sha256" not in after:
+        yield plain(after["issuer"])
+    if "sso_required" in after:
+        yield _("single sign-on demanded") if after["sso_required"] else _("single sign-on no longer demanded")
     if "mfa_required" in after:
         yield _("second factor demanded") if after["mfa_required"] else _("second factor no longer demanded")
 

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from trinco.core.names import Domain
-from trinco.panel.accounts import mfa
+from trinco.panel.accounts import mfa, sso_terms
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.declared import present
@@ -36,7 +36,12 @@ def show(request: MemberRequest) -> HttpResponse:
     counts = {"own": bundles.taken_along([request.organisation]).count()}
     if request.membership.provides:
         counts["all"] = bundles.taken_along(_with_clients(request)).values("name").distinct().order_by().count()
-    context = {"nav": "overview", "counts": counts, "locked": mfa.locked_clients(request.membership)}
+    context = {
+        "nav": "overview",
+        "counts": counts,
+        "locked": mfa.locked_clients(request.membership),
+        "locked_sso": sso_terms.locked_clients(request.membership),
+    }
     return render(request, "web/takeout.html", context)
 
 

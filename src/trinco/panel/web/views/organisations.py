@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from trinco.panel import doors, mounts
-from trinco.panel.accounts import actors, mfa, people
+from trinco.panel.accounts import actors, mfa, people, sso_terms
 from trinco.panel.accounts.access import visible
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.roles import Deed
@@ -75,6 +75,7 @@ def clients(request: MemberRequest) -> HttpResponse:
         "nav": "clients",
         "clients": list(mine.order_by("name", "pk")),
         "locked": mfa.locked_clients(request.membership),
+        "locked_sso": sso_terms.locked_clients(request.membership),
         "chosen": int(chosen) if wanted is not mine else None,
         **listing.choices(narrowed),
         "page": page,

@@ -80,8 +80,8 @@ def revoke(request: MemberRequest, pk: int) -> HttpResponse:
 @require_POST
 @may(Deed.ORGANISATION_MANAGE)
 def organisation(request: MemberRequest) -> HttpResponse:
-    """Its name, and whether everybody needs a second factor."""
-    form = OrganisationForm(request.POST)
+    """Its name, and what it demands of everybody."""
+    form = OrganisationForm(request.organisation, request.POST)
     if not form.is_valid():
         return HttpResponseBadRequest()
     terms = {"organisation": request.organisation, "actor": actors.of(request), **form.cleaned_data}
@@ -126,6 +126,6 @@ def _page(request: MemberRequest, form: InviteForm) -> dict[str, Any]:
         "given": given,
         "within": [role for role, _label in given],
         "invitations": Invitation.objects.of(request.organisation),
-        "terms": OrganisationForm.of(request.organisation),
+        "terms": OrganisationForm(request.organisation),
         "now": timezone.now(),
     }
