@@ -13,7 +13,7 @@ from trinco.panel.domains.models import HostedDomain
 LABELS = ("accounts", "domains", "policies", "certificates", "checks", "web")
 NO_TENANT = {
     *("User", "Organisation", "Membership", "AuditHead", "Revision", "EdgeNode", "Chain", "HostCertificate"),
-    *("Account", "AccountKey", "SharedValue"),
+    *("Account", "AccountKey", "SharedValue", "Identity"),
     "Label",  # seen by whoever comes to its host
 }
 """Tables without a tenant's data, or that say themselves who belongs to whom."""
