@@ -44,4 +44,4 @@ class TestAtALabelsHost:
         assert at_label.post("/account/login/", typed).status_code == 302
         page = at_label.get("/activity/", follow=True).content.decode()
         panel = settings.CONFIG.panel_url.rstrip("/")
-        assert f'href="{panel}/account/sso/?next=/activity/"' in page
+        assert f'href="{panel}/account/sso/?next=%2Factivity%2F"' in page
