@@ -71,6 +71,11 @@ class TestTokens:
             {"nonce": "n-2"},
             {"nonce": None},
             {"nonce": 1},
+            {"nonce": "\ud800"},
+            {"sub": "\ud800"},
+            {"exp": float("inf")},
+            {"iat": "x"},
+            {"aud": 7},
             {"aud": "another"},
             {"aud": [CLIENT, "another"]},
             {"aud": [CLIENT, "another"], "azp": "another"},
@@ -136,6 +141,8 @@ class TestTokens:
             [{"kty": "RSA", "kid": "k1"}],
             [{**public(), "n": 7}],
             [{"kid": "k1"}],
+            [{**public(), "e": "AQAB", "n": "AA"}],
+            [{**public(), "n": [], "e": {}}],
             [{"kty": "oct", "k": "c2VjcmV0", "kid": "k1"}],
         ],
         ids=lambda keys: str(keys)[:60],
@@ -143,6 +150,22 @@ class TestTokens:
     def test_keys_that_do_not_fit(self, keys: list[dict[str, Any]]) -> None:
         with pytest.raises(TokenRefused):
             verified(signed(claims()), keys, EXPECTED)
+
+    @pytest.mark.parametrize(
+        "wrong", [{"x": 7}, {"x": None}, {"x": "AA"}, {"crv": "P-384"}, {"crv": []}, {"y": ""}], ids=str
+    )
+    @pytest.mark.parametrize("kind", ["ES256", "EdDSA"])
+    def test_keys_that_are_none(self, kind: str, wrong: dict[str, Any]) -> None:
+        if kind == "EdDSA" and "y" in wrong:
+            wrong = {"kty": "EC"}
+        with pytest.raises(TokenRefused):
+            verified(signed(claims(), kind), [public(kind, **wrong)], EXPECTED)
+
+    @pytest.mark.parametrize(
+        "email", ["an\u212a@example.com", "a\0b@example.com", "\ud800@example.com", "a" * 255, 7, ["a@example.com"]]
+    )
+    def test_an_address_that_cannot_be_used(self, email: object) -> None:
+        assert verified(signed(claims(email=email)), [public()], EXPECTED).email == ""
 
     def test_a_short_key(self) -> None:
         with pytest.warns(match="below the minimum"):

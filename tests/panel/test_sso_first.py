@@ -101,6 +101,13 @@ class TestFirstTime:
         assert NOBODY in said(client, came(client, there, email_verified=word))
         assert (inside(client), Identity.objects.exists()) == ("", False)
 
+    def test_an_address_that_only_looks_like_it(self, there: OpenIdProvider) -> None:
+        create_account(email="na\u017fh@example.com", password=None)
+        client = Client()
+        assert NOBODY in said(client, came(client, there, email="nash@example.com"))
+        assert NOBODY in said(client, came(client, there, email="na\u017fh@example.com"))
+        assert (inside(client), Identity.objects.exists()) == ("", False)
+
     def test_an_address_that_came_to_somebody_else(self, ana: User, there: OpenIdProvider) -> None:
         client = Client()
         assert OTHERWISE in said(client, came(client, there, sub="u-2"))

@@ -23,6 +23,10 @@ _CURVES: Final = {"EC": ("P-256",), "OKP": ("Ed25519", "Ed448")}
 _RSA_BITS: Final = 2048
 _MOST_OCTETS: Final = 64 * 1024
 _MOST_SUBJECT: Final = 255
+_MOST_EMAIL: Final = 254
+
+_FAULTS: Final = (jwt.PyJWTError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What comes of a token or a key that somebody made up."""
 
 Key = Mapping[str, Any]
 """A JSON Web Key (RFC 7517)."""
@@ -81,7 +85,7 @@ def _decoded(token: str, keys: Iterable[Key], expected: Expected) -> dict[str, A
             leeway=LEEWAY,
             options={"require": ["iss", "sub", "aud", "exp", "iat"]},
         )
-    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
+    except _FAULTS as error:
         raise TokenRefused(str(error) or type(error).__name__) from error
     return claims
 
@@ -137,10 +141,14 @@ def _subject(subject: object) -> str:
 
 
 def _email(claims: Mapping[str, Any]) -> str:
-    """Only `true` itself counts: not "true", and not silence."""
+    """Only `true` itself counts: not "true", and not silence. No address beyond ASCII does, since several of them can be
+    one and the same in lower case."""
     email = claims.get("email")
-    return email.strip().lower() if claims.get("email_verified") is True and isinstance(email, str) else ""
+    if claims.get("email_verified") is not True or not isinstance(email, str):
+        return ""
+    usable = email.isascii() and email.isprintable() and len(email) <= _MOST_EMAIL
+    return email.strip().lower() if usable else ""
 
 
 def _same(given: object, wanted: str) -> bool:
-    return isinstance(given, str) and hmac.compare_digest(given.encode(), wanted.encode())
+    return isinstance(given, str) and given.isascii() and hmac.compare_digest(given, wanted)

@@ -47,7 +47,7 @@ def person(*, claims: Claims, source: str) -> Known | Unbound:
         return Known(bound)
     if not claims.email:
         raise NotAwaited("no address that the provider vouches for")
-    user = User.objects.filter(email__iexact=claims.email).first()
+    user = _holder(claims.email)
     if user is None:
         return Known(_new(claims, source))
     if _bond(user, claims.issuer) is not None:
@@ -108,6 +108,12 @@ def _new(claims: Claims, source: str) -> User:
         raise NotAwaited("neither invited nor of a domain that may come in")
     bind(user=user, claims=claims, source=source)
     return user
+
+
+def _holder(email: str) -> User | None:
+    """Whose address it is, to the letter: a database takes more for the same than we do."""
+    found = User.objects.filter(email__iexact=email)
+    return next((each for each in found if each.email.lower() == email), None)
 
 
 def _is_ours(email: str) -> bool:
