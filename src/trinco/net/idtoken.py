@@ -141,8 +141,8 @@ def _subject(subject: object) -> str:
 
 
 def _email(claims: Mapping[str, Any]) -> str:
-    """Only `true` itself counts: not "true", and not silence. No address beyond ASCII does, since several of them can be
-    one and the same in lower case."""
+    """Only `true` itself counts: not "true", and not silence. No address beyond ASCII does: several of them can be one
+    and the same in lower case."""
     email = claims.get("email")
     if claims.get("email_verified") is not True or not isinstance(email, str):
         return ""
