@@ -12,6 +12,7 @@ WRITES = "credentials of a DNS provider pass through no program's log"
 MAILED = "the answer to a mailed link is a person's"
 LOOK = "how a person likes to see the pages"
 LABEL = "how the pages look to people, set once, with a preview"
+SIGN_ON = "a person proves who they are in a browser: a program has its token"
 PLAYED = "the playground's made-up customer has no program"
 
 OPERATIONS = {
@@ -56,6 +57,7 @@ OPERATIONS = {
 REASONS = {
     **dict.fromkeys(("filter_save", "filter", "theme"), LOOK),
     **dict.fromkeys(("label", "label_remove", "label_host", "label_host_check", "label_host_remove"), LABEL),
+    **dict.fromkeys(("sso", "sso_again", "sso_bind", "sso_connect", "sso_disconnect"), SIGN_ON),
     **dict.fromkeys(("write_records", "kept_access", "kept_access_forget"), WRITES),
     **dict.fromkeys(("recipient_confirm", "invitation"), MAILED),
     **dict.fromkeys(("playground", "playground_change", "playground_report"), PLAYED),
