@@ -38,7 +38,10 @@ del os.environ["DJANGO_SETTINGS_MODULE"]  # or xdist's workers would read the se
 logging.getLogger().handlers.clear()  # pytest shows what is logged; the stream of now is closed later
 
 
-LONGEST = ("test_postgresql.py", "test_postgresql_doors.py", "test_provider.py", "test_pages.py", "test_road.py")
+LONGEST = (
+    *("test_postgresql_people.py", "test_provider.py", "test_postgresql_policies.py", "test_pages.py"),
+    *("test_postgresql_reports.py", "test_road.py", "test_postgresql.py"),
+)
 """Files of few tests that take long: begun first, so that no worker ends with one of them alone."""
 
 

@@ -280,7 +280,8 @@ class TestCommand:
 
     def test_says_what_is_wrong_and_ends_with_one(self, tmp_path: Path) -> None:
         closed = {"TRINCO_RESOLVERS": "127.0.0.1:9", "TRINCO_AUTHORITY_PORT": "9", "TRINCO_POLICY_PORT": "9"}
-        done = self.run(tmp_path, "--json", TRINCO_PANEL_LISTEN="127.0.0.1:9", **closed)
+        listen = {"TRINCO_PANEL_LISTEN": "127.0.0.1:9", "TRINCO_SMTP_LISTEN": "127.0.0.1:9"}
+        done = self.run(tmp_path, "--json", **listen, **closed)
         found = {finding["part"]: finding["verdict"] for finding in json.loads(done.stdout)["findings"]}
         assert done.returncode == 1, done.stderr
         assert found == {

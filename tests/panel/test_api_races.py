@@ -1,4 +1,4 @@
-"""Programs at the same moment. Runs on SQLite here and on PostgreSQL, within the wall, by test_postgresql_doors.py."""
+"""Programs at the same moment. Runs on SQLite here and on PostgreSQL, within the wall, by test_postgresql_policies.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an arrival to rows and totals. Runs on SQLite here and on PostgreSQL by test_postgresql.py."""
+"""From an arrival to rows and totals. Runs on SQLite here and on PostgreSQL by test_postgresql_reports.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The law of the digest, against a naive oracle. Runs on SQLite here and on PostgreSQL by test_postgresql.py."""
+"""The law of the digest, against a naive oracle. Runs on SQLite here and on PostgreSQL by test_postgresql_reports.py."""
 
 from __future__ import annotations
 

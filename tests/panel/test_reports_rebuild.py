@@ -1,4 +1,4 @@
-"""Working everything out anew from the raw reports. Runs on SQLite here and on PostgreSQL by test_postgresql.py."""
+"""Working everything out anew from the raw reports. Runs on SQLite here and on PostgreSQL by test_postgresql_reports.py."""
 
 from __future__ import annotations
 

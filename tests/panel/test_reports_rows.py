@@ -1,4 +1,4 @@
-"""Many rows at once, as they are written on both databases: here on SQLite, on PostgreSQL by test_postgresql.py."""
+"""Many rows at once, as they are written on both databases: here on SQLite, on PostgreSQL by test_postgresql_reports.py."""
 
 from __future__ import annotations
 

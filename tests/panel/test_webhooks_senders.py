@@ -1,4 +1,4 @@
-"""Two workers that send at once. Runs on SQLite here and on PostgreSQL by test_postgresql.py."""
+"""Two workers that send at once. Runs on SQLite here and on PostgreSQL by test_postgresql_people.py."""
 
 from __future__ import annotations
 

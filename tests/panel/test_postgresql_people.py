@@ -1,4 +1,4 @@
-"""The panel on PostgreSQL: the tests of its pages and its API again, and of the wall, on a server of their own."""
+"""The panel on PostgreSQL: the tests of its people and pages, and of the wall again, on a server of their own."""
 
 from __future__ import annotations
 
@@ -6,19 +6,9 @@ import pytest
 from tests.support_postgres import holds_again
 
 AGAIN = [
-    "test_api_once.py",
-    "test_api_policies.py",
-    "test_api_races.py",
-    "test_by_hand.py",
-    "test_by_hand_restored.py",
-    "test_declared_looks.py",
-    "test_declared_whose.py",
-    "test_imports_room.py",
-    "test_kept_access.py",
     "test_label_hosts.py",
     "test_labels.py",
     "test_people.py",
-    "test_publishing_fairness.py",
     "test_sso.py",
     "test_sso_first.py",
     "test_sso_terms.py",
@@ -30,6 +20,9 @@ AGAIN = [
     "test_web_tags_hostile.py",
     "test_web_tlsrpt.py",
     "test_web_ways.py",
+    "test_webhooks_senders.py",
+    "test_webhooks_sending.py",
+    "test_webhooks_troubles.py",
 ]
 
 
