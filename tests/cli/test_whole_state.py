@@ -12,7 +12,7 @@ import pytest
 from tests import support_apply, support_panel, support_web
 from tests.support_apply import PROVIDER, WHOLE, WHOLE_OWN, apply, exported, run, there
 
-from trinco.panel.accounts import tokens
+from trinco.panel.accounts import people, tokens
 from trinco.panel.accounts.access import access_to
 from trinco.panel.accounts.models import Organisation, TokenScope
 
@@ -54,6 +54,23 @@ class TestHere:
         done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, check=False, timeout=60)
         assert (done.returncode, done.stderr) == (0, b""), done
         return done.stdout.decode()
+
+
+@pytest.mark.django_db
+class TestSingleSignOn:
+    """What is not in every installation: whether an organisation's people have to come by single sign-on."""
+
+    TEXT = WHOLE.replace("    second_factor: true\n", "    second_factor: true\n    single_sign_on: true\n", 1)
+
+    def test_the_octets(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(people, "configured", lambda: True)
+        assert apply(self.TEXT)[::2] == (0, "")
+        assert (exported(), apply(self.TEXT)) == (self.TEXT, SAME)
+
+    def test_without_a_provider_it_is_refused_and_the_rest_done(self) -> None:
+        code, _out, err = apply(self.TEXT)
+        told = f"! {PROVIDER}: this installation has no provider for single sign-on (docs/sso.md)\n"
+        assert (code, err, exported()) == (2, told, WHOLE)
 
 
 class TestThere:

@@ -112,7 +112,7 @@ class TestFaults:
             'line 10: "http" is not known here; did you mean `https`?',
             "line 11: an empty mx list goes with `mode: none` alone",
             "line 12: names with a colon, and what belongs to each, are wanted here",
-            'line 15: "clients" is not known here; known are second_factor, domains',
+            'line 15: "clients" is not known here; known are second_factor, single_sign_on, domains',
             'line 16: "A" stands in line 3 already',
             "line 17: a name is 1 to 120 letters, digits and signs, without blanks at its ends",
         ]

@@ -123,7 +123,7 @@ def _octets(file: str) -> bytes:
 def _say(step: Facts) -> None:
     """A refusal goes to standard error."""
     name = printable(" / ".join([*step["organisation"], *([step["domain"]] if step["domain"] else [])]))
-    if step["refused"]:
+    if step["refused"] is not None:
         typer.echo(f"! {name}: {printable(step['refused'])}", err=True)
         return
     end = _ENDS.get(step["step"])
@@ -147,6 +147,6 @@ def _sum(taken: Sequence[Portion], *, dry: bool) -> str:
 
 def _code(taken: Iterable[Portion], *, dry: bool) -> int:
     mattering = [step for portion in taken for step in portion.steps]
-    if any(step["refused"] for step in mattering):
+    if any(step["refused"] is not None for step in mattering):
         return orm.EXIT_USAGE
     return orm.EXIT_FINDING if mattering and dry else 0

@@ -63,7 +63,7 @@ def portions(server: Server, declared: DeclaredOrganisation, *, dry: bool, prune
 
 
 def _domains(server: Server, declared: DeclaredOrganisation, *, dry: bool, prune: bool) -> Iterator[Portion]:
-    domains, bare = declared.domains or (), replace(declared, second_factor=None, domains=(), clients=())
+    domains, bare = declared.domains or (), replace(_unspoken(declared), domains=(), clients=())
     for start in range(0, len(domains), AT_ONCE):
         yield _sent(server, replace(bare, domains=domains[start : start + AT_ONCE]), dry=dry)
     if prune and declared.domains is not None:
@@ -71,8 +71,14 @@ def _domains(server: Server, declared: DeclaredOrganisation, *, dry: bool, prune
 
 
 def _terms(server: Server, declared: DeclaredOrganisation, *, dry: bool) -> Iterator[Portion]:
-    if declared.second_factor is not None:
-        yield _sent(server, replace(declared, domains=None, clients=()), dry=dry)
+    bare = replace(declared, domains=None, clients=())
+    if bare != _unspoken(bare):
+        yield _sent(server, bare, dry=dry)
+
+
+def _unspoken(declared: DeclaredOrganisation) -> DeclaredOrganisation:
+    """It, without a word about what it demands of its people."""
+    return replace(declared, second_factor=None, single_sign_on=None)
 
 
 def _of_client(

@@ -94,7 +94,8 @@ def _organisations(rows: list[Organisation], keys: set[int]) -> Iterator[Declare
 
 def _organisation(row: Organisation, clients: tuple[DeclaredOrganisation, ...] = ()) -> DeclaredOrganisation:
     staying = [each for _, each in sorted(held(row).items()) if each.domain.state != State.LEAVING]
-    return DeclaredOrganisation(row.name, row.mfa_required, tuple(map(_domain, staying)), clients)
+    came = row.sso_required or None
+    return DeclaredOrganisation(row.name, row.mfa_required, tuple(map(_domain, staying)), clients, came)
 
 
 def _domain(each: Held) -> DeclaredDomain:

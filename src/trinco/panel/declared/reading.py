@@ -24,7 +24,7 @@ RECORDS = {"mta-sts": "host", "_mta-sts": "sts", "_smtp._tls": "tlsrpt"}
 """The file's words → those of `policies.ways.Ways`."""
 WAYS = {"host": ("cname", "addresses"), "sts": ("cname", "txt"), "tlsrpt": ("cname", "txt")}
 """What a file may say of each. Access to a DNS provider is no file's to give: a text is `txt` there as well."""
-_CLIENT = ("second_factor", "domains")
+_CLIENT = ("second_factor", "single_sign_on", "domains")
 _PROVIDER = (*_CLIENT, "clients")
 T = TypeVar("T")
 
@@ -68,6 +68,7 @@ class _Reader:
             self._value(fields, "second_factor", scalars.boolean),
             self._value(fields, "domains", lambda each: tuple(self._named(each, scalars.domain, self._domain))),
             self._value(fields, "clients", lambda each: self._organisations(each, _CLIENT)) or (),
+            self._value(fields, "single_sign_on", scalars.boolean),
         )
 
     def _domain(self, name: str, node: Node) -> DeclaredDomain:

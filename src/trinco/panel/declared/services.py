@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import cast
 
 from django.db import transaction
 
 from trinco.panel.accounts import people
 from trinco.panel.accounts.actors import Actor
+from trinco.panel.accounts.errors import NoSingleSignOn
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.declared import present
 from trinco.panel.declared.comparing import Difference
@@ -33,7 +35,7 @@ def steps(declaration: Declaration, terms: Terms) -> Iterator[Step]:
 def steps_of(declared: DeclaredOrganisation, row: Organisation, terms: Terms, *, owns: bool) -> Iterator[Step]:
     """The steps of one organisation that is there, and of no client of it. `owns`: whether its terms may be changed."""
     here = Place((row.name,), terms, organisation=row)
-    for step in _second_factor(declared, here if owns else replace(here, terms=replace(terms, dry=True))):
+    for step in _demands(declared, here if owns else replace(here, terms=replace(terms, dry=True))):
         yield step if owns else replace(step, problem=NotAllowed())
     if declared.domains is not None:
         yield from settled(here, declared.domains)
@@ -50,7 +52,7 @@ def _organisation(declared: DeclaredOrganisation, place: Place, provider: Organi
         yield place.step("", Kind.ADD)
         row = None if place.terms.dry else _added(place, provider)
     here = replace(place, organisation=row)
-    yield from _second_factor(declared, here)
+    yield from _demands(declared, here)
     if declared.domains is not None:
         yield from settled(here, declared.domains)
     demanded = _demanded(here) if declared.second_factor is None else declared.second_factor
@@ -79,15 +81,27 @@ def _made(name: str, provider: Organisation | None, actor: Actor) -> Organisatio
     return people.add_client(provider=provider, name=name, actor=actor)
 
 
-def _second_factor(declared: DeclaredOrganisation, place: Place) -> Iterator[Step]:
-    wanted, now = declared.second_factor, _demanded(place)
+def _demands(declared: DeclaredOrganisation, place: Place) -> Iterator[Step]:
+    """What it demands of its people."""
+    yield from _demand(place, "second_factor", "mfa_required", (_demanded(place), declared.second_factor))
+    came = place.organisation.sso_required if place.organisation else False
+    yield from _demand(place, "single_sign_on", "sso_required", (came, declared.single_sign_on))
+
+
+def _demand(place: Place, word: str, term: str, values: tuple[bool, bool | None]) -> Iterator[Step]:
+    """The step from the value of now to the one that is wanted; None: nothing is said about it."""
+    now, wanted = values
     if wanted is None or wanted == now:
         return
-    if place.organisation and not place.terms.dry:
-        actor = place.terms.actor
-        people.set_organisation(organisation=place.organisation, mfa_required=wanted, actor=actor)
-    difference = Difference("second_factor", str(now).lower(), str(wanted).lower())
-    yield replace(place.step("", Kind.CHANGE), differences=(difference,))
+    difference = Difference(word, str(now).lower(), str(wanted).lower())
+    step = replace(place.step("", Kind.CHANGE), differences=(difference,))
+    try:
+        if place.organisation and not place.terms.dry:
+            terms = cast(people.Terms, {term: wanted})
+            people.set_organisation(organisation=place.organisation, actor=place.terms.actor, **terms)
+    except NoSingleSignOn as problem:
+        step = replace(step, problem=problem)
+    yield step
 
 
 def _demanded(place: Place) -> bool:

@@ -32,12 +32,13 @@ class DeclaredDomain:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredOrganisation:
-    """A provider or a client. `domains`: all that it has; None: nothing is said about domains."""
+    """A provider or a client. `domains`: all that it has; None: nothing is said about domains, or about a term."""
 
     name: str
     second_factor: bool | None = None
     domains: tuple[DeclaredDomain, ...] | None = None
     clients: tuple[DeclaredOrganisation, ...] = ()
+    single_sign_on: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ def _organisations(indent: str, key: str, organisations: tuple[DeclaredOrganisat
 def _organisation(indent: str, organisation: DeclaredOrganisation) -> Iterator[str]:
     if organisation.second_factor is not None:
         yield f"{indent}second_factor: {_word(organisation.second_factor)}"
+    if organisation.single_sign_on is not None:
+        yield f"{indent}single_sign_on: {_word(organisation.single_sign_on)}"
     if organisation.domains is not None:
         yield f"{indent}domains:" if organisation.domains else f"{indent}domains: {{}}"
         for each in organisation.domains:
