@@ -13,7 +13,8 @@ from tests.support_oidc import HOST, OpenIdProvider
 from tests.support_webhooks import served
 
 from trinco.panel.accounts import provider
-from trinco.panel.accounts.models import Organisation
+from trinco.panel.accounts.models import Identity, Organisation, User
+from trinco.panel.accounts.services import create_account
 from trinco.panel.domains.models import HostedDomain
 
 support_messages.compile_if_stale()  # before Django reads it
@@ -58,3 +59,11 @@ def there(openid_authority: Authority, settings: Any, monkeypatch: pytest.Monkey
         monkeypatch.setattr(provider, "asker", lambda: made.asker(openid_authority.pem))
         support_oidc.configure(settings, made)
         yield made
+
+
+@pytest.fixture
+def ana(there: OpenIdProvider) -> User:
+    """Somebody without a password, whom the OpenID provider knows."""
+    user = create_account(email="ana@example.com", password=None)
+    Identity.objects.create(user=user, issuer=there.issuer, subject="u-1")
+    return user

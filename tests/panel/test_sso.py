@@ -15,43 +15,13 @@ from django.urls import reverse
 from tests import support_oidc, support_web
 from tests.support_certs import Authority
 from tests.support_oidc import OpenIdProvider, begun, by_what_all_know, came, public, returned, signed
+from tests.support_sso import AWAY, ELSEWHERE, LOGIN, ODD, PAGE, inside, said
 
 from trinco.net.guard import Guard
 from trinco.panel.accounts import provider
-from trinco.panel.accounts.models import AuditEntry, Identity, Organisation, User
-from trinco.panel.accounts.services import create_account
+from trinco.panel.accounts.models import User
 
 pytestmark = pytest.mark.django_db
-LOGIN, PAGE = "/account/login/", "/account/sso/"
-ODD = "What your provider said could not be used."
-AWAY = "Your provider does not answer as it should."
-ELSEWHERE = "This sign-in was begun elsewhere"
-NOBODY = "There is no account for you here."
-OTHERWISE = "This account is connected with somebody else"
-
-
-@pytest.fixture
-def ana(there: OpenIdProvider) -> User:
-    """Somebody without a password, whom the provider knows."""
-    user = create_account(email="ana@example.com", password=None)
-    Identity.objects.create(user=user, issuer=there.issuer, subject="u-1")
-    return user
-
-
-def inside(client: Client) -> str:
-    """Who is signed in there."""
-    key = client.session.get("_auth_user_id")
-    return User.objects.get(pk=key).email if key else ""
-
-
-def said(client: Client, answer: Any) -> str:
-    """What stands on the page to which the answer leads."""
-    return support_web.text_of(client.get(answer["Location"], follow=True))
-
-
-def lines(organisation: Organisation) -> list[tuple[str, str]]:
-    found = AuditEntry.objects.of(organisation).order_by("pk")
-    return [(each.action, each.subject) for each in found if each.action.startswith("member.")]
 
 
 class TestComingIn:

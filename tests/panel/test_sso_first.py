@@ -9,42 +9,13 @@ from django.test import Client
 from django.utils import timezone
 from tests import support_oidc, support_panel, support_web
 from tests.support_oidc import OpenIdProvider, begun, came, returned
+from tests.support_sso import LOGIN, NOBODY, ODD, OTHERWISE, PAGE, inside, lines, said
 
 from trinco.core.names import Domain
-from trinco.panel.accounts.models import AuditEntry, Identity, Invitation, Membership, Organisation, Role, User
+from trinco.panel.accounts.models import Identity, Invitation, Membership, Role, User
 from trinco.panel.accounts.services import create_account
 
 pytestmark = pytest.mark.django_db
-LOGIN, PAGE = "/account/login/", "/account/sso/"
-ODD = "What your provider said could not be used."
-AWAY = "Your provider does not answer as it should."
-ELSEWHERE = "This sign-in was begun elsewhere"
-NOBODY = "There is no account for you here."
-OTHERWISE = "This account is connected with somebody else"
-
-
-@pytest.fixture
-def ana(there: OpenIdProvider) -> User:
-    """Somebody without a password, whom the provider knows."""
-    user = create_account(email="ana@example.com", password=None)
-    Identity.objects.create(user=user, issuer=there.issuer, subject="u-1")
-    return user
-
-
-def inside(client: Client) -> str:
-    """Who is signed in there."""
-    key = client.session.get("_auth_user_id")
-    return User.objects.get(pk=key).email if key else ""
-
-
-def said(client: Client, answer: Any) -> str:
-    """What stands on the page to which the answer leads."""
-    return support_web.text_of(client.get(answer["Location"], follow=True))
-
-
-def lines(organisation: Organisation) -> list[tuple[str, str]]:
-    found = AuditEntry.objects.of(organisation).order_by("pk")
-    return [(each.action, each.subject) for each in found if each.action.startswith("member.")]
 
 
 class TestFirstTime:
