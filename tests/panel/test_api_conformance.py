@@ -32,6 +32,7 @@ class TestConformance:
         tried(world, 4)
 
     @pytest.mark.slow
+    @pytest.mark.timeout(1800)
     def test_many_requests_to_each(self, world: ApiWorld) -> None:
         tried(world, 200)
 
