@@ -164,6 +164,21 @@ class TestState:
         assert (own.name, [each.name for each in own.clients]) == (ours.name, ["Norte"])
         assert read(answer.content) == present.declaration([ours, norte])[0]
 
+    def test_it_says_which_clients_it_cannot_name(
+        self, ours: Organisation, norte: Organisation, person: Client
+    ) -> None:
+        for name in ("Sul", "Sul", "Este\u2028organisations:"):
+            support_panel.live(
+                Organisation.objects.create(name=name, parent=ours), f"d{Organisation.objects.count()}.pt"
+            )
+        content = person.get(f"/o/{ours.pk}/takeout/state.yaml").content
+        (own,) = read(content).organisations
+        assert [each.name for each in own.clients] == ["Norte"]
+        assert [line for line in content.decode().split("\n") if line.startswith("# Left out")] == [
+            "# Left out: Este?organisations:: others are called so, or it cannot be written.",
+            "# Left out: Sul: others are called so, or it cannot be written.",
+        ]
+
     def test_a_client_is_told_nothing_of_its_provider(self, ours: Organisation, norte: Organisation) -> None:
         client = support_web.browser(support_web.person("nia@example.com", norte))
         content = client.get("/takeout/state.yaml").content

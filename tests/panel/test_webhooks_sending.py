@@ -1,4 +1,4 @@
-"""Webhooks: signed, at least once, in order, each with a deadline of its own."""
+"""Webhooks: signed, at least once, one after the other, each with a deadline of its own."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class TestSignature:
 class TestEvents:
     """What is told is written in the transaction of what happened, and told once to each that wants it."""
 
-    def test_deeds_are_told_in_order(self, ours: Organisation) -> None:
+    def test_deeds_become_deliveries_in_their_order(self, ours: Organisation) -> None:
         made, _secret = hook(ours, 443, Kind.DOMAIN_ADDED, Kind.DOMAIN_VERIFIED, Kind.POLICY_PUBLISHED)
         domain = support_panel.announced(ours)
         policies.publish(
@@ -149,9 +149,7 @@ class TestEvents:
 class TestAttempts:
     """2xx is taken; everything else is attempted again for three days."""
 
-    def test_a_server_that_is_down_gets_all_in_order_once_it_is_back(
-        self, ours: Organisation, customer: Customer
-    ) -> None:
+    def test_a_server_that_is_down_gets_all_once_it_is_back(self, ours: Organisation, customer: Customer) -> None:
         with served(Server(*[b"HTTP/1.1 500 no\r\n\r\n"] * 3, OK), customer.context()) as server:
             made, _secret = hook(ours, server.port, Kind.DOMAIN_ADDED)
             for name in ("um.example", "dois.example"):
@@ -163,6 +161,16 @@ class TestAttempts:
         made.refresh_from_db()
         assert (made.failures, made.failing_since, made.rest_until) == (0, None, None)
         assert len(server.requests) == 5
+
+    def test_one_that_was_not_taken_is_overtaken(self, ours: Organisation, customer: Customer) -> None:
+        with served(Server(b"HTTP/1.1 500 no\r\n\r\n", OK), customer.context()) as server:
+            made, _secret = hook(ours, server.port)
+            first, second = (services.send_test(webhook=made, actor=support_panel.ANA) for _ in range(2))
+            now = timezone.now()
+            for seconds in (0, 6, 20):
+                delivered(customer.poster(), now + timedelta(seconds=seconds))
+        uids = [request.fields["webhook-id"] for request in server.requests]
+        assert uids == [first.uid, second.uid, first.uid]
 
     def test_given_up_after_three_days(self, ours: Organisation, customer: Customer) -> None:
         made, _secret = hook(ours, closed_port())

@@ -106,7 +106,7 @@ def revoke_token(*, token: ApiToken, actor: Actor) -> None:
 def member_by(key: str, now: datetime) -> Access | None:
     """As whom a program with this key acts; None: the key is unknown, revoked or expired, or its person has left.
 
-    Three queries, and once a minute a third that notes the use. What is compared takes as long for a wrong key as for
+    Three queries, and once a minute a fourth that notes the use. What is compared takes as long for a wrong key as for
     the right one.
     """
     if len(key) != _KEY_LENGTH or not key.startswith(MARK) or not key.isascii():

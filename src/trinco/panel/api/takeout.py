@@ -60,5 +60,5 @@ def state(request: HttpRequest) -> HttpResponse:
     known(request, ())
     access = caller(request)
     here = access.organisation
-    content = written(present.own(here, clients_of(access)))
+    content = written(*present.own(here, clients_of(access)))
     return HttpResponse(content, content_type="application/yaml", headers=attached(f"trinco-{here.pk}.yaml"))

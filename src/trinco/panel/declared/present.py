@@ -66,13 +66,14 @@ def alone(organisation: Organisation) -> Declaration:
     return Declaration((_organisation(organisation),))
 
 
-def own(organisation: Organisation, clients: Iterable[Organisation]) -> Declaration:
+def own(organisation: Organisation, clients: Iterable[Organisation]) -> tuple[Declaration, list[Organisation]]:
     """What a file says of one organisation and these clients of it, for its own people: of a client's provider it says
-    nothing. Clients that no file can name are left out."""
+    nothing. And the clients that it cannot name, as in `declaration`."""
     rows = sorted(clients, key=_by_name)
     twice = Counter(row.name for row in rows)
-    below = [_organisation(row) for row in rows if twice[row.name] == 1 and nameable(row.name)]
-    return Declaration((_organisation(organisation, tuple(below)),))
+    left_out = [row for row in rows if twice[row.name] > 1 or not nameable(row.name)]
+    below = [_organisation(row) for row in rows if row not in left_out]
+    return Declaration((_organisation(organisation, tuple(below)),)), left_out
 
 
 def _by_name(row: Organisation) -> tuple[str, int]:

@@ -76,7 +76,7 @@ class Webhook(models.Model):
     rest_until = models.DateTimeField(null=True)
     """After failures it is left alone for a while, whatever waits."""
     lease_until = models.DateTimeField(null=True)
-    """Until when a worker has it in hand: one delivery at a time, so that they come in order."""
+    """Until when a worker has it in hand: one delivery at a time."""
     fence = models.PositiveIntegerField(default=0)
     """Goes up with each lease: whoever had an older one writes nothing any more."""
     turn_at = models.DateTimeField(default=timezone.now)

@@ -1,9 +1,10 @@
 """Whose turn it is, and what becomes of an attempt.
 
-One delivery of a webhook is in hand at a time, under a lease and a fence, so that they come in order and no two workers
-send the same at once; a worker that dies has only delayed it. The one that waited longest for a turn comes first, and
-no organisation has more than a few in hand. After failures a webhook rests, whatever waits: for seconds at first, for
-ten minutes at most. A delivery is attempted again after ever longer waits for three days.
+One delivery of a webhook is in hand at a time, the oldest that is due, under a lease and a fence, so that no two
+workers send the same at once; a worker that dies has only delayed it. The webhook that waited longest for a turn comes
+first, and no organisation has more than a few in hand. After failures a webhook rests, whatever waits: for seconds at
+first, for ten minutes at most. A delivery is attempted again after ever longer waits for three days; meanwhile later
+ones go past it, so that one that is never taken holds up no other.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def everything(request: MemberRequest, whose: str) -> StreamingHttpResponse:
 @may(Deed.READ)
 def state(request: MemberRequest) -> HttpResponse:
     """The organisation and its clients as `trinco apply` takes them."""
-    content = written(present.own(request.organisation, mfa.open_clients(request.membership)))
+    content = written(*present.own(request.organisation, mfa.open_clients(request.membership)))
     headers = _headers(f"trinco-{request.organisation.pk}.yaml")
     return HttpResponse(content, content_type="application/yaml", headers=headers)
 
