@@ -66,13 +66,13 @@ def alone(organisation: Organisation) -> Declaration:
     return Declaration((_organisation(organisation),))
 
 
-def own(organisation: Organisation, clients: Iterable[Organisation]) -> tuple[Declaration, list[Organisation]]:
+def own(organisation: Organisation, clients: Iterable[Organisation]) -> tuple[Declaration, list[str]]:
     """What a file says of one organisation and these clients of it, for its own people: of a client's provider it says
-    nothing. And the clients that it cannot name, as in `declaration`."""
+    nothing. And the names of those that it leaves out, as in `declaration`."""
     rows = sorted(clients, key=_by_name)
     twice = Counter(row.name for row in rows)
-    left_out = [row for row in rows if twice[row.name] > 1 or not nameable(row.name)]
-    below = [_organisation(row) for row in rows if row not in left_out]
+    left_out = [name for name, count in twice.items() if count > 1 or not nameable(name)]
+    below = [_organisation(row) for row in rows if row.name not in left_out]
     return Declaration((_organisation(organisation, tuple(below)),)), left_out
 
 

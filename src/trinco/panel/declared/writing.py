@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 
 from trinco.core.mtasts.policy import Mode
 from trinco.core.tables import printable
-from trinco.panel.accounts.models import Organisation
 from trinco.panel.declared.reading import RECORDS, REPORTING, VERSION
 from trinco.panel.declared.values import Declaration, DeclaredDomain, DeclaredOrganisation, DeclaredPolicy
 
@@ -18,11 +17,10 @@ _HEAD = (
 _STEP = "  "
 
 
-def written(declaration: Declaration, left_out: Iterable[Organisation] = ()) -> bytes:
-    """UTF-8, in the order that is given. What is not said is left out, so that it reads as it was. `left_out`: whom it
-    cannot name, which a remark says."""
-    names = dict.fromkeys(printable(each.name) for each in left_out)
-    remarks = [f"# Left out: {name}: others are called so, or it cannot be written." for name in names]
+def written(declaration: Declaration, left_out: Iterable[str] = ()) -> bytes:
+    """UTF-8, in the order that is given. What is not said is left out, so that it reads as it was. `left_out`: the
+    names of those that it leaves out, which a remark says."""
+    remarks = [f"# Left out: {printable(name)}: others are called so, or it cannot be written." for name in left_out]
     lines = [*_HEAD, *remarks, *_organisations("", "organisations", declaration.organisations)]
     return ("\n".join(lines) + "\n").encode()
 
