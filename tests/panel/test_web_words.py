@@ -213,6 +213,11 @@ class TestNumbersAndDates:
     def test_how_long_ago(self, seconds: int, said: str) -> None:
         assert tags.ago(timezone.now() - timedelta(seconds=seconds)) == said
 
+    def test_what_is_quoted_is_drawn_as_code_and_nothing_gets_through(self) -> None:
+        assert (
+            tags.coded("A `3 1 1` record, `<b>` & `") == "A <code>3 1 1</code> record, <code>&lt;b&gt;</code> &amp; `"
+        )
+
     def test_initials(self) -> None:
         assert [tags.initials(name) for name in ("Atlântico MSP", "ana@trinco.example", "")] == ["AM", "AT", ""]
 
