@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import zlib
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from django.utils import timezone
@@ -63,6 +64,49 @@ class TestFiledBefore:
         leave(domain)
         services.rebuild()
         assert (filed(), totals()) == before
+
+    def test_one_that_came_twice(self, domain, tlsa):
+        """The second brought nothing, and is still the domain's: "about other domains" would be said of its own."""
+        body = RawReport.objects.everywhere().get()
+        digested(arrival(zlib.decompress(body.body), domain))
+        MxSighting.objects.everywhere().update(host="mx.elsewhere.example")
+        services.rebuild()
+        told = RawReport.objects.everywhere().order_by("pk").values_list("state", "reason", "mixed")
+        assert list(told) == [("digested", "", False), ("repeated", "", False)]
+        assert totals() == tlsa
+
+
+class TestBetweenTwoOwners:
+    """What is told of a former owner's last day is not for whoever comes after them."""
+
+    @pytest.fixture
+    def left(self, domain):
+        """When the first owner left: at noon, four days ago."""
+        at = datetime.combine(yesterday() - 3 * DAY, time(12), UTC)
+        state = {"verified_at": at - 300 * DAY, "state": State.GONE, "gone_at": at}
+        HostedDomain.objects.everywhere().filter(pk=domain.pk).update(**state)
+        return at
+
+    def succeed(self, theirs):
+        later = announced(theirs, "correio.example")
+        HostedDomain.objects.everywhere().filter(pk=later.pk).update(verified_at=timezone.now() - DAY)
+
+    def test_an_import_about_the_day_on_which_they_left(self, domain, ours, theirs, left):
+        self.succeed(theirs)
+        digested(arrival(report_json(day=left.date()), channel=Channel.IMPORT), organisation=ours)
+        assert filed() == [(domain.pk, "sts", "correio.example")]
+
+    def test_one_that_came_late_and_is_read_later_still(self, domain, theirs, left):
+        late = arrival(report_json(day=left.date()), domain, received_at=left + timedelta(hours=20))
+        services.take([late])
+        self.succeed(theirs)
+        digested()
+        assert filed() == [(domain.pk, "sts", "correio.example")]
+
+    def test_once_the_name_is_somebody_elses_what_comes_is_theirs(self, domain, theirs, left):
+        self.succeed(theirs)
+        digested(arrival(report_json(day=left.date()), domain))
+        assert [row[0] for row in filed()] == [HostedDomain.objects.everywhere().get(organisation=theirs).pk]
 
 
 class TestImports:

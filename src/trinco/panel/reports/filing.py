@@ -5,7 +5,9 @@ The rule, policy by policy:
 1. The policy domain is a name that was hosted when the report arrived: it is that domain's. Where a name has changed
    hands, it is theirs who had it then. An import is filed as if it had come at the end of what it is about. What was
    filed before, and is read again, is theirs who got it then: that an MX has changed since, or a domain has gone, says
-   nothing about the report. Only then, a report from a time at which nobody hosted the name goes to whoever has it now.
+   nothing about the report. Where nobody hosted it by then, it is theirs who had it when the report begins: what is
+   told of their last day is not for whoever comes after them. Only then, a report from a time at which nobody hosted
+   the name goes to whoever has it now.
 2. `tlsa`, and the policy domain is no such name: senders write the TLSA base domain there, which is the MX's name
    (RFC 8460 section 4.4). It is theirs among the domains of rule 1 in the same report, or the domain whose token the
    report came with and of which the mail speaks (`trust.speaks_of`: tenants of one mail provider share an MX, and a
@@ -28,7 +30,8 @@ from trinco.panel.domains.models import HostedDomain, MxSighting
 from trinco.panel.domains.services import SERVED
 from trinco.panel.reports import trust
 from trinco.panel.reports.models import DOMAIN_LENGTH, TEXT_LENGTH, PolicyRow, RawReport, RawState
-from trinco.panel.reports.parts import Holder, Part, part, word
+from trinco.panel.reports.models import Report as Row
+from trinco.panel.reports.parts import Holder, Part, content, part, word
 
 _AT_ONCE = 500
 """Names in one question to the database."""
@@ -110,7 +113,8 @@ class Directory:
                 yield holder, one
 
     def _sure(self, raw: RawReport, report: Report, one: PolicyResult, when: datetime) -> Holder | None:
-        return self.then(name(one.policy_domain), when) or self.before.get(_entry(raw.pk, report, one))
+        named, before = name(one.policy_domain), self.before.get(_entry(raw.pk, report, one))
+        return self.then(named, when) or before or self.then(named, report.start)
 
     def _by_mx(self, raw: RawReport, one: PolicyResult, hosted: Sequence[Holder]) -> Holder | None:
         token = self.tokens.get(raw.domain_id) if raw.domain_id else None
@@ -127,7 +131,8 @@ def directory(batch: Iterable[tuple[RawReport, Sequence[Report]]]) -> Directory:
     hosts = {name(one.policy_domain) for one in policies if one.policy_type == _TLSA} - {""}
     tokens = {raw.domain_id for raw, _ in told if raw.domain_id}
     again = {raw.pk for raw, _ in told if raw.state != RawState.PENDING}
-    return Directory(_tenures(names), _mx(hosts), _tokens(tokens) if hosts else {}, _before(again))
+    before = _equal(told) | _before(again)
+    return Directory(_tenures(names), _mx(hosts), _tokens(tokens) if hosts else {}, before)
 
 
 def name(policy_domain: str) -> str:
@@ -154,6 +159,19 @@ def _before(raws: set[int]) -> dict[Entry, Holder]:
     for raw, start, end, report_id, policy_type, policy_domain, *whose in rows.values_list(*_COLUMNS):
         found[raw, start, end, report_id, policy_type, policy_domain].add(Holder(*whose))
     return {entry: holders.pop() for entry, holders in found.items() if len(holders) == 1}
+
+
+def _equal(told: Iterable[tuple[RawReport, Sequence[Report]]]) -> dict[Entry, Holder]:
+    """Who got what arrivals brought again that brought nothing new: whose token it was, and who has the same."""
+    brought: dict[tuple[int | None, str], list[Entry]] = defaultdict(list)
+    for raw, reports in told:
+        for report in reports if raw.state == RawState.REPEATED else ():
+            brought[raw.domain_id, content(report)] += [_entry(raw.pk, report, one) for one in report.policies]
+    narrow = {"domain__in": {domain for domain, _ in brought}, "content__in": {same for _, same in brought}}
+    rows = Row.objects.everywhere().filter(**narrow).order_by()
+    columns = ("content", "domain", "organisation", "domain__name")
+    found = rows.values_list(*columns) if brought else ()
+    return {entry: Holder(*whose) for same, *whose in found for entry in brought.get((whose[0], same), ())}
 
 
 def _entry(raw: int, report: Report, one: PolicyResult) -> Entry:
