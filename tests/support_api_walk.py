@@ -91,7 +91,7 @@ def _has_body(operation: Any) -> bool:
 
 PEM = {"certificate": "-----BEGIN CERTIFICATE-----", "key": "-----BEGIN PRIVATE KEY-----"}
 STATE = '{"version": 1, "organisations": {"ours": {"domains": {"correio.example": {"tags": ["a"]}}}}}'
-REFUSED = frozenset({422})
+REFUSED, NONE = frozenset({422}), frozenset({404})
 ANY = {"If-Match": "*"}
 SENT: dict[str, Sent] = {
     "PUT /domains/{name}": Sent({}),
@@ -103,14 +103,22 @@ SENT: dict[str, Sent] = {
     "POST /policies:mode": Sent({"mode": "none", "domains": ["correio.example"]}),
     "POST /domains/{name}/recipients": Sent({"address": "nova@example.com"}),
     "PUT /domains/{name}/certificate": Sent(PEM, answers=REFUSED),
-    "DELETE /domains/{name}/certificate": Sent(answers=frozenset({404})),
+    "DELETE /domains/{name}/certificate": Sent(answers=NONE),
     "POST /imports": Sent(CSV.encode(), "text/csv"),
     "PUT /retention": Sent({"raw_days": 30, "row_days": 60}),
     "POST /read": Sent(support_reports.report_json(), "application/tlsrpt+json"),
     "PATCH /organisation": Sent({"name": "Nova"}),
+    "GET /organisation/label": Sent(answers=NONE),
+    "PUT /organisation/label": Sent({"product": "Correio Seguro"}, answers=NONE),
+    "DELETE /organisation/label": Sent(answers=NONE),
+    "PUT /organisation/label/logo/{theme}": Sent(b"RIFF", "image/webp", answers=NONE),
+    "DELETE /organisation/label/logo/{theme}": Sent(answers=NONE),
+    "PUT /organisation/label/host": Sent({"host": "tls.provedor.example"}, answers=NONE),
+    "POST /organisation/label/host/check": Sent(answers=NONE),
+    "DELETE /organisation/label/host": Sent(answers=NONE),
     "POST /state": Sent({"file": STATE}),
-    "POST /clients": Sent({"name": "Cliente"}, answers=frozenset({404})),
-    "GET /clients": Sent(answers=frozenset({404})),
+    "POST /clients": Sent({"name": "Cliente"}, answers=NONE),
+    "GET /clients": Sent(answers=NONE),
     "PATCH /people/{int:pk}": Sent({"role": "viewer"}),
     "POST /invitations": Sent({"email": "eva@example.com", "role": "viewer"}),
     "POST /tokens": Sent({"name": "x", "scope": "read", "days": 30}, answers=frozenset({403})),
@@ -118,8 +126,8 @@ SENT: dict[str, Sent] = {
     "PATCH /webhooks/{int:pk}": Sent({"on": False}),
     "POST /webhooks/{int:pk}/secret": Sent({"leaked": True}),
 }
-"""What each operation that takes a body gets, and what is out of the ordinary: a client has no clients, and no
-token makes a token."""
+"""What each operation that takes a body gets, and what is out of the ordinary: a client has no clients and no label of
+its own, and no token makes a token."""
 
 
 class ApiWorld(World):
@@ -147,7 +155,12 @@ class ApiWorld(World):
     def address(self, operation: Operation, where: Organisation | None = None) -> str:  # type: ignore[override]
         """`where`: the organisation that it names; None: none."""
         word = operation.path.split("/")[1]
-        told = {"{int:pk}": str(self.of_path.get(word)), "{name}": self.domain.name, "{form}": "csv"}
+        told = {
+            "{int:pk}": str(self.of_path.get(word)),
+            "{name}": self.domain.name,
+            "{form}": "csv",
+            "{theme}": "light",
+        }
         path = operation.path
         for pattern, value in told.items():
             path = path.replace(pattern, value)
@@ -155,7 +168,7 @@ class ApiWorld(World):
 
     def known(self, path: str) -> dict[str, Any]:
         """What is there, for the names in a path of the OpenAPI document."""
-        values = {"pk": self.of_path.get(path.split("/")[3]), "name": self.domain.name, "form": "csv"}
+        values = {"pk": self.of_path.get(path.split("/")[3]), "name": self.domain.name, "form": "csv", "theme": "light"}
         return {name: value for name, value in values.items() if f"{{{name}}}" in path}
 
 

@@ -11,7 +11,6 @@ from tests.support_walk import World, pages
 WRITES = "credentials of a DNS provider pass through no program's log"
 MAILED = "the answer to a mailed link is a person's"
 LOOK = "how a person likes to see the pages"
-LABEL = "how the pages look to people, set once, with a preview"
 SIGN_ON = "a person proves who they are in a browser: a program has its token"
 PLAYED = "the playground's made-up customer has no program"
 
@@ -45,6 +44,11 @@ OPERATIONS = {
     "member_remove": "DELETE /people/{int:pk}",
     "invitation_resend": "POST /invitations/{int:pk}/resend",
     "invitation_revoke": "DELETE /invitations/{int:pk}",
+    "label": "PUT /organisation/label",
+    "label_remove": "DELETE /organisation/label",
+    "label_host": "PUT /organisation/label/host",
+    "label_host_check": "POST /organisation/label/host/check",
+    "label_host_remove": "DELETE /organisation/label/host",
     "client_add": "POST /clients",
     "webhooks": "POST /webhooks",
     "webhook": "PATCH /webhooks/{int:pk}",
@@ -56,7 +60,6 @@ OPERATIONS = {
 """The operation that does what the page does."""
 REASONS = {
     **dict.fromkeys(("filter_save", "filter", "theme"), LOOK),
-    **dict.fromkeys(("label", "label_remove", "label_host", "label_host_check", "label_host_remove"), LABEL),
     **dict.fromkeys(("sso", "sso_again", "sso_bind", "sso_connect", "sso_disconnect"), SIGN_ON),
     **dict.fromkeys(("write_records", "kept_access", "kept_access_forget"), WRITES),
     **dict.fromkeys(("recipient_confirm", "invitation"), MAILED),

@@ -79,6 +79,10 @@ class OnlyProviders(TrincoError):
     """A client has its provider's label and no other."""
 
 
+class NoLabel(TrincoError):
+    """The provider has no label as yet: a logo or a host has nowhere to stand."""
+
+
 class AccentSyntaxError(InputError):
     """Not a colour."""
 

@@ -22,7 +22,7 @@ from django.db.models import Q
 from trinco.core.names import Domain
 from trinco.panel.accounts import accents
 from trinco.panel.accounts.actors import TRINCO, Actor
-from trinco.panel.accounts.errors import HostRefused, OnlyProviders
+from trinco.panel.accounts.errors import HostRefused, NoLabel, OnlyProviders
 from trinco.panel.accounts.logos import Picture
 from trinco.panel.accounts.models import HostClaim, Label, Logo, Membership, Organisation, User
 from trinco.panel.accounts.services import record
@@ -120,6 +120,17 @@ def change(*, organisation: Organisation, wanted: Wanted, actor: Actor) -> Label
         _forget_pictures(label)
         record(organisation=row, actor=actor, action="label.changed", subject=row.name, before=before, after=after)
     return label
+
+
+@transaction.atomic
+def show_picture(*, organisation: Organisation, name: str, picture: Picture | None, actor: Actor) -> Label:
+    """Have this one of `PICTURES` be so, None: none, and all else stay. Raises OnlyProviders, NoLabel."""
+    row = _provider(organisation)
+    label = Label.objects.filter(organisation=row).first()
+    if label is None:
+        raise NoLabel(row.name)
+    wanted = Wanted(label.product, label.accent, label.powered, {name: picture})
+    return change(organisation=organisation, wanted=wanted, actor=actor)
 
 
 @transaction.atomic

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from trinco.core.errors import InputError, TrincoError
 from trinco.panel.accounts import errors as accounts
+from trinco.panel.accounts.errors import LogoFault
 from trinco.panel.api import kinds
 from trinco.panel.api.bodies import refused
 from trinco.panel.api.kinds import Kind
@@ -15,6 +18,8 @@ from trinco.panel.webhooks import errors as webhooks
 
 _PLAIN: dict[type[TrincoError], tuple[Kind, str]] = {
     accounts.NoSingleSignOn: (kinds.CONFLICT, "This installation has no provider for single sign-on."),
+    accounts.OnlyProviders: (kinds.NOT_FOUND, "A client has its provider's label."),
+    accounts.NoLabel: (kinds.NOT_FOUND, "There is no label yet: PUT its name and colour first."),
     accounts.LastOwner: (kinds.CONFLICT, "The organisation needs another owner first."),
     accounts.RankTooHigh: (kinds.FORBIDDEN, "That role is higher than yours."),
     accounts.ScopeTooWide: (kinds.FORBIDDEN, "The scope opens more than you may do."),
@@ -41,12 +46,28 @@ _PLAIN: dict[type[TrincoError], tuple[Kind, str]] = {
     webhooks.WebhookOff: (kinds.CONFLICT, "It is switched off: nothing is sent to it."),
     webhooks.DeliveryWaits: (kinds.CONFLICT, "It waits for its next attempt already."),
 }
-_PLACES: dict[type[TrincoError], str] = {webhooks.UrlRefused: "/url", webhooks.KindUnknown: "/kinds"}
+_PLACES: dict[type[TrincoError], str] = {
+    webhooks.UrlRefused: "/url",
+    webhooks.KindUnknown: "/kinds",
+    accounts.AccentSyntaxError: "/accent",
+}
 """Where in a body it stands, for what stands in one place alone."""
+
+
+LOGOS: Final = {
+    LogoFault.TOO_LARGE: "The picture is larger than 512 KiB.",
+    LogoFault.TOO_MANY_PIXELS: "The picture has more than 4,000,000 pixels.",
+    LogoFault.MOVES: "The picture moves.",
+    LogoFault.DRAWING: "SVG is not taken: a drawing may hold programs.",
+    LogoFault.KIND: "The body is no picture in PNG, JPEG or WebP.",
+    LogoFault.GARBAGE: "The picture cannot be read: it is cut off or damaged.",
+}
 
 
 def problem_of(error: TrincoError) -> Problem:
     """The problem that a refusal is."""
+    if isinstance(error, accounts.LogoRefused):
+        return Problem(kinds.BAD_BODY, LOGOS[error.fault])
     if isinstance(error, CertificateRefused):
         return Problem(kinds.BAD_BODY, f"{error.fault.value[0].upper()}{error.fault.value[1:]}.")
     if isinstance(error, policies.UnknownColumn):

@@ -149,6 +149,12 @@ OUR_OWN_NAME = _deed(
     "The name lies in the zone of this installation itself.",
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
+ACCENT_TOO_FAINT = _deed(
+    "accent-too-faint",
+    "Accent colour too faint",
+    "Text in this colour, or on it, could not be read: `nearest` can.",
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
 
 KINDS: Final = (
     BAD_PARAMETER,
@@ -183,6 +189,7 @@ KINDS: Final = (
     NOT_HOSTED,
     NOT_IN_SETUP,
     OUR_OWN_NAME,
+    ACCENT_TOO_FAINT,
 )
 """Those of the API as such, then those of the deeds."""
 

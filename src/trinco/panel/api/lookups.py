@@ -8,12 +8,21 @@ from django.utils import timezone
 
 from trinco.core.errors import DomainSyntaxError
 from trinco.core.names import MAX_TYPED, Domain
+from trinco.panel.accounts.models import Organisation
 from trinco.panel.api import kinds
 from trinco.panel.api.auth import caller
 from trinco.panel.api.problems import Problem
 from trinco.panel.checks.status import refresh_by_key
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.domains.services import locked
+
+
+def provider_of(request: HttpRequest) -> Organisation:
+    """The organisation that is asked about. Raises Problem 404 for a client: it has nothing that is a provider's."""
+    organisation = caller(request).organisation
+    if organisation.parent_id is not None:
+        raise Problem(kinds.NOT_FOUND)
+    return organisation
 
 
 def name_of(text: str) -> Domain:

@@ -18,4 +18,5 @@ def _fit(text: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_fit)]
+Product = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_fit)]
 Label = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_fit)]

@@ -13,14 +13,13 @@ from trinco.panel.accounts.access import visible
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.people import Terms
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.api import kinds
 from trinco.panel.api.auth import caller, needs
 from trinco.panel.api.bodies import Strict
+from trinco.panel.api.lookups import provider_of
 from trinco.panel.api.names import Name
 from trinco.panel.api.organisation_schemas import ClientOut, ClientsOut, OrganisationOut
 from trinco.panel.api.pages import page_of
 from trinco.panel.api.parameters import PageParameters, known
-from trinco.panel.api.problems import Problem
 from trinco.panel.api.schemas import told
 
 router = Router(tags=["organisation"])
@@ -68,7 +67,7 @@ def _organisation(request: HttpRequest) -> dict[str, Any]:
 def clients(request: HttpRequest, asked: Query[PageParameters]) -> dict[str, Any]:  # noqa: ARG001
     """The clients of this provider by name, in pages. A client has none: 404."""
     known(request, PageParameters.model_fields)
-    provider = _provider(request)
+    provider = provider_of(request)
     page = page_of(request, visible(caller(request).user).filter(parent=provider))
     return {"rows": list(map(_row, page.rows)), "next": page.next}
 
@@ -77,15 +76,8 @@ def clients(request: HttpRequest, asked: Query[PageParameters]) -> dict[str, Any
 def add(request: HttpRequest, wanted: ClientIn) -> Status[dict[str, Any]]:
     """A client without people of its own as yet. A token of the provider works for it at its `root`."""
     known(request, ())
-    client = people.add_client(provider=_provider(request), name=wanted.name, actor=actors.of(request))
+    client = people.add_client(provider=provider_of(request), name=wanted.name, actor=actors.of(request))
     return Status(201, _row(client))
-
-
-def _provider(request: HttpRequest) -> Organisation:
-    organisation = caller(request).organisation
-    if organisation.parent_id is not None:
-        raise Problem(kinds.NOT_FOUND)
-    return organisation
 
 
 def _row(row: Organisation) -> dict[str, Any]:

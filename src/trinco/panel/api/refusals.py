@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trinco.core.errors import TrincoError
+from trinco.panel.accounts import errors as accounts
 from trinco.panel.api import denied, kinds
 from trinco.panel.api.conditions import changed, etag_of
 from trinco.panel.api.kinds import Kind
@@ -22,6 +23,7 @@ PLAIN: dict[type[TrincoError], Kind] = {
     policies.NotStarted: kinds.NOT_STARTED,
     domains.NotInSetup: kinds.NOT_IN_SETUP,
     domains.OurOwnName: kinds.OUR_OWN_NAME,
+    accounts.HostRefused: kinds.OUR_OWN_NAME,
 }
 """Those whose kind says it all."""
 
@@ -38,6 +40,10 @@ def _not_hosted(error: policies.NotHosted) -> Problem:
     return Problem(kinds.NOT_HOSTED, f"This is not possible while the domain is `{error.state}`.", state=error.state)
 
 
+def _too_faint(error: accounts.AccentTooFaint) -> Problem:
+    return Problem(kinds.ACCENT_TOO_FAINT, contrast=round(error.contrast, 1), nearest=error.nearest)
+
+
 def _conflict(error: policies.Conflict) -> Problem:
     return changed(etag_of(error.number))
 
@@ -47,6 +53,7 @@ _TOLD: dict[type[TrincoError], Callable[[Any], Problem]] = {
     policies.WildcardTooWide: _too_wide,
     policies.NotHosted: _not_hosted,
     policies.Conflict: _conflict,
+    accounts.AccentTooFaint: _too_faint,
 }
 
 

@@ -19,6 +19,7 @@ from trinco.panel.api import (
     edges,
     imports,
     kinds,
+    labels,
     many,
     organisation,
     people,
@@ -86,6 +87,7 @@ api.add_router("/retention", arrivals.retention_router)
 api.add_router("/read", reading.router)
 api.add_router("/activity", activity.router)
 api.add_router("/organisation", organisation.router)
+api.add_router("/organisation/label", labels.router)
 api.add_router("/clients", organisation.clients_router)
 api.add_router("/people", people.router)
 api.add_router("/invitations", people.invitations_router)
