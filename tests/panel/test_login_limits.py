@@ -16,7 +16,7 @@ from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection
 from django.test import Client
-from tests import support_panel, support_web
+from tests import support_labels, support_panel, support_web
 
 from trinco.panel.accounts import devices
 from trinco.panel.accounts.models import SharedValue, User
@@ -70,6 +70,12 @@ class TestPerAccount:
 
     def test_from_many_addresses(self, ana: User) -> None:
         assert [guessed(f"192.0.2.{number}", 1) for number in range(6)] == [True] * 5 + [False]
+
+    def test_by_many_hosts(self, ana: User) -> None:
+        support_labels.proven(support_labels.labelled(support_web.organisation_of(ana)))
+        hosts = ["127.0.0.1:1", "127.0.0.1:2", "testserver:80", support_labels.HOST, "TESTSERVER", "testserver"]
+        clients = [Client(REMOTE_ADDR=f"192.0.2.{n}", headers={"host": host}) for n, host in enumerate(hosts)]
+        assert [REFUSED in support_web.text_of(tried(client)) for client in clients] == [False] * 5 + [True]
 
     def test_the_wait_grows_and_has_an_end(self, ana: User, clock: Callable[[float], None]) -> None:
         tries = []

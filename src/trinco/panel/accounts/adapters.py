@@ -68,8 +68,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         afterwards(request, self.render_mail(template_prefix, email, facts).send)
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        key = str(super()._get_login_attempts_cache_key(request, **credentials))
-        return key + devices.known(request, str(credentials.get("email", "")))
+        """The account's, by whatever host: each port in a Host header would be a counter of its own."""
+        email = str(credentials.get("email", ""))
+        return f"{email.lower()}:{devices.known(request, email)}"
 
     def render_mail(
         self, template_prefix: str, email: Any, context: dict[str, Any], headers: dict[str, str] | None = None
