@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -16,7 +17,7 @@ from trinco.core.names import Domain
 from trinco.panel.accounts import labels
 from trinco.panel.accounts.errors import AccentTooFaint, HostRefused, OnlyProviders
 from trinco.panel.accounts.labels import Wanted
-from trinco.panel.accounts.models import AuditEntry, HostClaim, Label, Logo, Organisation
+from trinco.panel.accounts.models import AuditEntry, HostClaim, Label, Logo, Membership, Organisation, Role
 from trinco.panel.checks import label_hosts
 
 OTHER = "tls.outro.example"
@@ -304,6 +305,17 @@ class TestMails:
         proven(labelled(ours))
         subject, _sender, link = self.reset(HOST, "rui@example.net")
         assert (subject, link) == ("[Trinco] Password Reset Email", settings.CONFIG.panel_url)  # type: ignore[attr-defined]
+
+    def test_who_belongs_to_others_too_gets_no_key_at_that_host(
+        self, ours: Organisation, theirs: Organisation, settings: Any
+    ) -> None:
+        proven(labelled(ours))
+        made, eva = client_of(ours)
+        Membership.objects.create(organisation=theirs, user=eva, role=Role.OWNER)
+        for host in ("testserver", HOST):
+            subject, _sender, link = self.reset(host, eva.email)
+            assert (subject, link) == ("[Correio Seguro] Password Reset Email", settings.CONFIG.panel_url)
+            assert HOST not in str(mail.outbox[-1].body)
 
     def test_an_invitation(self, ours: Organisation) -> None:
         label = proven(labelled(ours))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +15,19 @@ from tests.support_oidc import OpenIdProvider, begun, came, returned
 from tests.support_sso import LOGIN, NOBODY, ODD, OTHERWISE, PAGE, inside, lines, said
 
 from trinco.core.names import Domain
-from trinco.panel.accounts.models import Identity, Invitation, Membership, Role, User
+from trinco.panel.accounts.models import Identity, Invitation, Membership, Organisation, Role, User
 from trinco.panel.accounts.services import create_account
 
 pytestmark = pytest.mark.django_db
+
+
+def invited(organisation: Organisation, **more: Any) -> str:
+    """The page of an invitation to Ana, from Eva."""
+    token = secrets.token_urlsafe(32)
+    facts = {"email": "ana@example.com", "role": Role.VIEWER, "invited_by": "eva@example.com"}
+    facts |= {"digest": hashlib.sha256(token.encode()).hexdigest(), "expires_at": timezone.now() + timedelta(days=1)}
+    Invitation.objects.of(organisation).create(organisation=organisation, **{**facts, **more})
+    return f"/invitations/{token}/"
 
 
 class TestFirstTime:
@@ -84,29 +96,30 @@ class TestFirstTime:
         assert OTHERWISE in said(client, came(client, there, sub="u-2"))
         assert inside(client) == ""
 
-    def test_an_invitation(self, there: OpenIdProvider) -> None:
+    def test_an_invitation_at_whose_page_they_begin(self, there: OpenIdProvider) -> None:
         ours = support_panel.organisation("eva@example.com")
-        facts = {"email": "ana@example.com", "role": Role.VIEWER, "digest": "0" * 64, "invited_by": "eva@example.com"}
-        Invitation.objects.of(ours).create(
-            organisation=ours, expires_at=timezone.now() + timezone.timedelta(days=1), **facts
-        )
-        client = Client()
-        came(client, there)
+        page, client = invited(ours), Client()
+        assert f'href="{PAGE}?next={page}"' in client.get(page).content.decode()
+        assert came(client, there, page)["Location"] == "/"
         row = Membership.objects.get(user__email="ana@example.com")
         assert (inside(client), row.organisation, row.role) == ("ana@example.com", ours, Role.VIEWER)
         assert not Invitation.objects.of(ours).exists()
         assert lines(ours) == [("member.joined", "ana@example.com"), ("member.sso-bound", "ana@example.com")]
 
+    def test_who_has_an_account_is_asked_there(self, ana: User, there: OpenIdProvider) -> None:
+        ours = support_panel.organisation("eva@example.com")
+        page, client = invited(ours), Client()
+        assert came(client, there, page)["Location"] == page
+        assert "Join" in support_web.text_of(client.get(page))
+        assert not Membership.objects.filter(user=ana, organisation=ours).exists()
+
     @pytest.mark.parametrize(
         "wrong", [{"email": "rui@example.com"}, {"invited_by": "gone@example.com"}, {"expires_at": timezone.now()}]
     )
     def test_an_invitation_that_is_none(self, there: OpenIdProvider, wrong: dict[str, Any]) -> None:
-        ours = support_panel.organisation("eva@example.com")
-        facts = {"email": "ana@example.com", "role": Role.VIEWER, "digest": "0" * 64, "invited_by": "eva@example.com"}
-        later = timezone.now() + timezone.timedelta(days=1)
-        Invitation.objects.of(ours).create(organisation=ours, **{**facts, "expires_at": later, **wrong})
-        client = Client()
-        assert NOBODY in said(client, came(client, there))
+        ours, client = support_panel.organisation("eva@example.com"), Client()
+        page = invited(ours, **wrong)
+        assert NOBODY in said(client, came(client, there, page))
         assert not User.objects.filter(email="ana@example.com").exists()
 
     def test_a_domain_whose_people_may_come_in(self, there: OpenIdProvider, settings: Any) -> None:
@@ -134,6 +147,30 @@ class TestFirstTime:
         client = Client()
         assert NOBODY in said(client, came(client, there, email=email))
         assert not User.objects.exists()
+
+
+class TestNobodyIsMadeAMember:
+    """If you do not know what this is about, do nothing: an invitation that is not opened changes nothing."""
+
+    def test_an_invitation_that_waits_opens_nothing(self, there: OpenIdProvider) -> None:
+        ours, client = support_panel.organisation("eva@example.com"), Client()
+        invited(ours)
+        assert NOBODY in said(client, came(client, there))
+        assert Invitation.objects.of(ours).count() == 1
+
+    def test_strangers_who_have_asked_first(self, there: OpenIdProvider, settings: Any) -> None:
+        support_oidc.configure(settings, there, oidc_domains=(Domain("example.com"),))
+        theirs, client = support_panel.organisation("eva@example.net"), Client()
+        invited(theirs, invited_by="eva@example.net", role=Role.OWNER)
+        came(client, there)
+        row = Membership.objects.get(user__email="ana@example.com")
+        assert (row.organisation.name, row.role) == ("ana@example.com", Role.OWNER)
+
+    def test_another_page_of_ours(self, there: OpenIdProvider) -> None:
+        ours, client = support_panel.organisation("eva@example.com"), Client()
+        page = invited(ours)
+        for other in (f"/people{page}", f"{page}x/", f"{page}?x=1", "/invitations/x/"):
+            assert NOBODY in said(client, came(client, there, other))
 
 
 class TestTheSecurityPage:

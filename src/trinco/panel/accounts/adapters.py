@@ -75,9 +75,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def render_mail(
         self, template_prefix: str, email: Any, context: dict[str, Any], headers: dict[str, str] | None = None
     ) -> EmailMessage:
-        """Under the label of whoever it goes to: its name, its host in links."""
-        label = _label_of(context.get("user"), email)
-        facts = {**_at_home(context, labels.root(label)), "current_site": _Site(label)}
+        """Under the label of whoever it goes to: its name, and its host in links where that host may open the account."""
+        person, label = _label_of(context.get("user"), email)
+        root = labels.root_of(person, label) if person else labels.root(label)
+        facts = {**_at_home(context, root), "current_site": _Site(labels.product(label), root)}
         mail: EmailMessage = super().render_mail(template_prefix, email, facts, headers=headers)
         mail.subject = f"[{labels.product(label)}] {mail.subject}"
         mail.from_email = labels.sender(label)
@@ -96,16 +97,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 class _Site:
     """As allauth's mails name us."""
 
-    def __init__(self, label: Label | None) -> None:
-        self.name = labels.product(label)
-        self.domain = labels.root(label)
+    def __init__(self, name: str, root: str) -> None:
+        self.name = name
+        self.domain = root
 
 
-def _label_of(user: object, email: Any) -> Label | None:
-    """That of the person; somebody without an account is written to under the label of the host they came by."""
+def _label_of(user: object, email: Any) -> tuple[User | None, Label | None]:
+    """The person, and their label; somebody without an account is written to under that of the host they came by."""
     here = doors.label_here(current.request) if current.request else None
     person = user if isinstance(user, User) else User.objects.filter(email__iexact=str(email)).first()
-    return labels.of_person(person, here) if person else here
+    return (person, labels.of_person(person, here)) if person else (None, here)
 
 
 def _at_home(context: dict[str, Any], root: str) -> dict[str, Any]:

@@ -104,8 +104,8 @@ def join(*, token: str, user: User, source: str) -> Organisation:
 
 @wall.lifted()
 @transaction.atomic
-def join_anew(*, token: str, password: str, source: str) -> User:
-    """The address gets an account with this password, whose strength is the caller's to judge.
+def join_anew(*, token: str, password: str | None, source: str) -> User:
+    """The address gets an account with this password, whose strength is the caller's to judge; None: no login by one.
 
     Raises InvitationRefused, AccountExists.
     """
@@ -113,25 +113,6 @@ def join_anew(*, token: str, password: str, source: str) -> User:
     user = create_account(email=row.email, password=password, organisation=row.organisation)
     Membership.objects.filter(user=user).update(role=row.role)
     _record("member.joined", row, Actor(user.email, source))
-    return user
-
-
-@wall.lifted()
-@transaction.atomic
-def join_invited(*, email: str, source: str) -> User | None:
-    """Somebody without an account, whose address was proved by other means than our mail, says yes to all who have
-    asked them; None: nobody has. Raises AccountExists."""
-    rows = Invitation.objects.everywhere().filter(email=email, expires_at__gt=timezone.now())
-    user: User | None = None
-    for organisation_id in list(rows.order_by("pk").values_list("organisation_id", flat=True)):
-        Organisation.objects.select_for_update().get(pk=organisation_id)
-        row = rows.select_related("organisation").filter(organisation=organisation_id).first()
-        if row is None or not _may_still_ask(row):
-            continue
-        user = user or create_account(email=email, password=None, organisation=row.organisation)
-        Membership.objects.update_or_create(organisation=row.organisation, user=user, defaults={"role": row.role})
-        row.delete()
-        _record("member.joined", row, Actor(user.email, source))
     return user
 
 

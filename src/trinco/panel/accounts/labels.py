@@ -90,6 +90,16 @@ def root(label: Label | None) -> str:
     return urlsplit(panel)._replace(netloc=netloc(label.host)).geturl()
 
 
+def root_of(user: User, label: Label | None) -> str:
+    """The same for links that open this person's account: the label's host only where all that they belong to is its
+    provider's. Whoever has the host may lead it to a server of theirs, and read there what a mail's link says."""
+    if label is None or not label.host:
+        return root(None)
+    theirs = Organisation.objects.filter(family(label))
+    others = Membership.objects.filter(user=user).exclude(organisation__in=theirs).exists()
+    return root(None if others else label)
+
+
 def netloc(host: str) -> str:
     """The host as an address has it: with the port that the panel's own has."""
     port = urlsplit(settings.CONFIG.panel_url).port

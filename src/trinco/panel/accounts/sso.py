@@ -1,8 +1,9 @@
 """Who it is that the OpenID provider sends, and the bond between an account and what the provider calls its person.
 
 Issuer and subject decide. Where they are not known yet, an e-mail address counts that the provider vouches for: an
-account that has a password is bound once the password was given, one without at once, and a new one is made for whom an
-invitation waits, or whose domain the settings name.
+account that has a password is bound once the password was given, one without at once, and a new one is made for who has
+begun at the page of an invitation, or whose domain the settings name. An invitation that nobody has opened makes nobody
+a member: anybody may invite any address.
 """
 
 from __future__ import annotations
@@ -18,16 +19,23 @@ from trinco.net.idtoken import Claims
 from trinco.panel import wall
 from trinco.panel.accounts import invitations
 from trinco.panel.accounts.actors import Actor
-from trinco.panel.accounts.errors import AccountExists, BoundOtherwise, EmailSyntaxError, NotAwaited
+from trinco.panel.accounts.errors import (
+    AccountExists,
+    BoundOtherwise,
+    EmailSyntaxError,
+    InvitationRefused,
+    NotAwaited,
+)
 from trinco.panel.accounts.models import Identity, Membership, User
 from trinco.panel.accounts.services import address_of, create_account, entry, record_all
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The person may come in."""
+    """The person may come in. `joined`: by the invitation at whose page they began."""
 
     user: User
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,9 @@ class Unbound:
     user: User
 
 
-def person(*, claims: Claims, source: str) -> Known | Unbound:
-    """Whom these claims are about; their account is bound, or made, where nothing more has to be asked.
+def person(*, claims: Claims, source: str, invitation: str = "") -> Known | Unbound:
+    """Whom these claims are about; their account is bound, or made, where nothing more has to be asked. `invitation`:
+    the token of the one that they have opened.
 
     Raises NotAwaited, BoundOtherwise.
     """
@@ -49,7 +58,7 @@ def person(*, claims: Claims, source: str) -> Known | Unbound:
         raise NotAwaited("no address that the provider vouches for")
     user = _holder(claims.email)
     if user is None:
-        return Known(_new(claims, source))
+        return _new(claims, source, invitation)
     if _bond(user, claims.issuer) is not None:
         raise BoundOtherwise(user.email)
     if user.has_usable_password():
@@ -95,19 +104,28 @@ def unbind(*, user: User, issuer: str, source: str) -> None:
 
 @wall.lifted()
 @transaction.atomic
-def _new(claims: Claims, source: str) -> User:
+def _new(claims: Claims, source: str, invitation: str) -> Known:
     """Raises NotAwaited."""
     try:
         email = address_of(claims.email)
-        user = invitations.join_invited(email=email, source=source)
-        if user is None and _is_ours(email):
-            user = create_account(email=email, password=None)
+        joined = _joined(email, source, invitation)
+        user = create_account(email=email, password=None) if joined is None and _is_ours(email) else joined
     except (AccountExists, EmailSyntaxError):
         raise NotAwaited("made by somebody else in between, or no address") from None
     if user is None:
-        raise NotAwaited("neither invited nor of a domain that may come in")
+        raise NotAwaited("neither by an invitation nor of a domain that may come in")
     bind(user=user, claims=claims, source=source)
-    return user
+    return Known(user, joined is not None)
+
+
+def _joined(email: str, source: str, invitation: str) -> User | None:
+    """The new account of who follows this invitation; None: it is none, or somebody else's. Raises AccountExists."""
+    try:
+        if invitations.invitation_of(invitation).email != email:
+            return None
+        return invitations.join_anew(token=invitation, password=None, source=source)
+    except InvitationRefused:
+        return None
 
 
 def _holder(email: str) -> User | None:

@@ -7,6 +7,7 @@ A state of another browser, or one that was used, is none (OpenID Connect Core 1
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -26,6 +27,7 @@ _TABS: Final = 5
 _QUESTIONS: Final = "sso_questions"
 _UNBOUND: Final = "sso_unbound"
 _MOST_NEXT: Final = 1000
+_INVITATION: Final = re.compile(r"/invitations/([A-Za-z0-9_-]{1,100})/")
 
 
 class Why(StrEnum):
@@ -102,6 +104,12 @@ def following(address: str) -> str:
     """An address within the panel to go on to; "": it was another one, or none."""
     ours = address.startswith("/") and len(address) <= _MOST_NEXT
     return address if ours and url_has_allowed_host_and_scheme(address, allowed_hosts=None) else ""
+
+
+def invitation(address: str) -> str:
+    """The token of the invitation whose page this is; "": another page."""
+    found = _INVITATION.fullmatch(address)
+    return found[1] if found else ""
 
 
 def _young(at: float) -> bool:

@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from trinco.panel import doors, mounts
-from trinco.panel.accounts import actors, invitations
+from trinco.panel.accounts import actors, invitations, provider
 from trinco.panel.accounts.errors import AccountExists, InvitationRefused
 from trinco.panel.accounts.models import Invitation, User
 from trinco.panel.limits import allowed
@@ -59,7 +59,7 @@ def _answered(request: HttpRequest, token: str, row: Invitation) -> HttpResponse
 def _anew(request: HttpRequest, token: str, row: Invitation) -> HttpResponse:
     form = PasswordForm(row.email, request.POST or None)
     if request.method != "POST" or not form.is_valid():
-        return render(request, "web/invitation.html", {"row": row, "form": form})
+        return render(request, "web/invitation.html", {"row": row, "form": form, "sso": provider.words()})
     deed = {"password": form.cleaned_data["password"], "source": actors.client_address(request)}
     try:
         user = invitations.join_anew(token=token, **deed)

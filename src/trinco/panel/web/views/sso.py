@@ -159,11 +159,12 @@ def _code(request: HttpRequest) -> str:
 
 
 def _entering(request: HttpRequest, asked: Asked, claims: Claims) -> HttpResponseBase:
-    found = sso.person(claims=claims, source=actors.client_address(request))
+    invitation = sso_flow.invitation(asked.next)
+    found = sso.person(claims=claims, source=actors.client_address(request), invitation=invitation)
     if isinstance(found, sso.Unbound):
         sso_flow.wait(request, claims, found.user, asked.next)
         return redirect("sso_bind")
-    return _enter(request, found.user, asked.next)
+    return _enter(request, found.user, "" if found.joined else asked.next)  # that page is over
 
 
 def _enter(request: HttpRequest, user: User, following: str) -> HttpResponse:
