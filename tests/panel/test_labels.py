@@ -310,7 +310,7 @@ class TestMails:
         self, ours: Organisation, theirs: Organisation, settings: Any
     ) -> None:
         proven(labelled(ours))
-        made, eva = client_of(ours)
+        _made, eva = client_of(ours)
         Membership.objects.create(organisation=theirs, user=eva, role=Role.OWNER)
         for host in ("testserver", HOST):
             subject, _sender, link = self.reset(host, eva.email)

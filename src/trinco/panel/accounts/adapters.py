@@ -75,7 +75,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def render_mail(
         self, template_prefix: str, email: Any, context: dict[str, Any], headers: dict[str, str] | None = None
     ) -> EmailMessage:
-        """Under the label of whoever it goes to: its name, and its host in links where that host may open the account."""
+        """Under the label of whoever it goes to: its name, and in links its host, where that may open the account."""
         person, label = _label_of(context.get("user"), email)
         root = labels.root_of(person, label) if person else labels.root(label)
         facts = {**_at_home(context, root), "current_site": _Site(labels.product(label), root)}

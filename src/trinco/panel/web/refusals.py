@@ -104,7 +104,8 @@ _WORDS: dict[type[TrincoError], Callable[..., str]] = {
     TokenRefused: lambda _error: _("What your provider said could not be used. Begin again."),
     UnknownKey: lambda _error: _("What your provider said could not be used. Begin again."),
     accounts.NotAwaited: lambda _error: _(
-        "There is no account for you here. Begin with the link of an invitation to the address that your provider has of you."
+        "There is no account for you here. Begin with the link of an invitation to the address that your provider has "
+        "of you."
     ),
     accounts.BoundOtherwise: lambda _error: _(
         "This account is connected with somebody else at your provider, or you are with another account here."
