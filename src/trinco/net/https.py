@@ -21,7 +21,8 @@ from trinco.core.errors import FetchFailure, NoPolicy, PolicyHttpError, PolicyTl
 from trinco.core.names import Domain
 
 PATH = "/.well-known/mta-sts.txt"
-_HEAD_LIMIT = 16 * 1024
+HEAD_LIMIT = 16 * 1024
+"""Octets of the head of an answer."""
 _INTERIM_RESPONSES = 5
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: [^\r\n]*)?")
 _FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
@@ -96,7 +97,7 @@ async def _connected(
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     try:
         reader, writer = await asyncio.open_connection(
-            *endpoint, ssl=context, server_hostname=host, ssl_handshake_timeout=limits.seconds, limit=_HEAD_LIMIT
+            *endpoint, ssl=context, server_hostname=host, ssl_handshake_timeout=limits.seconds, limit=HEAD_LIMIT
         )
     except ssl.SSLCertVerificationError as error:
         raise PolicyTlsError(f"the certificate of {host} is not valid: {error.verify_message}") from error
@@ -132,12 +133,29 @@ async def _response(reader: asyncio.StreamReader, octets: int) -> bytes:
 
 
 async def read_head(reader: asyncio.StreamReader) -> tuple[int, Fields]:
-    """Status and fields of the final response. Raises as `read_body` does."""
+    """Status and fields of the final response (RFC 9112 section 5); a folded or otherwise broken line is an error.
+    Raises as `read_body` does."""
+    status, lines = await read_lines(reader)
+    fields: Fields = {}
+    for line in lines:
+        field = _FIELD_LINE.fullmatch(line)
+        if field is None:
+            raise PolicyHttpError("sent a broken header field")
+        fields.setdefault(field[1].lower(), []).append(field[2])
+    return status, fields
+
+
+async def read_lines(reader: asyncio.StreamReader) -> tuple[int, list[bytes]]:
+    """Status of the final response (RFC 9112 section 4), and its field lines as they came. Raises as `read_body`."""
     for _ in range(_INTERIM_RESPONSES):
-        status, fields = _head(await reader.readuntil(b"\r\n\r\n"))
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).removesuffix(b"\r\n\r\n").split(b"\r\n")
+        line = _STATUS_LINE.fullmatch(first)
+        if line is None:
+            raise PolicyHttpError("did not answer with HTTP/1.1")
+        status = int(line[1])
         if status >= 200:
             break
-    return status, fields
+    return status, lines
 
 
 async def read_body(reader: asyncio.StreamReader, fields: Fields, octets: int) -> bytes:
@@ -148,21 +166,6 @@ async def read_body(reader: asyncio.StreamReader, fields: Fields, octets: int) -
     if b"content-length" in fields:
         return await reader.readexactly(_length(fields, octets))
     return await _until_closed(reader, octets)
-
-
-def _head(head: bytes) -> tuple[int, Fields]:
-    """Status and fields (RFC 9112 sections 4 and 5); a folded or otherwise broken line is an error."""
-    first, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
-    status = _STATUS_LINE.fullmatch(first)
-    if status is None:
-        raise PolicyHttpError("did not answer with HTTP/1.1")
-    fields: Fields = {}
-    for line in lines:
-        field = _FIELD_LINE.fullmatch(line)
-        if field is None:
-            raise PolicyHttpError("sent a broken header field")
-        fields.setdefault(field[1].lower(), []).append(field[2])
-    return int(status[1]), fields
 
 
 def _refuse_media_type(fields: Fields) -> None:
@@ -212,7 +215,7 @@ async def _until_closed(reader: asyncio.StreamReader, octets: int) -> bytes:
     digits, and with them the protection. So a policy that ends there is none (`_response`).
     """
     body = bytearray()
-    while piece := await reader.read(_HEAD_LIMIT):
+    while piece := await reader.read(HEAD_LIMIT):
         body += piece
         _bearable(len(body), octets)
     return bytes(body)

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from trinco.core.errors import PolicyHttpError
+from trinco.net import https
 from trinco.net.reaching import NotTaken, Reach, Target, request_of
 
 _BODY_LIMIT = 4 * 1024
 _LINGER = 1.0
 """Seconds for the rest of an answer whose status is known."""
-_INTERIM_RESPONSES = 5
-_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: [^\r\n]*)?")
-_RETRY_AFTER = re.compile(rb"\r\nretry-after:[ \t]*([^\r\n]{1,64})", re.IGNORECASE)
+_RETRY_AFTER = re.compile(rb"retry-after:[ \t]*([^\r\n]{1,64})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +51,20 @@ class Poster(Reach):
         async with self.connected(target, await self.addresses(target)) as (reader, writer):
             try:
                 writer.write(request)
-                took = await _answer(reader)
+                status, lines = await https.read_lines(reader)
                 await _rest(reader)
+            except PolicyHttpError as error:
+                raise NotTaken(str(error)) from error
             except (OSError, asyncio.IncompleteReadError) as error:
                 raise NotTaken(f"{target.host} broke the connection off") from error
             except asyncio.LimitOverrunError as error:
                 raise NotTaken(f"{target.host} sent a head beyond the limit") from error
-        return took
+        return Took(status, _retry_after(lines))
 
 
-async def _answer(reader: asyncio.StreamReader) -> Took:
-    for _ in range(_INTERIM_RESPONSES):
-        head = await reader.readuntil(b"\r\n\r\n")
-        line = _STATUS_LINE.fullmatch(head.partition(b"\r\n")[0])
-        if line is None:
-            break
-        if int(line[1]) >= 200:
-            return Took(int(line[1]), _retry_after(head))
-    raise NotTaken("did not answer with HTTP/1.1")
-
-
-def _retry_after(head: bytes) -> int | None:
+def _retry_after(lines: Iterable[bytes]) -> int | None:
     """Seconds (RFC 9110 section 10.2.3), however they are said."""
-    field = _RETRY_AFTER.search(head)
+    field = next(filter(None, map(_RETRY_AFTER.match, lines)), None)
     text = field[1].strip().decode("ascii", "replace") if field else ""
     if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
         return int(text)

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from trinco.core.errors import DnsFailure, Refused, TrincoError
+from trinco.net import https
 from trinco.net.dns import Dns
 
 PORTS = frozenset({443, 8443})
 """Others are dialled at addresses alone that an installation has excepted from the guard."""
-HEAD_LIMIT = 16 * 1024
-"""Octets of the head of an answer."""
 _ADDRESSES = 3
 """Of one host, tried in turn until one takes the connection."""
 _VISIBLE, _LINE = re.compile(r"[!-~]+"), re.compile(r"[ -~]*")
@@ -117,7 +116,7 @@ class Reach:
             context, name = (None, None) if target.plain else (self.context, target.host)
             async with asyncio.timeout(self.patience.connect):
                 return await asyncio.open_connection(
-                    address, target.port, limit=HEAD_LIMIT, ssl=context, server_hostname=name
+                    address, target.port, limit=https.HEAD_LIMIT, ssl=context, server_hostname=name
                 )
         except Refused as error:
             raise NotTaken(error.reason) from error
