@@ -11,9 +11,10 @@ from django.shortcuts import get_object_or_404
 from trinco.core import tags as rules
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.models import Organisation
-from trinco.panel.accounts.services import Details, record
+from trinco.panel.accounts.services import record
 from trinco.panel.domains.errors import NameTaken, NoSuchTag, TooManyFilters
 from trinco.panel.domains.tag_models import SavedFilter, Tag
+from trinco.panel.domains.tags import give_name
 
 MOST = 30
 """Filters of an organisation."""
@@ -22,6 +23,8 @@ MOST = 30
 @transaction.atomic
 def save(*, organisation: Organisation, name: str, asked: Mapping[str, str], actor: Actor) -> SavedFilter:
     """Keep the parameters of an address under a name. Raises NameTaken, TooManyFilters, and NoSuchTag for `tag`."""
+    # The organisation's row is the lock: of two requests at once the second counts what the first has made.
+    Organisation.objects.select_for_update().get(pk=organisation.pk)
     if SavedFilter.objects.of(organisation).count() >= MOST:
         raise TooManyFilters
     shown = unicodedata.normalize("NFKC", name)
@@ -49,17 +52,7 @@ def _tag(organisation: Organisation, name: str) -> Tag | None:
 def rename(*, saved: SavedFilter, name: str, actor: Actor) -> None:
     """Another name for it. Raises NameTaken; Http404: it was removed meanwhile."""
     row = get_object_or_404(SavedFilter.objects.of(saved.organisation).select_for_update(of=("self",)), pk=saved.pk)
-    before, after = row.name, unicodedata.normalize("NFKC", name)
-    if before == after:
-        return
-    row.name, row.key = after, rules.key(after)
-    try:
-        with transaction.atomic():
-            row.save(update_fields=["name", "key"])
-    except IntegrityError:
-        raise NameTaken(name) from None
-    change: Details = {"before": {"name": before}, "after": {"name": after}}
-    record(organisation=saved.organisation, actor=actor, action="filter.renamed", subject=after, **change)
+    give_name(row, unicodedata.normalize("NFKC", name), actor, "filter.renamed")
     saved.refresh_from_db()
 
 

@@ -19,7 +19,7 @@ from trinco.panel.accounts.models import AuditEntry, Organisation
 from trinco.panel.accounts.services import Details, entry, record, record_all
 from trinco.panel.domains.errors import NameTaken, TooManyTags
 from trinco.panel.domains.models import HostedDomain, State
-from trinco.panel.domains.tag_models import Tag, Tagging
+from trinco.panel.domains.tag_models import SavedFilter, Tag, Tagging
 
 MOST = 100
 """Tags of an organisation."""
@@ -74,17 +74,22 @@ def rename(*, tag: Tag, name: str, actor: Actor) -> None:
     meanwhile."""
     after = rules.parse(name)
     row = get_object_or_404(Tag.objects.of(tag.organisation).select_for_update(), pk=tag.pk)
+    give_name(row, after, actor, "tag.renamed")
+
+
+def give_name(row: Tag | SavedFilter, name: str, actor: Actor, action: str) -> None:
+    """Another name for what the caller holds, and the line of this action. In a transaction. Raises NameTaken."""
     before = row.name
-    if before == after:
+    if before == name:
         return
-    row.name, row.key = after, rules.key(after)
+    row.name, row.key = name, rules.key(name)
     try:
         with transaction.atomic():
             row.save(update_fields=["name", "key"])
     except IntegrityError:
-        raise NameTaken(after) from None
-    change: Details = {"before": {"name": before}, "after": {"name": after}}
-    record(organisation=row.organisation, actor=actor, action="tag.renamed", subject=after, **change)
+        raise NameTaken(name) from None
+    change: Details = {"before": {"name": before}, "after": {"name": name}}
+    record(organisation=row.organisation, actor=actor, action=action, subject=name, **change)
 
 
 @transaction.atomic
