@@ -29,6 +29,7 @@ from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies import services
 from trinco.panel.policies.errors import NothingChanged, NothingToUndo, NotStarted
 from trinco.panel.policies.models import PolicyVersion
+from trinco.panel.policies.proposals import filled, last_mx
 from trinco.panel.policies.versions import policy_of
 
 router = Router(tags=["policies"], by_alias=True)
@@ -171,11 +172,9 @@ def _patched(row: HostedDomain, wanted: PolicyPatch) -> Policy:
     if version is None:
         raise NotStarted
     mode = Mode(wanted.mode or version.mode)
-    if wanted.mx is not None and mode is not Mode.NONE:
-        age = version.max_age if version.mode == mode else DEFAULT_MAX_AGE[mode]
-        return Policy(mode, patterns(wanted.mx), wanted.max_age or age)
-    base = services.proposed(row, mode)
-    return Policy(mode, base.mx, wanted.max_age or base.max_age)
+    mx = None if wanted.mx is None or mode is Mode.NONE else patterns(wanted.mx)
+    last = last_mx([row.standing]).get(row.pk, ())
+    return filled(policy_of(version), last, mode=mode, mx=mx, max_age=wanted.max_age)
 
 
 def _changed(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from trinco.core.mtasts.policy import DEFAULT_MAX_AGE, Mode, Policy
+from trinco.core.mtasts.policy import Policy
 from trinco.core.tags import key
 from trinco.panel.declared.present import Held, seen_way
 from trinco.panel.declared.reading import RECORDS, REPORTING
-from trinco.panel.declared.values import DeclaredDomain, DeclaredPolicy
+from trinco.panel.declared.values import DeclaredDomain
 from trinco.panel.domains.models import Way
 from trinco.panel.domains.services import reporting_of
-from trinco.panel.policies.errors import NoMxYet
+from trinco.panel.policies.proposals import filled
 from trinco.panel.policies.versions import policy_of
 from trinco.panel.policies.ways import ways_of
 
@@ -46,7 +46,8 @@ class Wanted:
 def compare(declared: DeclaredDomain, held: Held | None, last_mx: Sequence[str] = ()) -> Wanted:
     """What to do. `last_mx`: the newest list that the domain had. Raises NoMxYet, PolicySyntaxError."""
     before = policy_of(held.standing.current) if held and held.standing else None
-    policy = _policy(declared.policy, before, last_mx) if declared.policy else None
+    said = declared.policy
+    policy = filled(before, last_mx, mode=said.mode, mx=said.mx, max_age=said.max_age) if said else None
     if before and policy and _same(before, policy):
         policy = None
     now = reporting_of(held.domain) if held else _BEGINS
@@ -67,20 +68,6 @@ def _keys(names: Sequence[str]) -> set[str]:
 def _tags(before: Sequence[str], after: Sequence[str] | None) -> Iterator[Difference]:
     if after is not None:
         yield Difference("tags", ", ".join(before) or None, ", ".join(after))
-
-
-def _policy(declared: DeclaredPolicy, before: Policy | None, last_mx: Sequence[str]) -> Policy:
-    """What is not said stays; with another mode max_age begins as the mode does, and the list is the last one there was
-    (`proposals.proposed`)."""
-    mode = declared.mode or (before.mode if before else Mode.TESTING)
-    same = before is not None and before.mode is mode
-    max_age = before.max_age if before and same else DEFAULT_MAX_AGE[mode]
-    mx = declared.mx
-    if mx is None:
-        mx = before.mx if before and same else () if mode is Mode.NONE else tuple(last_mx)
-    if not mx and mode is not Mode.NONE:
-        raise NoMxYet
-    return Policy(mode, mx, max_age if declared.max_age is None else declared.max_age)
 
 
 def _same(before: Policy, policy: Policy) -> bool:

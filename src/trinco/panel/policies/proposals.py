@@ -31,13 +31,28 @@ def proposed(domain: HostedDomain, mode: Mode) -> Policy:
 
 def proposed_after(standing: Standing, mode: Mode, known: Mapping[int, Sequence[str]]) -> Policy:
     """As `proposed`, for a standing that was read with its current version, and its `last_mx`."""
-    if standing.current.mode == mode:
-        return policy_of(standing.current)
-    if mode is Mode.NONE:
-        return Policy(mode, (), DEFAULT_MAX_AGE[mode])
-    if standing.domain_id not in known:
-        raise NoMxYet
-    return Policy(mode, tuple(known[standing.domain_id]), DEFAULT_MAX_AGE[mode])
+    return filled(policy_of(standing.current), known.get(standing.domain_id, ()), mode=mode)
+
+
+def filled(
+    before: Policy | None,
+    last: Sequence[str],
+    *,
+    mode: Mode | None = None,
+    mx: tuple[str, ...] | None = None,
+    max_age: int | None = None,
+) -> Policy:
+    """The policy that a part of one means. What is not said stays; with another mode `max_age` begins as the mode does,
+    and the list is the last one there was. Raises NoMxYet, PolicySyntaxError."""
+    mode = mode or (before.mode if before else Mode.TESTING)
+    same = before is not None and before.mode is mode
+    if mx is None:
+        mx = before.mx if before and same else () if mode is Mode.NONE else tuple(last)
+        if not mx and mode is not Mode.NONE:
+            raise NoMxYet
+    if max_age is None:
+        max_age = before.max_age if before and same else DEFAULT_MAX_AGE[mode]
+    return Policy(mode, mx, max_age)
 
 
 def last_mx(standings: Iterable[Standing]) -> dict[int, Sequence[str]]:
