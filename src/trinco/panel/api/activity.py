@@ -9,11 +9,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Field, Query, Router, Schema
 
-from trinco.panel import limits
 from trinco.panel.accounts import audit, log
 from trinco.panel.accounts.models import AuditEntry
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.api import kinds
+from trinco.panel.api import budget, kinds
 from trinco.panel.api.auth import caller, needs
 from trinco.panel.api.octets import attached
 from trinco.panel.api.pages import Order, page_of
@@ -119,8 +118,7 @@ def chain(request: HttpRequest) -> dict[str, Any]:
     """Follow the chain of digests from the first line to the last. Keep `digest` elsewhere, and compare."""
     known(request, ())
     organisation = caller(request).organisation
-    if not limits.allowed(f"chain:{organisation.pk}", "", MOST_A_MINUTE):
-        raise Problem(kinds.TOO_MANY).with_headers(Retry_After=str(limits.rest()))
+    budget.require(f"chain:{organisation.pk}", "", MOST_A_MINUTE)
     found = audit.verify(organisation)
     told = {"whole": found.broken is None, "lines": found.lines, "loose": found.loose, "digest": found.digest}
     return {**told, "broken": found.broken}

@@ -14,7 +14,9 @@ from django.http.response import HttpResponseBase
 from ninja.throttling import BaseThrottle
 
 from trinco.panel import limits
+from trinco.panel.api import kinds
 from trinco.panel.api.auth import caller
+from trinco.panel.api.problems import Problem
 
 _ATTRIBUTE = "api_spent"
 
@@ -40,6 +42,12 @@ class Budget(BaseThrottle):
 
     def wait(self) -> float:
         return float(limits.rest())
+
+
+def require(what: str, address: str, most: int) -> None:
+    """Of what costs more than a request: raises Problem 429 where this address did it so often in this minute."""
+    if not limits.allowed(what, address, most):
+        raise Problem(kinds.TOO_MANY).with_headers(Retry_After=str(limits.rest()))
 
 
 def tell(request: HttpRequest, response: HttpResponseBase) -> None:

@@ -9,20 +9,18 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Status
 
-from trinco.panel import limits
 from trinco.panel.accounts import actors, invitations, mfa, people
 from trinco.panel.accounts.errors import InvitationNotSent
 from trinco.panel.accounts.invitations import Wanted
 from trinco.panel.accounts.models import Invitation, Membership
 from trinco.panel.accounts.roles import Deed, Role
-from trinco.panel.api import kinds
+from trinco.panel.api import budget
 from trinco.panel.api.auth import caller, needs
 from trinco.panel.api.bodies import Strict
 from trinco.panel.api.once import stands
 from trinco.panel.api.organisation_schemas import InvitationOut, InvitationsOut, PeopleOut, PersonOut
 from trinco.panel.api.pages import Order, page_of
 from trinco.panel.api.parameters import PageParameters, known
-from trinco.panel.api.problems import Problem
 from trinco.panel.api.schemas import told
 
 router = Router(tags=["people"])
@@ -125,8 +123,7 @@ def _by(request: HttpRequest) -> dict[str, Any]:
 
 
 def _mailed(request: HttpRequest, deed: Callable[[], T]) -> T:
-    if not limits.allowed("invitation", actors.client_address(request), MOST_A_MINUTE):
-        raise Problem(kinds.TOO_MANY).with_headers(Retry_After=str(limits.rest()))
+    budget.require("invitation", actors.client_address(request), MOST_A_MINUTE)
     try:
         return deed()
     except InvitationNotSent:

@@ -12,14 +12,13 @@ from ninja import Router, Schema
 
 from trinco.core.tlsrpt import parse
 from trinco.core.tlsrpt.report import FailureDetail, PolicyResult, Report
-from trinco.panel import limits
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.api import kinds
+from trinco.panel.api import budget
 from trinco.panel.api.auth import needs
 from trinco.panel.api.octets import described, octets
 from trinco.panel.api.parameters import known
-from trinco.panel.api.problems import PRIVATE, Problem
+from trinco.panel.api.problems import PRIVATE
 from trinco.panel.api.schemas import FailureOut, told
 
 router = Router(tags=["reading"])
@@ -75,8 +74,7 @@ class ReadOut(Schema):
 def read(request: HttpRequest) -> HttpResponse:
     """What stands in a report: in JSON whatever it was packed in, 10 MiB at most. Nothing of it is kept."""
     known(request, ())
-    if not limits.allowed("read", actors.client_address(request), MOST_A_MINUTE):
-        raise Problem(kinds.TOO_MANY).with_headers(Retry_After=str(limits.rest()))
+    budget.require("read", actors.client_address(request), MOST_A_MINUTE)
     found = parse.reports(octets(request, MOST_OCTETS))
     # As it is, past the framework's models: a report may have a hundred thousand details.
     return HttpResponse(msgspec.json.encode(_told(found)), content_type="application/json", headers=PRIVATE)

@@ -9,15 +9,13 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Field, Router, Schema, Status
 
-from trinco.panel import limits
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.api import kinds
+from trinco.panel.api import budget
 from trinco.panel.api.auth import needs
 from trinco.panel.api.bodies import Strict
 from trinco.panel.api.lookups import domain_of
 from trinco.panel.api.parameters import known
-from trinco.panel.api.problems import Problem
 from trinco.panel.api.schemas import told
 from trinco.panel.reports import services
 from trinco.panel.reports.models import Recipient
@@ -66,8 +64,7 @@ def add(request: HttpRequest, name: str, wanted: RecipientIn) -> Status[dict[str
     """Ask an address whether it wants copies: it gets them once it has said yes. Asked again after an hour."""
     known(request, ())
     domain = domain_of(request, name)
-    if not limits.allowed("recipient", actors.client_address(request), MOST_A_MINUTE):
-        raise Problem(kinds.TOO_MANY).with_headers(Retry_After=str(limits.rest()))
+    budget.require("recipient", actors.client_address(request), MOST_A_MINUTE)
     row = services.add_recipient(domain=domain, address=wanted.address, actor=actors.of(request))
     return Status(201, _recipient(row))
 

@@ -16,7 +16,6 @@ from trinco.panel.api.parameters import known
 from trinco.panel.api.problems import Problem
 from trinco.panel.api.rehearsing import NAME as DRY
 from trinco.panel.api.rehearsing import DryParameters, dry
-from trinco.panel.api.schemas import ProblemOut
 from trinco.panel.declared import present, telling
 from trinco.panel.declared.errors import DeclarationSyntaxError
 from trinco.panel.declared.reading import read
@@ -72,9 +71,6 @@ class AppliedOut(Schema):
     same: int
 
 
-_ANSWERS: dict[Any, type[Schema]] = {200: AppliedOut, frozenset({400, 401, 403, 409, 413, 415, 422, 429}): ProblemOut}
-
-
 @router.get("", auth=needs(Deed.READ), response=schemas.told(StateOut), summary="What is hosted, as a file")
 def state(request: HttpRequest) -> dict[str, Any]:
     """Your organisation and its domains, as `trinco apply` takes them."""
@@ -83,7 +79,7 @@ def state(request: HttpRequest) -> dict[str, Any]:
     return {"organisation": organisation.name, "file": written(present.alone(organisation)).decode()}
 
 
-@router.post("", auth=needs(Deed.POLICY_WRITE), response=_ANSWERS, summary="Apply a file")
+@router.post("", auth=needs(Deed.POLICY_WRITE), response=schemas.told(AppliedOut), summary="Apply a file")
 def apply(request: HttpRequest, wanted: StateIn, asked: Query[DryParameters]) -> dict[str, Any]:  # noqa: ARG001
     """Bring domains and policies in line with a file, each domain by itself: one that is refused stops no other. Sent
     again it changes nothing. 500 domains at most: send a longer file in parts, and `keep` with the last one."""

@@ -11,10 +11,9 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Body, Query, Router, Status
 
-from trinco.panel import limits
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.api import kinds, webhook_schemas
+from trinco.panel.api import budget, kinds, webhook_schemas
 from trinco.panel.api.auth import caller, needs
 from trinco.panel.api.lately import require_lately
 from trinco.panel.api.once import tells_a_secret
@@ -168,8 +167,7 @@ def redeliver(request: HttpRequest, pk: int) -> Status[Answer]:
 
 def _limited(request: HttpRequest) -> None:
     """Raises Problem 429."""
-    if not limits.allowed("webhook-sent", actors.client_address(request), SENT_A_MINUTE):
-        raise Problem(kinds.TOO_MANY).with_headers(Retry_After=str(limits.rest()))
+    budget.require("webhook-sent", actors.client_address(request), SENT_A_MINUTE)
 
 
 def _hooks(request: HttpRequest) -> QuerySet[Webhook]:
