@@ -48,6 +48,12 @@ class Marked:
         return cls(error.source[:start], error.source[start:end], error.source[end:])
 
 
+def printable(text: str) -> None:
+    """For what is shown: no control or direction character. Raises ValidationError."""
+    if not text.isprintable():
+        raise ValidationError(_("Letters, digits and signs alone."))
+
+
 class DomainField(forms.CharField):
     """A mail domain. The error keeps the place of the fault, so that the page can underline it."""
 

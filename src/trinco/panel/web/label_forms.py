@@ -18,7 +18,7 @@ from trinco.panel.accounts.errors import AccentTooFaint
 from trinco.panel.accounts.labels import PICTURES, Wanted
 from trinco.panel.accounts.logos import Picture
 from trinco.panel.accounts.models import Label
-from trinco.panel.web.people_forms import printable
+from trinco.panel.web.forms import printable
 from trinco.panel.web.reasons import reason
 from trinco.panel.web.refusals import refusal
 

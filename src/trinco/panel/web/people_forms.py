@@ -6,24 +6,18 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from trinco.panel.accounts import provider, roles
 from trinco.panel.accounts.access import Access
 from trinco.panel.accounts.models import Organisation, User
 from trinco.panel.accounts.roles import Role
+from trinco.panel.web.forms import printable
 
 
 def given_by(access: Access) -> list[tuple[str, Any]]:
     """The roles that the person may give: none above their own, the lowest first."""
     return [(role.value, role.label) for role in reversed(Role) if roles.rank(role) <= roles.rank(access.role)]
-
-
-def printable(text: str) -> None:
-    """For what is shown: no control or direction character. Raises ValidationError."""
-    if not text.isprintable():
-        raise ValidationError(_("Letters, digits and signs alone."))
 
 
 class InviteForm(forms.Form):

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from trinco.panel.accounts.models import TokenScope
 from trinco.panel.accounts.tokens import LIFETIME, LIFETIMES
+from trinco.panel.web.forms import printable
 
 
 def _lifetimes() -> list[tuple[int, str]]:
@@ -25,6 +25,7 @@ class TokenForm(forms.Form):
         label=_("What it is for"),
         max_length=80,
         help_text=_("So that you know in a year which one it is: “monitoring”, “ticket system”."),
+        validators=[printable],
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     scope = forms.ChoiceField(
@@ -38,9 +39,3 @@ class TokenForm(forms.Form):
     def __init__(self, scopes: Sequence[TokenScope], *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.fields["scope"].choices = [(scope.value, scope.label) for scope in scopes]  # type: ignore[attr-defined]
-
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        if not name.isprintable():
-            raise ValidationError(_("Letters, digits and signs alone."))
-        return name

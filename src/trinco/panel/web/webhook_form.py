@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from trinco.core.errors import TrincoError
+from trinco.panel.web.forms import printable
 from trinco.panel.web.refusals import refusal
 from trinco.panel.webhooks.models import CHOICES, Webhook
 from trinco.panel.webhooks.services import Terms
@@ -22,6 +23,7 @@ class WebhookForm(forms.Form):
         label=_("What it is for"),
         max_length=80,
         help_text=_("So that you know in a year which one it is: “monitoring”, “ticket system”."),
+        validators=[printable],
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     url = forms.CharField(
@@ -39,12 +41,6 @@ class WebhookForm(forms.Form):
     def of(cls, hook: Webhook) -> Self:
         """The form as the webhook is."""
         return cls(initial={"name": hook.name, "url": hook.url, "kinds": hook.kinds, "on": hook.on})
-
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        if not name.isprintable():
-            raise ValidationError(_("Letters, digits and signs alone."))
-        return name
 
     def clean_url(self) -> str:
         try:
