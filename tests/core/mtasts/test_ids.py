@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trinco.core.errors import RecordSyntaxError
-from trinco.core.mtasts.ids import policy_id
+from trinco.core.mtasts.ids import latest_in, policy_id
 from trinco.core.mtasts.record import Record, parse, render
 
 NOW = datetime(2026, 2, 28, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -93,3 +93,21 @@ class TestAbove:
     def test_a_time_without_zone_is_refused(self):
         with pytest.raises(RecordSyntaxError):
             policy_id(b"body", NOW.replace(tzinfo=None), "")
+
+
+class TestLatestIn:
+    """A text of the owner's own tells which id of ours is in DNS; an id of another make has no order."""
+
+    @pytest.mark.parametrize(
+        ("text", "latest"),
+        [
+            ("v=STSv1; id=20260228T235959Z0a1b2c3d;", "20260228T235959Z0a1b2c3d"),
+            ("v=STSv1; id=20270101T000000Z00000000; id=20260228T235959Zffffffff;", "20270101T000000Z00000000"),
+            ("v=STSv1; id=20160831085700Z;", ""),
+            ("v=STSv1; id=20260228T235959Z0a1b2c3d4;", ""),
+            ("v=STSv1; gid=20260228T235959Z0a1b2c3d;", ""),
+            ("", ""),
+        ],
+    )
+    def test_of_a_text(self, text, latest):
+        assert latest_in(text) == latest

@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from trinco.core.errors import RecordSyntaxError
 
+_OURS = re.compile(r"\bid=([0-9]{8}T[0-9]{6}Z[0-9a-f]{8})(?![0-9A-Za-z])")
 _STAMP = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
 
 
@@ -26,6 +27,11 @@ def policy_id(body: bytes, now: datetime, above: str) -> str:
     if above and stamp <= above[:16]:
         stamp = _second_after(above)
     return f"{stamp}{sha256(body).hexdigest()[:8]}"
+
+
+def latest_in(text: str) -> str:
+    """The latest id of this form that a text at `_mta-sts` says; "": none, and a foreign id has no order."""
+    return max(_OURS.findall(text), default="")
 
 
 def _stamp(moment: datetime) -> str:

@@ -10,7 +10,6 @@ silent has no time but its own.
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,15 +26,17 @@ from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from trinco.core.errors import RecordSyntaxError
+from trinco.core.mtasts import ids
+from trinco.core.mtasts import record as mtasts
 from trinco.core.tlsrpt import record as tlsrpt
 from trinco.net import dnsbooks, guard
-from trinco.net.dnsbooks import Access
-from trinco.net.dnstexts import TextBook, TextPlace, TextState, WantedText, keep, look
-from trinco.net.dnswriting import Found, Trouble, WritingFailed
+from trinco.net.dnsbooks import Access, Timed
+from trinco.net.dnstexts import TextPlace, TextState, WantedText, keep, look
+from trinco.net.dnswriting import Trouble, WritingFailed
 from trinco.panel import clock
 from trinco.panel.domains.models import Finding, HostedDomain, KeptAccess, RecordName, RecordSighting, State, Way
 from trinco.panel.domains.reporting import report_text
-from trinco.panel.policies.instructions import PARTS
+from trinco.panel.policies.instructions import target_of
 from trinco.panel.policies.kept import access_of, forget_gone
 from trinco.panel.policies.ways import text_of
 from trinco.panel.seal import SealError
@@ -54,8 +55,6 @@ _CALL_SECONDS = 10.0
 TAKEN = "taken"
 """The trouble of a name at which something stands that is not ours to replace."""
 _SAID_CHARACTERS = 255
-_OURS = re.compile(r"[0-9]{8}T[0-9]{6}Z[0-9a-f]{8}")
-"""An id as `core.mtasts.ids` makes it."""
 _log = structlog.get_logger("trinco.checks")
 
 
@@ -72,17 +71,16 @@ def wanted_of(domain: HostedDomain, *, every: bool = False) -> tuple[WantedText,
 
 
 def _wanted(domain: HostedDomain, record: RecordName, text: str) -> WantedText:
-    target = f"{domain.label}.{PARTS[record]}.{settings.CONFIG.base}"
+    target = target_of(domain.label, record, settings.CONFIG.base)
     name = f"{record.value}.{domain.name}"
     if record is RecordName.STS_TXT:
-        return WantedText(name, text, "v=STSv1", target, partial(_no_later, text))
-    return WantedText(name, text, "v=TLSRPTv1", target, partial(_all_ours, domain.label))
+        return WantedText(name, text, mtasts.VERSION, target, partial(_no_later, text))
+    return WantedText(name, text, tlsrpt.VERSION, target, partial(_all_ours, domain.label))
 
 
 def _no_later(wanted: str, text: str) -> bool:
     """Whether a record of before has no later id of ours: a foreign one has no order."""
-    later = _OURS.search(text)
-    return later is None or later[0] <= _OURS.findall(wanted)[0]
+    return ids.latest_in(text) <= ids.latest_in(wanted)
 
 
 def _all_ours(label: str, text: str) -> bool:
@@ -121,29 +119,9 @@ _in_hand: dict[Future[_Outcome], _Talk] = {}
 """All that have a thread, of which there are no fewer."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Timed:
-    """A book that is closed when the time is over."""
-
-    book: TextBook
-    deadline: float
-
-    def at(self, name: str) -> tuple[Found, ...]:
-        self._look_at_the_clock()
-        return self.book.at(name)
-
-    def say(self, place: TextPlace) -> None:
-        self._look_at_the_clock()
-        self.book.say(place)
-
-    def _look_at_the_clock(self) -> None:
-        if time.monotonic() >= self.deadline:
-            raise WritingFailed(Trouble.SILENCE)
-
-
 def publish_due(now: datetime) -> int:
     """Write what is due, some conversations at a time, and note how they went. How many were begun."""
-    forget_gone(now)
+    forget_gone()
     began, count = time.monotonic(), 0
     while True:
         _end(time.monotonic())
@@ -188,7 +166,7 @@ def _end(moment: float) -> None:
 def looked(zone: str, access: Access, wanted: Sequence[WantedText]) -> tuple[TextPlace, ...]:
     """What stands at these names by the provider's word; nothing is written. Raises WritingFailed."""
     with dnsbooks.book(zone, access, guard.configured(settings.CONFIG)) as book:
-        return look(_Timed(book, time.monotonic() + SECONDS), wanted)
+        return look(Timed(book, time.monotonic() + SECONDS), wanted)
 
 
 def _take(now: datetime) -> list[KeptAccess]:
@@ -237,7 +215,7 @@ def _found(wanted: WantedText, seen: Mapping[str, str]) -> bool:
         return False
     if not wanted.text:
         return not wanted.replaces(seen[wanted.name])
-    return wanted.beginning != "v=STSv1" or seen[wanted.name] in ("", wanted.text)
+    return wanted.beginning != mtasts.VERSION or seen[wanted.name] in ("", wanted.text)
 
 
 def _missing(domain: HostedDomain) -> tuple[WantedText, ...]:
@@ -258,7 +236,7 @@ def _done(task: _Task) -> _Outcome:
         return WritingFailed(Trouble.CREDENTIALS)
     try:
         with dnsbooks.book(task.zone, task.access, guard.configured(settings.CONFIG)) as book:
-            return keep(_Timed(book, ends), task.wanted)
+            return keep(Timed(book, ends), task.wanted)
     except WritingFailed as error:
         return error
     except Exception as error:  # noqa: BLE001 - the outermost loop of one conversation

@@ -37,7 +37,7 @@ from trinco.panel.domains.models import (
 )
 from trinco.panel.domains.services import locked, mark_live
 from trinco.panel.policies.models import Standing
-from trinco.panel.policies.ways import note_announced, note_later_id, waits_for_owner, ways_of
+from trinco.panel.policies.ways import note_announced, note_later_id, waits_for_owner, way_at, ways_of
 
 __all__ = ["check_now", "look", "look_due", "note_mx", "probe_due", "read_mx", "watch"]
 
@@ -149,8 +149,7 @@ def _noted(domain: HostedDomain, seen: View, now: datetime) -> bool:
 def _have_written(row: HostedDomain, seen: View, now: datetime) -> None:
     """Another text stands where we write, or one where none is to be: have it written again, unless that was done just
     now or goes wrong."""
-    ways = {RecordName.STS_TXT: row.sts_way, RecordName.TLSRPT_TXT: row.tlsrpt_way}
-    ours = [seen.records[record] for record, way in ways.items() if way == Way.PROVIDER and record in seen.records]
+    ours = [sight for record, sight in seen.records.items() if way_at(row, record) == Way.PROVIDER]
     left = any(sight.finding is Finding.LATER and sight.seen for sight in ours)
     if left or any(sight.finding in (Finding.MISSING, Finding.STALE, Finding.TWICE) for sight in ours):
         rested = Q(tried_at=None) | Q(tried_at__lt=now - WRITTEN)

@@ -18,11 +18,11 @@ from trinco.panel.checks.by_hand import ByHand, Sight
 from trinco.panel.checks.by_hand import sight as by_hand
 from trinco.panel.checks.caa import Issuers
 from trinco.panel.domains.models import Finding, RecordName
+from trinco.panel.policies.instructions import target_of
 
 MAX_MX = 200
 """MX hosts of one domain that are kept."""
 _MAX_HOST = 253
-_NAMED_ZONES = {RecordName.MTA_STS: "policy", RecordName.STS_TXT: "mta-sts", RecordName.TLSRPT_TXT: "tlsrpt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Subject:
     by_hand: ByHand = ByHand()  # noqa: RUF009 - a value that never changes
 
     def target(self, record: RecordName) -> str:
-        """Where the record must point (DESIGN section 4)."""
-        return f"{self.label}.{_NAMED_ZONES[record]}.{self.base}"
+        """Where the record must point."""
+        return target_of(self.label, record, self.base)
 
 
 @dataclass(frozen=True, slots=True)

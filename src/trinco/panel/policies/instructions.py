@@ -15,11 +15,11 @@ from trinco.net.dnstexts import TTL as TEXT_TTL
 from trinco.net.dnstexts import strings
 from trinco.panel.domains.models import HostedDomain, RecordName, Way
 from trinco.panel.domains.reporting import report_text
-from trinco.panel.policies.ways import text_of
+from trinco.panel.policies.ways import text_of, way_at
 
 TTL = 3600
 """Seconds, in every form that has one: CNAMEs never change, so a longer one does no harm."""
-PARTS = {RecordName.MTA_STS: "policy", RecordName.STS_TXT: "mta-sts", RecordName.TLSRPT_TXT: "tlsrpt"}
+_PARTS = {RecordName.MTA_STS: "policy", RecordName.STS_TXT: "mta-sts", RecordName.TLSRPT_TXT: "tlsrpt"}
 """The branch of our zone that each record points into (DESIGN section 4)."""
 
 PURPOSES = {
@@ -70,17 +70,17 @@ class Instruction:
 
 def instructions(domain: HostedDomain) -> tuple[Instruction, ...]:
     """The three, in the order in which they are shown."""
-    ways = {
-        RecordName.MTA_STS: domain.host_way,
-        RecordName.STS_TXT: domain.sts_way,
-        RecordName.TLSRPT_TXT: domain.tlsrpt_way,
-    }
-    return tuple(_instruction(domain, record, way) for record, way in ways.items())
+    return tuple(_instruction(domain, record) for record in RecordName)
 
 
-def _instruction(domain: HostedDomain, record: RecordName, way: str) -> Instruction:
-    if way == Way.CNAME:
-        target = f"{domain.label}.{PARTS[record]}.{settings.CONFIG.base}"
+def target_of(label: str, record: RecordName, base: object) -> str:
+    """Where the CNAME of a record leads to in our zone `base`, without the final dot (DESIGN section 4)."""
+    return f"{label}.{_PARTS[record]}.{base}"
+
+
+def _instruction(domain: HostedDomain, record: RecordName) -> Instruction:
+    if way_at(domain, record) == Way.CNAME:
+        target = target_of(domain.label, record, settings.CONFIG.base)
         return Instruction(record, domain.name, target, PURPOSES[record])
     return Instruction(record, domain.name, "", PURPOSES[record], tuple(_values(domain, record)))
 

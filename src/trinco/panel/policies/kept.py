@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 
 from django.db import transaction
 
@@ -68,7 +67,7 @@ def access_of(kept: KeptAccess) -> Access:
     return Access(kept.provider, {str(name): str(value) for name, value in json.loads(plain).items()})
 
 
-def forget_gone(now: datetime) -> int:  # noqa: ARG001 - a job's
+def forget_gone() -> int:
     """Forget those of domains that are no longer served. How many."""
     gone = KeptAccess.objects.everywhere().filter(domain__state=State.GONE)
     return gone.delete()[0] if gone.exists() else 0

@@ -7,7 +7,6 @@ owner was shown is later than what stands behind the CNAME. By hand it counts as
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, TypedDict, Unpack
@@ -27,14 +26,15 @@ from trinco.panel.policies.errors import NoAccess, NoSuchWay, NotHosted
 from trinco.panel.policies.models import PolicyVersion, Standing
 from trinco.panel.policies.versions import highest_ids, said_id, standing_of
 
-COLUMNS: Final = {"host": "host_way", "sts": "sts_way", "tlsrpt": "tlsrpt_way"}
+RECORDS: Final = {"host": RecordName.MTA_STS, "sts": RecordName.STS_TXT, "tlsrpt": RecordName.TLSRPT_TXT}
+"""What the keys of `Ways` are about."""
+_COLUMNS: Final = {name: f"{name}_way" for name in RECORDS}
 CHOICES: Final[Mapping[str, tuple[Way, ...]]] = {
     "host": (Way.CNAME, Way.ADDRESSES),
     "sts": (Way.CNAME, Way.TXT, Way.PROVIDER),
     "tlsrpt": (Way.CNAME, Way.TXT, Way.PROVIDER),
 }
 """What may be chosen for each record."""
-_OUR_ID: Final = re.compile(r"\bid=([0-9]{8}T[0-9]{6}Z[0-9a-f]{8})(?![0-9A-Za-z])")
 _CLOCKS_DIFFER: Final = timedelta(hours=1)
 _log = structlog.get_logger("trinco.policies")
 
@@ -49,7 +49,12 @@ class Ways(TypedDict, total=False):
 
 def ways_of(domain: HostedDomain) -> dict[str, str]:
     """The way of each record, as it is."""
-    return {name: str(getattr(domain, column)) for name, column in COLUMNS.items()}
+    return {name: str(getattr(domain, column)) for name, column in _COLUMNS.items()}
+
+
+def way_at(domain: HostedDomain, record: str) -> str:
+    """How the record of this name is published."""
+    return next(way for name, way in ways_of(domain).items() if RECORDS[name] == record)
 
 
 @transaction.atomic
@@ -77,9 +82,9 @@ def set_ways(*, domain: HostedDomain, actor: Actor, **wanted: Unpack[Ways]) -> N
 def _set(row: HostedDomain, after: Mapping[str, str]) -> None:
     now = clock.now()
     for name, way in after.items():
-        setattr(row, COLUMNS[name], way)
+        setattr(row, _COLUMNS[name], way)
     row.check_due_at, row.level_revision = now, 0
-    row.save(update_fields=["check_due_at", "level_revision", *(COLUMNS[name] for name in after)])
+    row.save(update_fields=["check_due_at", "level_revision", *(_COLUMNS[name] for name in after)])
     KeptAccess.objects.everywhere().filter(domain=row).update(due_at=now)
     if after.get("host") == Way.CNAME:  # the addresses stand there until a look says otherwise
         at_host = RecordSighting.objects.everywhere().filter(domain=row, record=RecordName.MTA_STS)
@@ -128,7 +133,7 @@ def note_later_id(domain: HostedDomain, seen: str, now: datetime) -> bool:
 
     Whether it was so. One that lies in the future is none that we gave, and is not gone above.
     """
-    latest = max(_OUR_ID.findall(seen), default="")
+    latest = ids.latest_in(seen)
     standing = standing_of(domain) if latest else None
     if standing is None or latest <= max(standing.current.policy_id, standing.id_floor):
         return False

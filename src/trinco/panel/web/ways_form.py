@@ -9,10 +9,8 @@ from django import forms
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from trinco.panel.domains.models import RecordName
-from trinco.panel.policies.ways import CHOICES, Ways
+from trinco.panel.policies.ways import CHOICES, RECORDS, Ways
 
-RECORDS = {"host": RecordName.MTA_STS, "sts": RecordName.STS_TXT, "tlsrpt": RecordName.TLSRPT_TXT}
 HINTS: dict[str, Promise] = {
     "host": _(
         "With addresses, you change them when ours change, and a policy host that fails is not taken out for you."

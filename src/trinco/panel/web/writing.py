@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -18,9 +17,9 @@ from django.conf import settings
 
 from trinco.core.errors import TrincoError
 from trinco.net import dnsbooks, guard
-from trinco.net.dnsbooks import Access, fields
+from trinco.net.dnsbooks import Access, Timed, fields
 from trinco.net.dnstexts import TextPlace
-from trinco.net.dnswriting import Book, Found, Place, State, Trouble, Wanted, WritingFailed, write
+from trinco.net.dnswriting import Place, State, Trouble, Wanted, WritingFailed, write
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.checks.publishing import looked, wanted_of
 from trinco.panel.checks.services import check_now
@@ -77,26 +76,6 @@ def look_at_texts(*, domain: HostedDomain, access: Access) -> tuple[TextPlace, .
         raise WritingFailed(Trouble.SILENCE) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Timed:
-    """A book that is closed when the time for the whole conversation is over."""
-
-    book: Book
-    ends: float
-
-    def at(self, name: str) -> tuple[Found, ...]:
-        self._look_at_the_clock()
-        return self.book.at(name)
-
-    def put(self, wanted: Wanted, instead_of: Sequence[Found]) -> None:
-        self._look_at_the_clock()
-        self.book.put(wanted, instead_of)
-
-    def _look_at_the_clock(self) -> None:
-        if time.monotonic() >= self.ends:
-            raise WritingFailed(Trouble.SILENCE)
-
-
 def _begin(organisation: int, talk: Callable[[], T]) -> Future[T]:
     with _lock:
         if organisation in _talking or len(_talking) >= _MOST:
@@ -117,4 +96,4 @@ def _talk(zone: str, wanted: tuple[Wanted, ...], access: Access, confirmed: str)
     """In a thread of its own, without any table."""
     ends = time.monotonic() + SECONDS
     with dnsbooks.book(zone, access, guard.configured(settings.CONFIG)) as book:
-        return write(_Timed(book, ends), wanted, confirmed)
+        return write(Timed(book, ends), wanted, confirmed)

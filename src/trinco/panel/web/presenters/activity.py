@@ -17,10 +17,10 @@ from trinco.panel.accounts.actors import APPLY, CLI, TRINCO
 from trinco.panel.accounts.models import AuditEntry
 from trinco.panel.accounts.roles import Role
 from trinco.panel.domains.models import Way
+from trinco.panel.policies.ways import RECORDS
 from trinco.panel.web.foreign import plain
 from trinco.panel.web.presenters.label_log import label_changes
 from trinco.panel.web.templatetags.trinco import in_days, mode_word, span
-from trinco.panel.web.ways_form import RECORDS
 
 ACTIONS: dict[str, Promise] = {
     "domain.added": gettext_lazy("Domain added"),

@@ -5,17 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from trinco.panel.domains.models import Finding, HostedDomain, RecordName, Way
-
-COLUMNS = {
-    RecordName.MTA_STS: "host_way",
-    RecordName.STS_TXT: "sts_way",
-    RecordName.TLSRPT_TXT: "tlsrpt_way",
-}
-
-
-def way_at(domain: HostedDomain, record: str) -> str:
-    """How the record of this name is published."""
-    return str(getattr(domain, COLUMNS[RecordName(record)]))
+from trinco.panel.policies.ways import way_at
 
 
 def effect(domain: HostedDomain) -> str:

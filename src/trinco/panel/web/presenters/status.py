@@ -12,11 +12,11 @@ from django.utils.translation import ngettext, pgettext
 
 from trinco.panel.checks.status import Status
 from trinco.panel.domains.models import Finding, HostedDomain, Level, Starttls, Way
-from trinco.panel.policies.ways import waits_for_owner
+from trinco.panel.policies.ways import waits_for_owner, way_at
 from trinco.panel.web.foreign import plain
 from trinco.panel.web.meanings import result_meaning
 from trinco.panel.web.presenters.certificates import expected_words, moment
-from trinco.panel.web.presenters.publishing import again, way_at
+from trinco.panel.web.presenters.publishing import again
 from trinco.panel.web.presenters.writing import kept_words
 from trinco.panel.web.templatetags.trinco import ago, in_days
 
