@@ -248,6 +248,49 @@ class TestEachSender:
         assert gate(domain) == Gate("reports", False, 0)
         assert status(domain) == Status(Level.ATTENTION, "reports-failing")
 
+    @pytest.mark.parametrize(
+        "crowd",
+        [
+            [{"reports": 500}],
+            [{"submitter": f"n{number}.huge.example"} for number in range(50)],
+        ],
+        ids=["in many reports", "under many names"],
+    )
+    def test_nor_hides_it_who_says_so_often(self, domain: HostedDomain, crowd: list[dict[str, object]]) -> None:
+        for columns in crowd:
+            reported(domain, *[0] * 14, **{"submitter": "huge.example", "sessions": 10_000_000, **columns})
+        for number in range(10):
+            reported(domain, 4, sessions=20, submitter=f"s{number}.example")
+        assert gate(domain) == Gate("reports", False, 0)
+        assert status(domain) == Status(Level.ATTENTION, "reports-failing")
+
+    def test_many_who_met_nothing_outweigh_a_few_failures(self, domain: HostedDomain) -> None:
+        for number in range(10):
+            reported(domain, *[0] * 14, sessions=10_000_000, submitter=f"good{number}.example")
+        for number in range(10):
+            reported(domain, 4, sessions=20, submitter=f"s{number}.example")
+        assert gate(domain) == Gate("reports", True, 14)
+        assert status(domain).level == Level.READY
+
+    def test_failures_in_small_parts_under_many_names_are_one_senders(self, domain: HostedDomain) -> None:
+        reported(domain, *[0] * 20, submitter="good.example")
+        for number in range(25):
+            reported(domain, *[4] * 20, sessions=4, submitter=f"n{number}.liar.example")
+        assert gate(domain) == Gate("reports", True, 20)
+        assert status(domain).senders == ("n0.liar.example",)
+
+    def test_a_flood_about_one_domain_takes_nothing_from_anothers(
+        self, domain: HostedDomain, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("trinco.panel.checks.reported._SENDERS", 3)
+        other = ready_domain(domain.organisation, "flooded.example")
+        for number in range(9):
+            reported(other, 900, submitter=f"n{number}.liar.example")
+        reported(domain, *[0] * 14, sessions=10_000_000, submitter="huge.example")
+        reported(domain, 5, sessions=1000, submitter="small.example")
+        found = reported_of([other, domain], timezone.now().date())
+        assert [one.submitter for one in found[domain.pk].told] == ["small.example"]
+
     def test_one_against_the_others_is_never_critical(self, domain: HostedDomain) -> None:
         enforce(domain)
         reported(domain, 0, 0, submitter="good.example")

@@ -83,7 +83,7 @@ def edges_at(now: datetime) -> Edges:
 
 
 def facts_of(domains: Iterable[HostedDomain], now: datetime) -> list[Facts]:
-    """The facts of each, in their order: at most nine queries, and a few more while first certificates
+    """The facts of each, in their order: at most ten queries, and a few more while first certificates
     are ordered at an authority. What was prefetched with the rows is not read again."""
     rows = list(domains)
     if not rows:

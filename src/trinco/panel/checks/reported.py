@@ -5,13 +5,14 @@ nor bad.
 
 A signature says who speaks, and not that it is true: anybody who owns a domain may sign, for as many names in it as he
 likes. So no sender is believed for its size, and none alone is believed for ever:
+- All senders of one owner are one: names below a domain that somebody registered cost nothing, and neither do reports.
 - In the rate over all, a sender has at most `WEIGHT` sessions a day, its successes and failures in proportion: millions
-  of successes hide nothing that others saw.
+  of successes hide nothing that others saw, in one report or in a thousand.
 - Each sender is judged by itself as well: a day with `LEAST` failures or more, and above the limit, is trouble, however
   well the others fared. It may be the one whose route is broken, and is named.
-- Where on each such day somebody else reported who met no trouble, and those who did are all of one owner (names below
-  a domain that somebody registered cost nothing), one stands against the others. That wants attention and is never
-  critical; and after `RECENT` of it, it holds enforce back no longer: whoever invents failures gains two weeks.
+- Where on each such day somebody else reported who met no trouble, and those who did are one sender, it stands against
+  the others. That wants attention and is never critical; and after `RECENT` of it, it holds enforce back no longer:
+  whoever invents failures gains two weeks.
 - The others, too, may be invented. What they gain is that a lone sender's failures are called attention, not critical:
   they hide nothing.
 """
@@ -19,11 +20,13 @@ likes. So no sender is believed for its size, and none alone is believed for eve
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
-from django.db.models import Sum
+from django.db.models import F, QuerySet, Sum, Window
+from django.db.models.functions import RowNumber
 
 from trinco.core.names import registrable
 from trinco.core.tlsrpt import results
@@ -46,8 +49,9 @@ LEAST = 5
 """Failed sessions: fewer are chance."""
 WEIGHT = 1000
 """Sessions of one sender and day that weigh in the rate over all."""
-_SENDERS = 20_000
-"""Days of senders that met failures, those with most of them: strangers decide how many there are."""
+_SENDERS = 1_000
+"""Days of senders that are looked at for one domain, those with most sessions of the kind in question: strangers decide
+how many there are, and those of one domain take nothing from another's."""
 _PART = 200
 """One session in so many is the limit: 0.5 %."""
 
@@ -63,7 +67,7 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one sender that met failures said of a day."""
+    """What one sender that met failures said of a day. `submitter`: of its names the one that met most of them."""
 
     submitter: str
     day: Day
@@ -77,17 +81,25 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class Reported:
     """A domain's counted reports. `window`: every day, oldest first; `told`: by sender, where it met failures;
-    `failing`: of the last reported days, where they show trouble, worst first."""
+    `failing`: of the last reported days, where they show trouble, worst first; `others`: by day, the sessions that
+    those weigh who met no failures. None: it makes no difference whether they are one sender or many."""
 
     window: tuple[Day, ...] = ()
     failing: tuple[Failing, ...] = ()
     told: tuple[Told, ...] = ()
+    others: Mapping[date, int] | None = None
 
     @property
     def days(self) -> tuple[Day, ...]:
         """Those that were reported on, oldest first, each sender with its weight."""
-        by_day = self._by_day(self.told)
-        return tuple(_weighed(day, by_day[day.day]) for day in self.window if day.reports)
+        by_day, others = self._by_day(self.told), self.others
+        most = {day.day: WEIGHT * day.reports if others is None else others.get(day.day, WEIGHT) for day in self.window}
+        return tuple(_weighed(day, by_day[day.day], most[day.day]) for day in self.window if day.reports)
+
+    def doubtful(self, today: date) -> bool:
+        """Whether it makes a difference how many those are who met no failures."""
+        one = replace(self, others={})
+        return bool(self.told) and (self.clean, self.in_trouble(today)) != (one.clean, one.in_trouble(today))
 
     @property
     def alone(self) -> bool:
@@ -122,7 +134,7 @@ class Reported:
         left = [one for one in self.told if _owner(one.submitter) in owner]
         gone = self._by_day(left)
         window = tuple(_without(day, gone[day.day]) for day in self.window)
-        return Reported(window, (), tuple(one for one in self.told if one not in left))
+        return Reported(window, (), tuple(one for one in self.told if one not in left), self.others)
 
     @staticmethod
     def _by_day(told: Iterable[Told]) -> dict[date, list[Told]]:
@@ -182,11 +194,14 @@ def exceeds(days: Iterable[Day]) -> bool:
 
 
 def reported_of(domains: Iterable[HostedDomain], today: date) -> dict[int, Reported]:
-    """By key of each domain that is served. One query; one more where sessions failed, one where that is trouble."""
+    """By key of each domain that is served. One query; one more where sessions failed, one where it is to be known how
+    many met no failures, one where there is trouble."""
     served = [domain for domain in domains if domain.state in SERVED]
     windows = sparks(served, today, WINDOW)
     told = _told([domain for domain in served if any(day.failed_session_count for day in windows[domain.pk])], today)
     found = {key: Reported(tuple(days), told=tuple(told.get(key, ()))) for key, days in windows.items()}
+    for key, others in _others([domain for domain in served if found[domain.pk].doubtful(today)], found, today).items():
+        found[key] = replace(found[key], others=others)
     troubled = [domain for domain in served if found[domain.pk].in_trouble(today)]
     recent = {domain.pk: {day.day for day in found[domain.pk].recent(today)} for domain in troubled}
     for key, failing in _failing(troubled, recent).items():
@@ -198,33 +213,65 @@ def _told(domains: Sequence[HostedDomain], today: date) -> dict[int, list[Told]]
     """By domain, what each sender that met failures said of each day."""
     if not domains:
         return {}
-    rows = DailyTotal.objects.everywhere().filter(vouched(domains), domain__in=[domain.pk for domain in domains])
-    rows = sessions(rows).filter(day__gt=today - timedelta(days=WINDOW), day__lte=today, failed_session_count__gt=0)
-    grouped = rows.order_by().values_list("domain_id", "submitter", "day")
-    counts = (Sessions("successful_session_count"), Sessions("failed_session_count"), Sum("reports"))
+    merged: dict[tuple[int, date, str], Told] = {}
+    for key, submitter, day, good, bad, reports in _by_sender(domains, today, "bad", failed_session_count__gt=0):
+        which = key, day, _owner(submitter)
+        before = merged.get(which) or Told(submitter, Day(day))
+        merged[which] = replace(before, day=_together(before.day, Day(day, good, bad, reports)))
     found: dict[int, list[Told]] = defaultdict(list)
-    summed = grouped.annotate(good=counts[0], bad=counts[1], told=counts[2]).order_by("-bad")
-    for key, submitter, day, good, bad, told in summed[:_SENDERS]:
-        found[key].append(Told(submitter, Day(day, int(good), int(bad), told)))
+    for (key, _day, _sender), told in merged.items():
+        found[key].append(told)
     return found
+
+
+def _others(domains: Sequence[HostedDomain], found: Mapping[int, Reported], today: date) -> dict[int, dict[date, int]]:
+    """By domain and day, the sessions that senders weigh who met no failures."""
+    if not domains:
+        return {}
+    failed = {(key, one.day.day, _owner(one.submitter)) for key, each in found.items() for one in each.told}
+    merged: dict[tuple[int, date, str], int] = defaultdict(int)
+    for key, submitter, day, good, _bad, _reports in _by_sender(domains, today, "good", failed_session_count=0):
+        merged[key, day, _owner(submitter)] += good
+    weights: dict[int, dict[date, int]] = {domain.pk: defaultdict(int) for domain in domains}
+    for (key, day, sender), good in merged.items():
+        weights[key][day] += 0 if (key, day, sender) in failed else min(good, WEIGHT)
+    return {key: dict(by_day) for key, by_day in weights.items()}
+
+
+def _by_sender(
+    domains: Sequence[HostedDomain], today: date, most: str, **kind: object
+) -> list[tuple[int, str, date, int, int, int]]:
+    """(domain, submitter, day, good, bad, reports) of these domains' rows of a kind, those with `most` of it first."""
+    rows = DailyTotal.objects.everywhere().filter(vouched(domains), domain__in=[domain.pk for domain in domains])
+    rows = sessions(rows).filter(day__gt=today - timedelta(days=WINDOW), day__lte=today, **kind).order_by()
+    counts = {"good": Sessions("successful_session_count"), "bad": Sessions("failed_session_count")}
+    summed: QuerySet[Any] = rows.values_list("domain_id", "submitter", "day").annotate(**counts, told=Sum("reports"))
+    place = Window(RowNumber(), partition_by="domain_id", order_by=F(most).desc())
+    first = summed.annotate(place=place).filter(place__lte=_SENDERS).order_by(f"-{most}", "submitter")
+    return [(key, sender, day, int(good), int(bad), told) for key, sender, day, good, bad, told, _place in first]
 
 
 def _owner(submitter: str) -> str:
     return registrable(submitter)
 
 
-def _weighed(day: Day, told: Iterable[Told]) -> Day:
-    """A day of all senders, each with no more than its weight. Those that met no failure are as many as their reports,
-    or fewer."""
+def _weighed(day: Day, told: Iterable[Told], most: int) -> Day:
+    """A day of all senders, each with no more than its weight. Those that met no failure have `most`, or fewer."""
     rows = [one.day for one in told]
     rest = _without(day, told)
-    good = min(rest.successful_session_count, WEIGHT * rest.reports)
+    good = min(rest.successful_session_count, most)
     bad = rest.failed_session_count  # of senders beyond the bound of those looked at
     for row in rows:
         most = max(row.sessions, WEIGHT)
         bad += row.failed_session_count * WEIGHT // most
         good += row.successful_session_count * WEIGHT // most
     return Day(day.day, good, bad, day.reports)
+
+
+def _together(day: Day, more: Day) -> Day:
+    good = day.successful_session_count + more.successful_session_count
+    bad = day.failed_session_count + more.failed_session_count
+    return Day(day.day, good, bad, day.reports + more.reports)
 
 
 def _without(day: Day, told: Iterable[Told]) -> Day:
