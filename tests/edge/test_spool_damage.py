@@ -167,7 +167,33 @@ class TestNoRoomForDamaged:
         (inner / "000000000001.spool").write_bytes(b"garbage")
         synced.clear()
         assert held(inner) == []
-        assert synced == [inner, inner / "damaged"]
+        assert synced[-2:] == [inner, inner / "damaged"]
+
+    def test_those_above_are_too_whoever_made_them(self, tmp_path, monkeypatch):
+        """The edge makes its own directory for its snapshots, and a power cut comes between a directory and its sync."""
+        inner = tmp_path / "edge" / "name" / "spool"
+        inner.mkdir(parents=True)
+        synced: list[Path] = []
+        monkeypatch.setattr(shelf, "_sync_directory", synced.append)
+        running(inner, lambda spool: spool.put(SENT[0]))
+        disk = tmp_path.stat().st_dev
+        above = [path for path in inner.parents if path.stat().st_dev == disk]
+        assert synced[: len(above)] == above
+        assert inner in synced[len(above) :]
+
+    def test_what_may_not_be_read_is_nothing_of_ours(self, tmp_path, monkeypatch):
+        real = shelf._sync_directory
+
+        def sync(directory: Path) -> None:
+            if directory == tmp_path:
+                raise PermissionError
+            real(directory)
+
+        monkeypatch.setattr(shelf, "_sync_directory", sync)
+        inner = tmp_path / "spool"
+        inner.mkdir()
+        running(inner, lambda spool: spool.put(SENT[0]))
+        assert held(inner) == [[SENT[0]]]
 
 
 class TestKilled:

@@ -214,6 +214,7 @@ class Shelf:
             if self._ready:
                 return
             _make(self._directory)
+            _sync_above(self._directory)
             self._directory.chmod(0o700)
             for path in [*self._directory.iterdir(), *self._directory.glob("damaged/*")]:
                 self._find(path)
@@ -278,6 +279,19 @@ def _make(directory: Path) -> None:
         _make(directory.parent)
     directory.mkdir(mode=0o700, exist_ok=True)
     _sync_directory(directory.parent)
+
+
+def _sync_above(directory: Path) -> None:
+    """Whoever made the directories above, and if it was cut off in between: what is accepted is found again below them.
+    What we may not read is nothing that we made."""
+    disk = directory.stat().st_dev
+    for above in directory.absolute().parents:
+        try:
+            if above.stat().st_dev != disk:
+                return
+            _sync_directory(above)
+        except PermissionError:
+            return
 
 
 def _sync_directory(directory: Path) -> None:
