@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
@@ -11,7 +13,7 @@ from tests.support_reports import arrival, digested, report_json, reported
 
 from trinco.core.tlsrpt.arrival import Channel
 from trinco.panel.domains.models import HostedDomain
-from trinco.panel.reports import services
+from trinco.panel.reports import copies, sending, services
 from trinco.panel.reports.models import Copy, Recipient, Report, Trust
 
 
@@ -90,3 +92,22 @@ class TestRemoved:
         monkeypatch.setattr(EmailBackend, "send_messages", send)
         assert services.forward_due(timezone.now()) == 1
         assert copied() == 1
+
+
+class TestTrouble:
+    """What cannot be made of one report stops no other's copy."""
+
+    def test_a_mail_that_cannot_be_made(self, domain, row, monkeypatch):
+        first, _ = reported(domain), reported(domain)
+        made = copies.mail_of
+
+        def mail_of(report, own, recipient):
+            if report == first:
+                raise ValueError("a header that cannot be written")
+            return made(report, own, recipient)
+
+        monkeypatch.setattr(copies, "mail_of", mail_of)
+        for attempt in range(sending.MOST_TRIES):
+            assert services.forward_due(timezone.now() + attempt * timedelta(hours=2)) == (0 if attempt else 1)
+        assert len(mail.outbox) == 1
+        assert copied() == 0

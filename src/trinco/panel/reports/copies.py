@@ -13,14 +13,13 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from email.message import Message
-from smtplib import SMTPException
 from typing import Any
 
 import msgspec
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -141,14 +140,16 @@ def _send(taken: Copy, now: datetime) -> int:
     copy = _still(taken)
     if copy is None:
         return 0
-    own = own_part(copy.report)
-    if own is None:
-        return _end(copy, "the report is no longer there")
     try:
+        own = own_part(copy.report)
+        if own is None:
+            return _end(copy, "the report is no longer there")
         mail_of(copy.report, own, copy.recipient).send()
     except ReportSyntaxError as error:
         return _end(copy, error.reason)
-    except (SMTPException, OSError) as error:
+    except DatabaseError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the outermost loop of one copy: it stops no other, and ends some day
         return _postpone(copy, error, now)
     Copy.objects.everywhere().filter(pk=copy.pk).delete()
     return 1
