@@ -2,6 +2,8 @@
 # `make test`: everything that must hold, on two cores. With CI=true a skipped test is a failed one (tests/strict.py).
 set -eu
 cd "$(dirname "$0")/.."
+# Where it is set, each of the hundreds of processes below would compile all of Django again.
+unset PYTHONDONTWRITEBYTECODE
 tools/venv.sh dev
 tools/debian.sh test
 tools/check.sh
