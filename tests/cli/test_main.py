@@ -96,6 +96,13 @@ class TestHelp:
         assert (result.exit_code, result.stderr) == (0, "")
         assert result.stdout.startswith(f"Usage: trinco {command.name} ")
 
+    @pytest.mark.slow
+    @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+    def test_each_starts_by_itself(self, command):
+        """Here Django is set up already: a module that reads a model before that would not be found out."""
+        result = python("-m", "trinco", command.name, "--help")
+        assert (result.returncode, result.stderr) == (0, "")
+
 
 class TestWrongUse:
     """Wrong use ends in exit code 2 and a sentence that says what to do."""

@@ -224,7 +224,12 @@ class TestPage:
         )
 
     def test_kept_chosen_and_forgotten(self, domain: HostedDomain, person: Client, fake: Cloudflare) -> None:
-        page = self.post(person, keep="1")
+        released(domain)
+        answer = self.post(person, keep="1")
+        assert (answer.status_code, answer["Location"]) == (302, PAGE)
+        page = person.get(PAGE)
+        told = f"Kept. Nothing was written by this look. _mta-sts.{NAME}: Will be written. _smtp._tls.{NAME}: Will be"
+        assert told in support_web.text_of(page)
         assert "Credentials for cloudflare, kept since" in support_web.text_of(page)
         assert TOKEN not in page.content.decode()
         person.post(f"/domains/{NAME}/setup/ways/", {"host": "cname", **WRITTEN})

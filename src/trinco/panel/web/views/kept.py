@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -14,7 +16,7 @@ from trinco.core.names import Domain
 from trinco.net.dnswriting import WritingFailed
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.domains.models import KeptAccess
+from trinco.panel.domains.models import HostedDomain, KeptAccess
 from trinco.panel.limits import allowed
 from trinco.panel.policies.errors import PolicyRefused
 from trinco.panel.policies.kept import forget_access, keep_access
@@ -22,7 +24,7 @@ from trinco.panel.web import writing
 from trinco.panel.web.access import MemberRequest, domain_of, may
 from trinco.panel.web.forms import CredentialsForm
 from trinco.panel.web.levels import work_out
-from trinco.panel.web.presenters.writing import kept_words, text_rows, trouble_words
+from trinco.panel.web.presenters.writing import TextRow, kept_words, text_rows, trouble_words
 from trinco.panel.web.refusals import refusal
 from trinco.panel.web.views.writing import MOST_A_MINUTE, chosen
 from trinco.panel.web.writing import Access, WritingBusy
@@ -44,9 +46,10 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
     elif form.is_valid():
         access = Access(provider, form.credentials)
         try:
-            context["places"] = text_rows(writing.look_at_texts(domain=domain, access=access))
+            context["places"] = places = text_rows(writing.look_at_texts(domain=domain, access=access))
             if "keep" in request.POST:
                 keep_access(domain=domain, actor=actors.of(request), access=access)
+                return _kept(request, domain, places)
         except WritingFailed as error:
             context["problem"] = trouble_words(error)
         except WritingBusy:
@@ -56,6 +59,13 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
     kept = KeptAccess.objects.of(domain.organisation).filter(domain=domain).defer("sealed_key").first()
     told = kept_words(kept.trouble, kept.said) if kept else ""
     return render(request, "web/kept_access.html", {**context, "form": form, "kept": kept, "kept_trouble": told})
+
+
+def _kept(request: MemberRequest, domain: HostedDomain, places: Iterable[TextRow]) -> HttpResponse:
+    """The page anew, so that none sends credentials once more."""
+    told = " ".join(f"{place.name}: {place.word}." for place in places)
+    messages.success(request, _("Kept. Nothing was written by this look.") + f" {told}")
+    return redirect("kept_access", domain.name)
 
 
 @require_POST
