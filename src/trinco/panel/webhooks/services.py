@@ -67,12 +67,12 @@ def change_webhook(*, webhook: Webhook, terms: Terms, actor: Actor) -> Webhook:
     """
     url, kinds = urls.url_of(terms.url), _known(terms.kinds)
     hook = _locked(webhook)
-    before, was_on, moved = _told(hook), hook.on, hook.url != url
+    before, begins, moved = _told(hook), terms.on and not hook.on, hook.url != url
     hook.name, hook.url, hook.kinds, hook.on = terms.name, url, kinds, terms.on
-    if hook.on and not was_on:
+    if begins:
         hook.line = outbox.end_of(hook.organisation)
         hook.stopped_at, hook.stopped_why, hook.mail_due_at = None, "", None
-    if moved or (hook.on and not was_on):
+    if moved or begins:
         hook.failures, hook.failing_since, hook.rest_until = 0, None, None
     hook.save()
     after = _told(hook)

@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from trinco.panel import clock
 from trinco.panel.seal import SealError
@@ -68,17 +68,15 @@ class Outcome:
 
 def waiting(now: datetime) -> bool:
     """Whether anything is due at all: without a lock, since most calls find nothing."""
-    due = Delivery.objects.everywhere().filter(clock.due("due_at", now, _AFAR), state=DeliveryState.WAITING)
-    return due.filter(webhook__on=True).exists()
+    return _due(now).filter(webhook__on=True).exists()
 
 
 @transaction.atomic
 def take(now: datetime, most: int, busy: Counter[int], *, well: bool = False) -> list[Turn]:
     """Lease webhooks that have something due, and the delivery of each that waited longest. `busy`: how many each
     organisation has in hand; `well`: only those that did not fail last."""
-    due = Delivery.objects.everywhere().filter(clock.due("due_at", now, _AFAR), state=DeliveryState.WAITING)
     rows = Webhook.objects.everywhere().filter(_free("lease_until", now), _free("rest_until", now), on=True)
-    rows = rows.filter(Exists(due.filter(webhook=OuterRef("pk"))), **({"failures": 0} if well else {}))
+    rows = rows.filter(Exists(_due(now).filter(webhook=OuterRef("pk"))), **({"failures": 0} if well else {}))
     full = [organisation for organisation, count in busy.items() if count >= EACH]
     rows = rows.exclude(organisation__in=full).select_related("organisation").order_by("turn_at", "pk")
     turns, counts = list[Turn](), Counter(busy)
@@ -89,13 +87,16 @@ def take(now: datetime, most: int, busy: Counter[int], *, well: bool = False) ->
     return turns
 
 
+def _due(now: datetime) -> QuerySet[Delivery]:
+    return Delivery.objects.everywhere().filter(clock.due("due_at", now, _AFAR), state=DeliveryState.WAITING)
+
+
 def _free(field: str, now: datetime) -> Q:
     return Q(**{field: None}) | clock.due(field, now, _AFAR)
 
 
 def _leased(hook: Webhook, now: datetime) -> list[Turn]:
-    due = Delivery.objects.everywhere().filter(clock.due("due_at", now, _AFAR), state=DeliveryState.WAITING)
-    delivery = due.filter(webhook=hook).order_by("pk").first()
+    delivery = _due(now).filter(webhook=hook).order_by("pk").first()
     if delivery is None:
         return []
     try:
