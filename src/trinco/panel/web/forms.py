@@ -54,6 +54,17 @@ def printable(text: str) -> None:
         raise ValidationError(_("Letters, digits and signs alone."))
 
 
+def purpose() -> forms.CharField:
+    """What a token or a webhook is for, in its people's words."""
+    return forms.CharField(
+        label=_("What it is for"),
+        max_length=80,
+        help_text=_("So that you know in a year which one it is: “monitoring”, “ticket system”."),
+        validators=[printable],
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
 class DomainField(forms.CharField):
     """A mail domain. The error keeps the place of the fault, so that the page can underline it."""
 

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from trinco.panel.accounts.models import TokenScope
 from trinco.panel.accounts.tokens import LIFETIME, LIFETIMES
-from trinco.panel.web.forms import printable
+from trinco.panel.web.forms import purpose
 
 
 def _lifetimes() -> list[tuple[int, str]]:
@@ -21,13 +21,7 @@ def _lifetimes() -> list[tuple[int, str]]:
 class TokenForm(forms.Form):
     """What it is for, what it opens, and for how long."""
 
-    name = forms.CharField(
-        label=_("What it is for"),
-        max_length=80,
-        help_text=_("So that you know in a year which one it is: “monitoring”, “ticket system”."),
-        validators=[printable],
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
+    name = purpose()
     scope = forms.ChoiceField(
         label=_("What it may do"),
         choices=TokenScope.choices,

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from trinco.core.errors import TrincoError
-from trinco.panel.web.forms import printable
+from trinco.panel.web.forms import purpose
 from trinco.panel.web.refusals import refusal
 from trinco.panel.webhooks.models import CHOICES, Webhook
 from trinco.panel.webhooks.services import Terms
@@ -19,13 +19,7 @@ from trinco.panel.webhooks.urls import LONGEST, url_of
 class WebhookForm(forms.Form):
     """What it is for, where it leads, what it is told."""
 
-    name = forms.CharField(
-        label=_("What it is for"),
-        max_length=80,
-        help_text=_("So that you know in a year which one it is: “monitoring”, “ticket system”."),
-        validators=[printable],
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
+    name = purpose()
     url = forms.CharField(
         label=_("Address"),
         max_length=LONGEST,

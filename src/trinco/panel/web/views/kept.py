@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -13,21 +14,19 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST
 
 from trinco.core.names import Domain
-from trinco.net.dnswriting import WritingFailed
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains.models import HostedDomain, KeptAccess
-from trinco.panel.limits import allowed
 from trinco.panel.policies.errors import PolicyRefused
 from trinco.panel.policies.kept import forget_access, keep_access
 from trinco.panel.web import writing
 from trinco.panel.web.access import MemberRequest, domain_of, may
 from trinco.panel.web.forms import CredentialsForm
 from trinco.panel.web.levels import work_out
-from trinco.panel.web.presenters.writing import TextRow, kept_words, text_rows, trouble_words
+from trinco.panel.web.presenters.writing import TextRow, kept_words, text_rows
 from trinco.panel.web.refusals import refusal
-from trinco.panel.web.views.writing import MOST_A_MINUTE, chosen
-from trinco.panel.web.writing import Access, WritingBusy
+from trinco.panel.web.views.writing import chosen, talked
+from trinco.panel.web.writing import Access
 
 
 @sensitive_post_parameters()
@@ -41,19 +40,14 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
     provider = chosen(request, domain, known)
     form = CredentialsForm(known.get(provider, ()), request.POST if provider and request.method == "POST" else None)
     context = {"nav": "overview", "domain": domain, "providers": sorted(known), "provider": provider}
-    if form.is_valid() and not allowed(f"writing:{domain.organisation_id}", "", MOST_A_MINUTE):
-        context["problem"] = _("That was a lot at once. Wait a minute, then go on.")
-    elif form.is_valid():
+    if form.is_valid():
         access = Access(provider, form.credentials)
+        seen, context["problem"] = talked(domain, partial(writing.look_at_texts, domain=domain, access=access))
+        context["places"] = places = text_rows(seen or ())
         try:
-            context["places"] = places = text_rows(writing.look_at_texts(domain=domain, access=access))
-            if "keep" in request.POST:
+            if seen is not None and "keep" in request.POST:
                 keep_access(domain=domain, actor=actors.of(request), access=access)
                 return _kept(request, domain, places)
-        except WritingFailed as error:
-            context["problem"] = trouble_words(error)
-        except WritingBusy:
-            context["problem"] = _("Records are being written already. Wait a minute, then go on.")
         except PolicyRefused as error:
             context["problem"] = refusal(error)
     kept = KeptAccess.objects.of(domain.organisation).filter(domain=domain).defer("sealed_key").first()

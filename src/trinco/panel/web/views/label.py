@@ -51,14 +51,13 @@ def remove(request: MemberRequest) -> HttpResponse:
 def host(request: MemberRequest) -> HttpResponse:
     """Want a host of one's own."""
     label, form = _label(request), HostForm(request.POST)
-    if label is None or not form.is_valid():
-        return _page(request, label, LabelForm.of(label, request.organisation.name), form)
-    try:
-        labels.claim(organisation=request.organisation, name=form.cleaned_data["host"], actor=actors.of(request))
-    except TrincoError as error:
-        form.add_error("host", refusal(error))
-        return _page(request, label, LabelForm.of(label, request.organisation.name), form)
-    return redirect("label")
+    if label is not None and form.is_valid():
+        try:
+            labels.claim(organisation=request.organisation, name=form.cleaned_data["host"], actor=actors.of(request))
+            return redirect("label")
+        except TrincoError as error:
+            form.add_error("host", refusal(error))
+    return _page(request, label, LabelForm.of(label, request.organisation.name), form)
 
 
 @require_POST

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -22,6 +26,7 @@ from trinco.panel.web.forms import CredentialsForm
 from trinco.panel.web.presenters.writing import place_rows, trouble_words
 from trinco.panel.web.writing import Access, WritingBusy
 
+T = TypeVar("T")
 MOST_A_MINUTE = 6
 """Conversations of one organisation: each keeps a thread of the panel waiting."""
 
@@ -37,22 +42,26 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
     provider = chosen(request, domain, known)
     context = {"nav": "overview", "domain": domain, "providers": sorted(known), "provider": provider}
     form = CredentialsForm(known.get(provider, ()), request.POST if provider and request.method == "POST" else None)
-    if form.is_valid() and not allowed(f"writing:{domain.organisation_id}", "", MOST_A_MINUTE):
-        context["problem"] = _("That was a lot at once. Wait a minute, then go on.")
-    elif form.is_valid():
+    if form.is_valid():
         access = Access(provider, form.credentials)
-        try:
-            places = writing.write_records(
-                domain=domain, actor=actors.of(request), access=access, confirmed=form.confirmed
-            )
-        except WritingFailed as error:
-            context["problem"] = trouble_words(error)
-        except WritingBusy:
-            context["problem"] = _("Records are being written already. Wait a minute, then go on.")
-        else:
+        talk = partial(writing.write_records, domain=domain, actor=actors.of(request), access=access)
+        places, context["problem"] = talked(domain, partial(talk, confirmed=form.confirmed))
+        if places is not None:
             context |= {"places": place_rows(places), "mark": mark(places)}
             form = CredentialsForm(known[provider], initial={"seen": mark(places)})
     return render(request, "web/write_records.html", {**context, "form": form})
+
+
+def talked(domain: HostedDomain, talk: Callable[[], T]) -> tuple[T | None, str]:
+    """What came of a conversation with the provider; None: there was none, or it failed, and a sentence says why."""
+    if not allowed(f"writing:{domain.organisation_id}", "", MOST_A_MINUTE):
+        return None, _("That was a lot at once. Wait a minute, then go on.")
+    try:
+        return talk(), ""
+    except WritingFailed as error:
+        return None, trouble_words(error)
+    except WritingBusy:
+        return None, _("Records are being written already. Wait a minute, then go on.")
 
 
 def chosen(request: MemberRequest, domain: HostedDomain, known: dict[str, tuple[str, ...]]) -> str:
