@@ -1,7 +1,7 @@
 """The lists with 10,000 domains: overview, every filter, search as typed, API, a provider's clients, the log; and the
 import that brings as many.
 
-One organisation has 10,000 domains, a provider's 200 clients have as many; five years of totals, 200,000 lines of the
+One organisation has 10,000 domains, a provider's 200 clients have as many; five years of totals, 500,000 lines of the
 log each (`lists_fill`). The time is from the request to the whole page within the panel, without a network.
 
 Filling takes some three minutes for each database. `LIST_DOMAINS=500 python -m bench lists` has a quick look.

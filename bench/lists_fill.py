@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from bench.pages_fill import careless, settle
+from bench.pages_fill import careless, settle, summed
 from trinco.panel.accounts.actors import CLI
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.services import create_account, membership_of
@@ -26,6 +26,8 @@ DAILY, WEEKS = 60, 250
 """Days with a total of their own until yesterday, and weeks before them."""
 MODES = "CASE d.id % 10 WHEN 0 THEN 'none' WHEN 1 THEN 'testing' WHEN 2 THEN 'testing' ELSE 'enforce' END"
 LIVE = "d.state = 'live'"
+FAILED = "CASE d.id % 10 WHEN 3 THEN 10 ELSE 0 END"
+"""Sessions of a day of a domain."""
 
 
 def fill(domains: int, clients: int, lines: int) -> tuple[Organisation, Organisation]:
@@ -41,6 +43,7 @@ def fill(domains: int, clients: int, lines: int) -> tuple[Organisation, Organisa
     _run(_rows())
     _tags(large)
     _run(_log(lines, large, provider))
+    summed()
     settle()
     return large, provider
 
@@ -115,7 +118,7 @@ def _rows() -> Iterator[tuple[str, str, str]]:
 
 
 def _totals() -> Iterator[tuple[str, str, str]]:
-    """One sender, whose sessions all succeed."""
+    """One sender, whose sessions all succeed, but for each tenth domain's. Added up by `gathering` afterwards."""
     today = timezone.now().date()
     days = [today - timedelta(days=back) for back in range(1, DAILY + 1)]
     days += [days[-1] - timedelta(days=7 * back) for back in range(1, WEEKS + 1)]
@@ -124,9 +127,13 @@ def _totals() -> Iterator[tuple[str, str, str]]:
         cursor.executemany("INSERT INTO bench_days VALUES (%s)", [(day,) for day in reversed(days)])
     columns = """domain_id, day, trust, submitter, organisation_id, policy_type, result_type, mx,
         successful_session_count, failed_session_count, reports"""
-    values = f"""d.id, t.day, 'dkim', 'sender.example', d.organisation_id, '', '', '', 1000, 0, 1
-        FROM bench_days t CROSS JOIN domains_hosteddomain d WHERE {LIVE} ORDER BY t.day"""
-    yield "reports_dailytotal", columns, values
+    yield "reports_unsummeddomain", "domain_id", "id FROM domains_hosteddomain"
+    whose = "d.id, t.day, 'dkim', 'sender.example', d.organisation_id"
+    source = f"FROM bench_days t CROSS JOIN domains_hosteddomain d WHERE {LIVE}"
+    sums = f"1000 - {FAILED}, {FAILED}, 1"
+    yield "reports_dailytotal", columns, f"{whose}, '', '', '', {sums} {source} ORDER BY t.day"
+    failure = f"'sts', 'certificate-host-mismatch', 'mx.' || d.name, 0, {FAILED}, 1"
+    yield "reports_dailytotal", columns, f"{whose}, {failure} {source} AND {FAILED} > 0 ORDER BY t.day"
 
 
 def _log(lines: int, *owners: Organisation) -> Iterator[tuple[str, str, str]]:

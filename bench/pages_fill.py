@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from trinco.panel.accounts.services import create_account, membership_of
 from trinco.panel.domains.models import HostedDomain, Level, State
-from trinco.panel.reports import months, summing
+from trinco.panel.reports import gathering, months, summing
+from trinco.panel.reports.days import fold_due
 from trinco.panel.reports.models import DailyTotal, FailureRow, PolicyRow, Report
 from trinco.panel.reports.month_models import SummedMonth
 
@@ -46,6 +47,7 @@ def fill(days: int) -> date:
             cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {rows}")
     settle()
     _sum_months(last - timedelta(days=days - 1), last)
+    summed()
     settle()
     return last
 
@@ -102,6 +104,7 @@ def _inserts() -> Iterator[tuple[str, str, str]]:
 
 
 def _totals() -> Iterator[tuple[str, str, str]]:
+    yield "reports_unsummeddomain", "domain_id", "domain FROM bench_domains"
     columns = (
         "domain_id, day, trust, submitter, organisation_id, policy_type, result_type, mx, successful_session_count,"
         " failed_session_count, reports"
@@ -141,6 +144,13 @@ def careless() -> None:
     """From now on no waiting for the disk, and no look for the parent of every row."""
     with connection.cursor() as cursor:
         cursor.execute(_CARELESS[connection.vendor])
+
+
+def summed() -> None:
+    """The days of the organisations, from the totals of domains that were noted as unsummed before these came."""
+    gathering.gather()
+    while fold_due(datetime.now(UTC)):
+        pass
 
 
 def settle() -> None:

@@ -1,4 +1,4 @@
-"""How the sums of an organisation with many domains are found: by one index that has all of them together."""
+"""How the sums of an organisation with many domains are found: by its days, from one index that holds them all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trinco.panel.reports.scope import Scope
 from trinco.panel.web import overview
 
 LAST = date(2026, 7, 20)
-TOTALS = "reports_dailytotal"
+DAYS = "reports_organisationday"
 POSTGRESQL = connection.vendor == "postgresql"
 Question = Callable[[Scope], object]
 QUESTIONS: list[Question] = [charts.sums, charts.by_day, charts.by_source]
@@ -35,10 +35,10 @@ def asked(domain: HostedDomain) -> Scope:
 
 
 def statements(question: Callable[[], object]) -> list[str]:
-    """Those that read daily totals."""
+    """Those that read days of an organisation."""
     with CaptureQueriesContext(connection) as found:
         question()
-    return [str(each["sql"]) for each in found if TOTALS in each["sql"]]
+    return [str(each["sql"]) for each in found if DAYS in each["sql"]]
 
 
 @contextmanager
@@ -62,8 +62,8 @@ def plan(statement: str) -> list[str]:
 
 
 def looks(lines: list[str]) -> list[str]:
-    """At the table of totals."""
-    return [line for line in lines if TOTALS in line and ("Scan" in line or line.startswith(("SCAN", "SEARCH")))]
+    """At the table of days."""
+    return [line for line in lines if DAYS in line and ("Scan" in line or line.startswith(("SCAN", "SEARCH")))]
 
 
 class TestSessionsOfAnOrganisation:
@@ -78,7 +78,7 @@ class TestSessionsOfAnOrganisation:
                 lines = looks(plan(statement))
                 grouped = [line for line in plan(statement) if "TEMP B-TREE FOR GROUP BY" in line]
             words = "Index Only Scan using" if POSTGRESQL else "COVERING INDEX"
-            assert [f"{words} totals_by_organisation" in line for line in lines] == [True], lines
+            assert [f"{words} days_of_organisation" in line for line in lines] == [True], lines
             assert len(grouped) <= (question is charts.by_source), "the rows come in the order of their groups"
 
     def test_are_read_once_for_the_sums(self, asked: Scope) -> None:
@@ -90,4 +90,4 @@ class TestSessionsOfAnOrganisation:
         with behind_the_wall(asked.organisation):
             lines: list[Any] = looks(plan(statement))
         assert len(lines) == 1
-        assert "totals_by_organisation" in lines[0]
+        assert "days_of_organisation" in lines[0]

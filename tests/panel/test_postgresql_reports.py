@@ -11,6 +11,7 @@ AGAIN = [
     "test_certificates_queue.py",
     "test_charts.py",
     "test_charts_plans.py",
+    "test_days.py",
     "test_inbox.py",
     "test_months.py",
     "test_months_missing.py",

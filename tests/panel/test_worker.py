@@ -108,6 +108,7 @@ class TestRun:
             "forward",
             "retire",
             "prune",
+            "days",
             "months",
             "idempotency keys",
             "webhook events",

@@ -30,6 +30,7 @@ from trinco.panel.metrics import Board
 from trinco.panel.policies.imports import imports_due
 from trinco.panel.policies.rotation import rotate_due
 from trinco.panel.policies.services import announce_due, reissue_due, retire_due
+from trinco.panel.reports.days import fold_due
 from trinco.panel.reports.services import digest_due, forward_due, prune_due
 from trinco.panel.reports.summing import sum_due
 from trinco.panel.webhooks.outbox import spread_due
@@ -70,6 +71,7 @@ JOBS: tuple[Job, ...] = (
     Job("forward", forward_due, 2.0),
     Job("retire", retire_due, 5.0),
     Job("prune", prune_due, 10.0),
+    Job("days", fold_due, 1.0),
     Job("months", sum_due, 5.0),
     Job("idempotency keys", idempotency.forget, 600.0),
     Job("webhook events", spread_due, 0.5),

@@ -25,7 +25,7 @@ from trinco.panel.reports.reading import (
     failed,
     reported,
     reported_by_source,
-    stretches,
+    session_stretches,
     submitters,
 )
 from trinco.panel.reports.scope import Scope, Sessions, narrowed, session_totals, sessions, vouched
@@ -140,9 +140,9 @@ class Sums:
 
 
 def by_day(scope: Scope) -> list[Day]:
-    """Every day of the range, oldest first. One query; two for a range that holds a whole month."""
+    """Every day of the range, oldest first. One query; two for a range of one domain that holds a whole month."""
     found: dict[date, Day] = {}
-    for stretch in stretches(scope):
+    for stretch in session_stretches(scope):
         span = replace(scope, first=stretch.first, last=stretch.last)
         summed = stretch.whole and scope.submitter is None
         rows = _day_sums(span) if summed else session_totals(span)
@@ -179,7 +179,7 @@ def by_mx(scope: Scope) -> list[MxRow]:
 
 
 def by_source(scope: Scope) -> list[SourceRow]:
-    """Senders, the one with the most sessions first. Four queries; five for a range that holds a whole month."""
+    """Senders, the one with the most sessions first. Four queries; five for whole months of one domain."""
     found = reported_by_source(scope, MAX_ROWS)
     days = _days_by_submitter(scope, [each.submitter for each in found])
     told = newest(scope, {each.submitter: each.last for each in found if each.last})
@@ -187,7 +187,7 @@ def by_source(scope: Scope) -> list[SourceRow]:
 
 
 def sums(scope: Scope) -> Sums:
-    """The whole. One query; two for a range that holds a whole month."""
+    """The whole. One query; two for a range of one domain that holds a whole month."""
     found = reported(scope)
     return Sums(
         successful_session_count=found.successful_session_count,

@@ -335,4 +335,4 @@ class Copy(models.Model):
 
 
 # Django looks for an app's tables here.
-from trinco.panel.reports import month_models  # noqa: E402, F401
+from trinco.panel.reports import day_models, month_models  # noqa: E402, F401

@@ -18,7 +18,16 @@ from django.db.models import Case, F, Max, Min, QuerySet, Sum, When
 
 from trinco.panel.reports import months
 from trinco.panel.reports.month_models import MonthFailure, MonthTotal
-from trinco.panel.reports.scope import Scope, Sessions, counted, failures, narrowed, session_totals, sessions, totals
+from trinco.panel.reports.scope import (
+    Scope,
+    Sessions,
+    counted,
+    failure_totals,
+    failures,
+    narrowed,
+    session_totals,
+    sessions,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ class Failed:
 
 
 def reported(scope: Scope) -> Reported:
-    """All sessions of the scope. One query, and one more where the range holds a whole month."""
+    """All sessions of the scope. One query, and one more where the range of one domain holds a whole month."""
     rows, parameters = _rows(replace(scope, everything=True), partial(_sessions, scope), session_totals)
     [found] = _fetched(f"SELECT '', {_counts()} FROM ({rows}) AS found", parameters)  # noqa: S608
     return _reported(found)
@@ -80,7 +89,7 @@ def failed(scope: Scope, by: tuple[str, ...], each: str, limit: int) -> list[Fai
 
     As many queries as `reported`.
     """
-    rows, parameters = _rows(scope, _failures, totals)
+    rows, parameters = _rows(scope, _failures, failure_totals)
     groups = ", ".join(by)
     sums = f"{_total('failed')} AS failed, MIN(first_day) AS first_day, MAX(last_day) AS last_day"
     statement = (
@@ -97,7 +106,7 @@ def failed(scope: Scope, by: tuple[str, ...], each: str, limit: int) -> list[Fai
 
 def submitters(scope: Scope) -> dict[tuple[str, ...], int]:
     """By policy type and result type, how many senders told of such failures. As many queries as `reported`."""
-    rows, parameters = _rows(scope, _senders, totals, every=False)
+    rows, parameters = _rows(scope, _senders, failure_totals, every=False)
     statement = (
         f"SELECT policy_type, result_type, COUNT(DISTINCT submitter) FROM ({rows}) AS found "  # noqa: S608
         "GROUP BY policy_type, result_type"
@@ -112,6 +121,11 @@ def stretches(scope: Scope) -> list[Stretch]:
         joins = found and found[-1].whole == piece.whole
         found.append(Stretch(found.pop().first, piece.last, piece.whole) if joins else piece)
     return found
+
+
+def session_stretches(scope: Scope) -> list[Stretch]:
+    """`stretches` for all sessions: days of an organisation are added up over its domains, and need no months."""
+    return [Stretch(scope.first, scope.last)] if scope.domain is None else stretches(scope)
 
 
 def _pieces(scope: Scope, whole: set[date]) -> Iterator[Stretch]:
@@ -132,7 +146,8 @@ Days = Callable[[Scope], QuerySet[Any]]
 
 def _rows(scope: Scope, part: Part, days: Days, *, every: bool = True) -> tuple[str, Sequence[Any]]:
     """The rows of all stretches, or with `every` False each once."""
-    parts = [_of(scope, stretch, part, days) for stretch in stretches(scope)]
+    pieces = session_stretches(scope) if days is session_totals else stretches(scope)
+    parts = [_of(scope, piece, part, days) for piece in pieces]
     whole = parts[0].union(*parts[1:], all=every) if len(parts) > 1 else parts[0]
     return whole.query.sql_with_params()
 
@@ -142,13 +157,15 @@ def _of(scope: Scope, stretch: Stretch, part: Part, days: Days) -> QuerySet[Any]
         return part(days(replace(scope, first=stretch.first, last=stretch.last)).order_by(), "day", "day", "day")
     model = MonthFailure if part is _failures and scope.submitter is None else MonthTotal
     rows = narrowed(model.objects.everywhere().filter(month__range=(stretch.first, stretch.last)), scope)
-    return part(rows.order_by(), "month", "first", "last")
+    kind = sessions if days is session_totals else failures
+    return part(kind(rows).order_by(), "month", "first", "last")
 
 
 def _sessions(wanted: Scope, rows: QuerySet[Any], when: str, _first: str, last: str) -> QuerySet[Any]:
     """What counts in `wanted`, and of `every` report how many there are: `last_day` is NULL where none counts.
 
-    Days are added up in the order of the index, which takes no sorting; months are few as they are.
+    Days are added up in the order of the index, which takes no sorting; months are few as they are. Rows of an
+    organisation's day of which nothing is left are none.
     """
     told = {
         "successful": Sessions(_counting(wanted, "successful_session_count")),
@@ -158,8 +175,10 @@ def _sessions(wanted: Scope, rows: QuerySet[Any], when: str, _first: str, last: 
         "last_day": Max(_counting(wanted, last)),
     }
     by = (when, "trust", "submitter") if when == "day" else ("pk", "submitter")
-    found: QuerySet[Any] = sessions(rows).values(*by).annotate(**told).values("submitter", *told)
-    return found
+    found: QuerySet[Any] = rows.values(*by).annotate(**told)
+    if wanted.domain is None:
+        found = rows.values(*by, "domain").annotate(there=Sum("totals"), **told).filter(there__gt=0)
+    return found.values("submitter", *told)
 
 
 def _counting(wanted: Scope, column: str) -> F | Case:
@@ -169,7 +188,7 @@ def _counting(wanted: Scope, column: str) -> F | Case:
 
 def _failures(rows: QuerySet[Any], when: str, first: str, last: str) -> QuerySet[Any]:
     """Added up in the order of the index, which takes no sorting."""
-    places = failures(rows).values("domain_id", when, "policy_type", "result_type", "mx")
+    places = rows.values("domain_id", when, "policy_type", "result_type", "mx")
     found: QuerySet[Any] = places.annotate(
         failed=Sessions("failed_session_count"), first_day=Min(first), last_day=Max(last)
     )
@@ -177,7 +196,7 @@ def _failures(rows: QuerySet[Any], when: str, first: str, last: str) -> QuerySet
 
 
 def _senders(rows: QuerySet[Any], _when: str, _first: str, _last: str) -> QuerySet[Any]:
-    found: QuerySet[Any] = failures(rows).values("policy_type", "result_type", "submitter").distinct()
+    found: QuerySet[Any] = rows.values("policy_type", "result_type", "submitter").distinct()
     return found
 
 

@@ -16,6 +16,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
+from trinco.panel.reports.day_models import OrganisationDay
 from trinco.panel.reports.models import DailyTotal, Report, Trust
 
 Rows = TypeVar("Rows", bound="QuerySet[Any]")
@@ -58,12 +59,17 @@ def totals(scope: Scope) -> QuerySet[DailyTotal]:
     return narrowed(DailyTotal.objects.everywhere().filter(day__range=(scope.first, scope.last)), scope)
 
 
-def session_totals(scope: Scope) -> QuerySet[DailyTotal]:
-    """The rows that hold all sessions. An organisation's are found by itself: they stand together in an index."""
+def session_totals(scope: Scope) -> QuerySet[Any]:
+    """The rows that hold all sessions; of all domains those of the organisation's days, which may be negative."""
     if scope.domain is not None:
         return sessions(totals(scope))
-    rows = DailyTotal.objects.of(scope.organisation).filter(day__range=(scope.first, scope.last))
-    return sessions(_asked(rows, scope))
+    rows = OrganisationDay.objects.of(scope.organisation).filter(day__range=(scope.first, scope.last))
+    return _asked(rows, scope)
+
+
+def failure_totals(scope: Scope) -> QuerySet[DailyTotal]:
+    """The rows of the failure details."""
+    return failures(totals(scope))
 
 
 def sessions(rows: Rows) -> Rows:

@@ -122,8 +122,8 @@ def _figures(span: Scope, sums: charts.Sums, days: Sequence[charts.Day]) -> dict
 
 def _nothing(request: MemberRequest, span: Scope) -> dict[str, Any]:
     """Whether there was ever a report; if not, how there will be one."""
-    rows = sessions(DailyTotal.objects.of(span.organisation))
-    ever = (rows.filter(domain=span.domain) if span.domain else rows).exists()
+    of_domain = DailyTotal.objects.of(span.organisation).filter(domain=span.domain)
+    ever = sessions(of_domain).exists() if span.domain else overview.last_reported(span.organisation) is not None
     longer = scopes.query(request, range=YEAR) if (span.last - span.first).days < YEAR - 1 else ""
     return {"ever": ever, "longer": longer, "first_report": None if ever else _first_report(span)}
 

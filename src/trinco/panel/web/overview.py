@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, QuerySet, Sum
 from django.http import QueryDict
 
 from trinco.core.mtasts.policy import Mode
@@ -14,8 +14,7 @@ from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.finding import Wanted, fitting
 from trinco.panel.domains.models import HostedDomain, Level, State
 from trinco.panel.policies.models import Standing
-from trinco.panel.reports.models import DailyTotal
-from trinco.panel.reports.scope import sessions
+from trinco.panel.reports.day_models import OrganisationDay
 
 CHIPS = {
     "all": tuple(Level),
@@ -127,9 +126,9 @@ def counts(organisation: Organisation) -> Counts:
 
 
 def last_reported(organisation: Organisation) -> date | None:
-    """The newest day that any report of theirs is about."""
-    found: date | None = sessions(DailyTotal.objects.of(organisation)).aggregate(day=Max("day"))["day"]
-    return found
+    """The newest day that any report of theirs is about. One query."""
+    days = OrganisationDay.objects.of(organisation).values_list("day").annotate(there=Sum("totals"))
+    return days.filter(there__gt=0).order_by("-day").values_list("day", flat=True).first()
 
 
 def hosted_by(clients: QuerySet[Organisation]) -> QuerySet[HostedDomain]:
