@@ -14,6 +14,7 @@ from tests.support_charts import Failure, report
 
 from trinco.core.tlsrpt import results
 from trinco.panel.accounts.models import Organisation
+from trinco.panel.domains import turned_away
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports.models import Trust
 
@@ -39,6 +40,7 @@ def domain(ours: Organisation) -> HostedDomain:
     domain = support_web.settled(support_panel.announced(ours))
     support_charts.weeks(domain)
     report(domain, support_charts.today() - timedelta(days=2), 9, trust=Trust.NONE, submitter="nobody.example")
+    turned_away.note({domain.label: 1234}, support_charts.today() - timedelta(days=2))
     return domain
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import resource
 import smtplib
 import ssl
@@ -11,6 +12,7 @@ import pytest
 from tests import support_tls
 from tests.edge import report_rig
 from tests.edge.arrivals import Inbox
+from tests.edge.node_rig import until
 from tests.edge.publications import ZONE, publication
 from tests.edge.report_senders import by_https, by_mail
 
@@ -20,7 +22,8 @@ from trinco.config import ConfigError
 from trinco.core.errors import PolicyTlsError
 from trinco.core.hosting import HostedDomain, Publication
 from trinco.core.names import Domain
-from trinco.edge import policy_host
+from trinco.edge import carrier, policy_host
+from trinco.edge.intake import Allowance, Intake, IntakeLimits
 from trinco.edge.serving import Serving
 from trinco.edge.sni import Table
 
@@ -66,6 +69,25 @@ class TestListeners:
 
         asyncio.run(scenario())
         assert sorted(each.channel for each in inbox.taken.values()) == ["https", "mail"]
+
+    def test_tell_what_they_turn_away(self, tmp_path, inbox, monkeypatch):
+        few = IntakeLimits(pair=Allowance(1, 0.001))
+        monkeypatch.setattr(edge, "Intake", lambda known, spool, _: Intake(known, spool, few))
+        monkeypatch.setattr(carrier, "POLL", 0.05)
+        authority = support_tls.Authority()
+        context = ssl.create_default_context(cadata=authority.pem)
+
+        async def scenario() -> dict[str, int]:
+            label, doors = self.opened(tmp_path, authority)
+            async with doors as told:
+                way = by_https(*told.policy[0], context)
+                await asyncio.to_thread(way, label, b"{}")
+                with pytest.raises(http.client.HTTPException, match="429"):
+                    await asyncio.to_thread(way, label, b"{}")
+                await until(lambda: inbox.told)
+            return {label: 1}
+
+        assert [asyncio.run(scenario())] == inbox.told
 
     def test_without_a_mailbox(self, tmp_path, inbox):
         async def scenario() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from trinco.core.tlsrpt.arrival import Arrival, Channel
 from trinco.edge.ports import FeedUnavailable
@@ -26,6 +26,8 @@ class Inbox:
         self.away = False
         self.poison: set[bytes] = set()
         self.on_take: Callable[[], None] = lambda: None
+        self.told: list[dict[str, int]] = []
+        self.deaf = False
 
     def take(self, arrivals: Sequence[Arrival]) -> None:
         self.on_take()
@@ -35,3 +37,8 @@ class Inbox:
             raise ValueError("more than we can take")
         self.calls.append(len(arrivals))
         self.taken.update((each.id, each) for each in arrivals)
+
+    def turned_away(self, counts: Mapping[str, int]) -> None:
+        if self.deaf:
+            raise FeedUnavailable("no such table")
+        self.told.append(dict(counts))

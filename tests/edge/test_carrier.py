@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -53,6 +55,11 @@ def putting(*arrivals: Arrival) -> Callable[[Spool, Carrier], Awaitable[None]]:
         await asyncio.gather(*map(spool.put, arrivals))
 
     return put
+
+
+def spoolfile_of(directory: Path) -> None:
+    """A batch that waits since the life before."""
+    (directory / "000000000001.spool").write_bytes(b"".join(spoolfile.write([arrival()])))
 
 
 class TestCarried:
@@ -220,6 +227,59 @@ class TestPoison:
             life(tmp_path, inbox, nothing)
         assert names(tmp_path) == []
         assert [line["event"] for line in logs] == ["report_not_taken"]
+
+
+class TestTurnedAway:
+    """RELIABILITY 26: "reports were shed" shown: the inbox is told how many, and no report waits for that."""
+
+    def told(self, directory: Path, inbox: Inbox, untold: Counter[str], talk: Callable[[], Awaitable[Any]]) -> None:
+        async def run() -> None:
+            async with asyncio.timeout(30), carrying(Spool(directory), inbox, untold):
+                await talk()
+
+        asyncio.run(run())
+
+    def test_each_once(self, tmp_path, inbox, monkeypatch):
+        monkeypatch.setattr(carrier, "POLL", 0.01)
+        untold = Counter({"one": 3, "other": 95})
+
+        async def talk() -> None:
+            await until(lambda: inbox.told)
+            untold["one"] += 1
+            await until(lambda: len(inbox.told) == 2)
+
+        self.told(tmp_path, inbox, untold, talk)
+        assert (inbox.told, untold) == ([{"one": 3, "other": 95}, {"one": 1}], Counter())
+
+    def test_so_many_at_a_time_the_most_first(self, tmp_path, inbox, monkeypatch):
+        monkeypatch.setattr(carrier, "TOGETHER", 1)
+        untold = Counter({"few": 1, "many": 2})
+        self.told(tmp_path, inbox, untold, partial(until, lambda: inbox.told))
+        assert (inbox.told, untold) == ([{"many": 2}], {"few": 1})
+
+    def test_what_cannot_be_told_is_told_later(self, tmp_path, inbox, monkeypatch):
+        monkeypatch.setattr(carrier, "POLL", 0.01)
+        inbox.deaf, untold = True, Counter({"one": 3})
+
+        async def talk() -> None:
+            await until(lambda: [line for line in logs if line["event"] == "turned_away_untold"])
+            inbox.deaf = False
+            await until(lambda: inbox.told)
+
+        with capture_logs() as logs:
+            self.told(tmp_path, inbox, untold, talk)
+        assert inbox.told == [{"one": 3}]
+
+    def test_not_while_the_database_is_away(self, tmp_path, inbox):
+        inbox.away, untold = True, Counter({"one": 3})
+        with capture_logs() as logs:
+
+            async def talk() -> None:
+                await until(lambda: [line for line in logs if line["event"] == "reports_wait"])
+
+            spoolfile_of(tmp_path)
+            self.told(tmp_path, inbox, untold, talk)
+        assert (inbox.told, untold) == ([], {"one": 3})
 
 
 class TestEnd:

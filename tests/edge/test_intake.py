@@ -177,7 +177,7 @@ class TestDesk:
     def test_what_is_shed_is_counted(self, tmp_path):
         with capture_logs() as logs:
             _, desk, held = self.accepted(tmp_path, *(arrival(peer="192.0.2.1\r\n") for _ in range(100)))
-        assert (len(held), desk.shed) == (5, {TOKEN: 95})
+        assert (len(held), desk.shed, desk.untold) == (5, {TOKEN: 95}, {TOKEN: 95})
         shed = [line for line in logs if line["event"] == "report_shed"]
         assert len(shed) == 5
         assert shed[0] == {

@@ -144,7 +144,7 @@ class Listeners:
         reports = ReportDoor(desk, host)
         following = Following(config, serving)
         async with (  # the policy host opens first and closes last: no id without its body (RFC 8461 section 8.1)
-            carrying(spool, DatabaseInbox()) as carrier,
+            carrying(spool, DatabaseInbox(), desk.untold) as carrier,
             policy_host.listen(
                 serving.table,
                 config.policy_listen,

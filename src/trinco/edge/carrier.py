@@ -6,7 +6,8 @@ DESCRIPTION
     until the spool is empty. While the database is away it tries again, later and later (at most every 5 s), and the
     reports wait on disk. When it is back it gets one batch first, and twice as much each time: one whose disk is nearly
     full has room for a small transaction, and each makes room for a larger one. At the end there are 2 s more for what
-    is there.
+    is there. Every few seconds it tells how many reports the doors turned away, so that whoever looks at the figures
+    knows that some are missing.
 
 PROTOCOL
     A batch is removed after `Inbox.take` has returned. Whoever is killed in between takes it again in the next life,
@@ -16,7 +17,7 @@ DIAGNOSTICS
     reports_wait (the database is away; once until reports_flow, which says since when); report_not_taken (the database
     is there and refuses these reports, for a fault of ours or since nobody has their token: they alone stay in the
     spool, all others go on, and they are offered again after a minute, then after twice as long, up to an hour);
-    carrier_fault.
+    turned_away_untold (how many were turned away could not be told: it is told with the next); carrier_fault.
 
 BUGS
     A report that is never taken counts against the spool's limit for ever.
@@ -26,6 +27,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -57,9 +60,11 @@ Batch = tuple[Path, list[Arrival]]
 class Carrier:
     """At work between a spool and an inbox, whose one thread it has. Made by `carrying`."""
 
-    def __init__(self, spool: Spool, inbox: Inbox) -> None:
+    def __init__(self, spool: Spool, inbox: Inbox, untold: Counter[str] | None = None) -> None:
         self._spool = spool
         self._inbox = inbox
+        self._untold = Counter[str]() if untold is None else untold
+        self._tell_at = 0.0
         self._thread = ThreadPoolExecutor(1, "trinco-carrier")
         self._ending = threading.Event()
         self._retry = SOON
@@ -96,7 +101,22 @@ class Carrier:
         if self.stale_since is not None:
             log.info("reports_flow", stale_since=self.stale_since.isoformat(timespec="seconds"))
         self.stale_since, self._retry = None, SOON
+        await self._tell()
         return POLL
+
+    async def _tell(self) -> None:
+        """Tell what was turned away, those with most of it first. What cannot be told now is told later."""
+        if not self._untold or time.monotonic() < self._tell_at:
+            return
+        told = dict(self._untold.most_common(TOGETHER))
+        for token in told:
+            del self._untold[token]
+        self._tell_at = time.monotonic() + POLL
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._inbox.turned_away, told)
+        except Exception as error:  # noqa: BLE001 - whatever it is: reports do not wait for it
+            self._untold.update(told)
+            log.warning("turned_away_untold", reason=f"{type(error).__name__}: {error}")
 
     def _later(self, error: FeedUnavailable) -> float:
         if self.stale_since is None:
@@ -172,9 +192,12 @@ def _together(batches: Iterator[Batch], most: int) -> Iterator[list[Batch]]:
 
 
 @asynccontextmanager
-async def carrying(spool: Spool, inbox: Inbox) -> AsyncIterator[Carrier]:
-    """Carry from `spool` to `inbox` until the block is left, when the doors have closed; it closes the spool."""
-    carrier = Carrier(spool, inbox)
+async def carrying(spool: Spool, inbox: Inbox, untold: Counter[str] | None = None) -> AsyncIterator[Carrier]:
+    """Carry from `spool` to `inbox` until the block is left, when the doors have closed; it closes the spool.
+
+    `untold`: reports by token that the doors turned away, of which the inbox is told (`intake.Intake.untold`).
+    """
+    carrier = Carrier(spool, inbox, untold)
     work = asyncio.create_task(carrier.work())
     try:
         yield carrier

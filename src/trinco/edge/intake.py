@@ -23,6 +23,7 @@ DIAGNOSTICS
 BUGS
     Several tokens that are flooded for a day, by many addresses and while the database is away, do fill the spool.
     Allowances are forgotten at a restart, and those that were not used for the longest time when there are too many.
+    How many were shed in the last seconds is forgotten at a restart as well.
 """
 
 from __future__ import annotations
@@ -155,6 +156,8 @@ class Intake:
         self._log = Log(Limits(), clock)
         self.shed: Counter[str] = Counter()
         """Reports that were too many, by token."""
+        self.untold: Counter[str] = Counter()
+        """Those of them that nobody was told of yet: whoever tells it takes them out."""
         self.outcomes: Counter[tuple[str, str]] = Counter()
         """Reports by channel and by what became of them: accepted, shed, refused, no_room."""
 
@@ -180,6 +183,7 @@ class Intake:
 
     def _count(self, arrival: Arrival, refusal: Refused) -> None:
         self.shed[arrival.token] += 1
+        self.untold[arrival.token] += 1
         self._log.line(
             "report_shed",
             reason=refusal.reason,

@@ -5,7 +5,7 @@ The methods of `Feed`, `Inbox` and `Unsealer` block: they are called from a work
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from trinco.core.errors import FeedUnavailable, LeaseLost
@@ -98,6 +98,9 @@ class Inbox(Protocol):
         Raises FeedUnavailable while the database is away: the spool then keeps them and tries again. Anything else that
         it raises is about one of these, and would be raised again.
         """
+
+    def turned_away(self, counts: Mapping[str, int]) -> None:
+        """So many reports under these tokens were not taken since they were too many. Raises FeedUnavailable."""
 
 
 class ReportDesk(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
@@ -22,6 +22,7 @@ from trinco.core.errors import FeedUnavailable, InputError, LeaseLost
 from trinco.core.hosting import Change, Publication, Zone, empty, same_records
 from trinco.core.tlsrpt.arrival import Arrival
 from trinco.panel import clock, recovery, rendering
+from trinco.panel.domains import turned_away
 from trinco.panel.domains.services import newest_revision, next_revision
 from trinco.panel.policies.gate import CONTACT, LEASE, shorten_leases
 from trinco.panel.policies.models import EdgeNode
@@ -166,6 +167,11 @@ class DatabaseInbox:
                 raise InputError(str(error).strip()) from error
         if ownerless:  # a database restored from before the domain: the spool keeps what was accepted for it
             raise InputError(f"no domain has the token of {ownerless} of these reports")
+
+    def turned_away(self, counts: Mapping[str, int]) -> None:
+        """See `edge.ports.Inbox`."""
+        with _database(self._watch):
+            turned_away.note(counts, clock.now().date())
 
 
 class _Watch:

@@ -255,5 +255,21 @@ class MxSighting(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["domain", "host"], name="one_sighting_per_mx")]
 
 
+class TurnedAway(models.Model):
+    """How many reports about a domain were turned away on a day, since more came than are taken. One that is tried
+    again counts each time."""
+
+    domain = models.ForeignKey(HostedDomain, on_delete=models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+    """The UTC day on which an edge said so."""
+    reports = models.PositiveIntegerField(default=0)
+
+    objects: ClassVar[TenantManager[Self]] = TenantManager("domain__organisation")
+
+    class Meta:
+        ordering: ClassVar = ["day", "id"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["domain", "day"], name="turned_away_once_a_day")]
+
+
 # Django looks for an app's tables here.
 from trinco.panel.domains import tag_models  # noqa: E402, F401

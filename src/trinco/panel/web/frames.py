@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from trinco.panel.domains.models import HostedDomain, State
+from trinco.panel.domains.turned_away import missing
 from trinco.panel.reports import charts
 from trinco.panel.reports.asked import Asked
 from trinco.panel.reports.models import DailyTotal
@@ -38,6 +39,7 @@ def frame(request: MemberRequest, asked: Asked) -> dict[str, Any]:
         "days": len(days),
         "chart": chart,
         "sums": sums,
+        "turned_away": missing(asked.span.organisation, asked.span.first, asked.span.last, asked.span.domain),
         "query": question(request, asked),
         **_links(request),
         **(_figures(asked.span, sums, days) if chart.any else _nothing(request, asked.span)),
