@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -35,10 +36,8 @@ def whose(server: Server) -> str:
 def held(server: Server) -> tuple[str, str]:
     """The name of the token's organisation, and what is hosted there as a file. Raises ServerError."""
     answer = server.ask("/state")
-    try:
+    with _understood():
         return str(answer["organisation"]), str(answer["file"])
-    except LookupError:
-        raise ServerError("the server's answer is not that of a Trinco that knows `apply`") from None
 
 
 def part_of(declaration: Declaration, name: str) -> tuple[DeclaredOrganisation, list[str]]:
@@ -99,14 +98,12 @@ def _clients(server: Server) -> dict[str, list[int]]:
     cursor: dict[str, str] = {}
     while True:
         answer = server.ask(f"/clients?{urlencode({'limit': 500, **cursor})}")
-        try:
+        with _understood():
             for row in answer["rows"]:
                 found.setdefault(str(row["name"]), []).append(int(row["id"]))
             if answer["next"] is None:
                 return found
             cursor = {"cursor": str(answer["next"])}
-        except (LookupError, TypeError, ValueError):
-            raise ServerError("the server's answer is not that of a Trinco that knows `apply`") from None
 
 
 def _not_there(name: str, how: str) -> dict[str, Any]:
@@ -121,8 +118,15 @@ def _below(provider: str, step: dict[str, Any]) -> dict[str, Any]:
 def _sent(server: Server, some: DeclaredOrganisation, keep: list[str] | None = None, *, dry: bool) -> Portion:
     body = {"file": written(Declaration((some,))).decode(), **({} if keep is None else {"keep": keep})}
     answer = server.ask("/state?dry_run=true" if dry else "/state", body)
-    try:
+    with _understood():
         return Portion([_checked(step) for step in answer["steps"]], int(answer["same"]))
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """What is read within is as our API says it. Raises ServerError."""
+    try:
+        yield
     except (LookupError, TypeError, ValueError):
         raise ServerError("the server's answer is not that of a Trinco that knows `apply`") from None
 
