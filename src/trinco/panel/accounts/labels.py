@@ -51,6 +51,11 @@ def of(organisation: Organisation) -> Label | None:
     return label
 
 
+def own(organisation: Organisation) -> Label | None:
+    """The label of this very organisation, as it is in the table now."""
+    return Label.objects.filter(organisation=organisation).first()
+
+
 def at(host: str) -> Label | None:
     """The label whose host this is: lower case, no final dot."""
     return Label.objects.select_related("organisation").filter(host=host).first()
@@ -119,7 +124,7 @@ def change(*, organisation: Organisation, wanted: Wanted, actor: Actor) -> Label
     if accent:
         accents.require(accent)
     row = _provider(organisation)
-    label = Label.objects.filter(organisation=row).first() or Label(organisation=row)
+    label = own(row) or Label(organisation=row)
     before = _told(label)
     label.product, label.accent, label.powered = wanted.product, accent, wanted.powered
     for name, picture in wanted.pictures.items():
@@ -136,7 +141,7 @@ def change(*, organisation: Organisation, wanted: Wanted, actor: Actor) -> Label
 def show_picture(*, organisation: Organisation, name: str, picture: Picture | None, actor: Actor) -> Label:
     """Have this one of `PICTURES` be so, None: none, and all else stay. Raises OnlyProviders, NoLabel."""
     row = _provider(organisation)
-    label = Label.objects.filter(organisation=row).first()
+    label = own(row)
     if label is None:
         raise NoLabel(row.name)
     wanted = Wanted(label.product, label.accent, label.powered, {name: picture})
@@ -147,7 +152,7 @@ def show_picture(*, organisation: Organisation, name: str, picture: Picture | No
 def remove(*, organisation: Organisation, actor: Actor) -> None:
     """Trinco's own name and look again, and no host."""
     row = _provider(organisation)
-    label = Label.objects.filter(organisation=row).first()
+    label = own(row)
     if label is None:
         return
     record(organisation=row, actor=actor, action="label.removed", subject=row.name, before=_told(label))

@@ -128,7 +128,7 @@ def _name(text: str) -> Domain:
 
 def _required(organisation: Organisation) -> Label:
     """As it is in the table now. Raises NoLabel."""
-    found = Label.objects.filter(organisation=organisation).first()
+    found = labels.own(organisation)
     if found is None:
         raise NoLabel(organisation.name)
     return found

@@ -7,10 +7,10 @@ the host. A name server that does not answer proves nothing, and takes nothing a
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
@@ -20,7 +20,7 @@ from trinco.panel import clock
 from trinco.panel.accounts import labels
 from trinco.panel.accounts.models import HostClaim, Organisation
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger("trinco.checks")
 AT_ONCE: Final = 16
 LEASE: Final = timedelta(seconds=60)
 _PROVEN: Final = timedelta(hours=6)
@@ -46,7 +46,7 @@ def _note(claim: HostClaim, texts: tuple[str, ...], now: datetime) -> None:
     try:
         labels.note(claim, texts, now)
     except IntegrityError:
-        _log.info("label host %s was given to another at this moment", claim.host)
+        _log.info("label host given to another at this moment", host=claim.host)
 
 
 def check_now(organisation: Organisation) -> None:
