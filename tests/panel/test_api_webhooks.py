@@ -15,7 +15,6 @@ from tests.support_web import signed_in
 
 from trinco.panel import limits
 from trinco.panel.accounts.models import AuditEntry, Organisation, TokenScope
-from trinco.panel.api import webhooks
 from trinco.panel.webhooks import services
 from trinco.panel.webhooks.models import Delivery, DeliveryState, Webhook
 
@@ -162,7 +161,7 @@ class TestDeliveries:
     def test_so_many_a_minute_and_each_is_in_the_log(
         self, program: Program, made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(webhooks, "SENT_A_MINUTE", 2)
+        monkeypatch.setattr(limits, "WEBHOOKS_SENT", 2)
         monkeypatch.setattr(limits, "MINUTE", 10**9)
         sent = program.send("POST", f"/webhooks/{made['id']}/test").json()
         Delivery.objects.everywhere().update(state=DeliveryState.DONE)

@@ -21,7 +21,6 @@ from trinco.panel import limits
 from trinco.panel.accounts.models import AuditEntry, Organisation
 from trinco.panel.reports.models import RawReport
 from trinco.panel.web import uploads
-from trinco.panel.web.views import read
 
 READ = "/read/"
 FAILING = report_json(
@@ -238,7 +237,7 @@ class TestBounds:
 
     def test_so_many_a_minute_from_one_address(self, db: None) -> None:
         client = Client()
-        answers = {client.post(READ, {"text": "x"}).status_code for _ in range(read.MOST_A_MINUTE)}
+        answers = {client.post(READ, {"text": "x"}).status_code for _ in range(limits.READINGS)}
         last = client.post(READ, {"text": "x"})
         assert (answers, last.status_code) == ({400}, 429)
         assert "Wait a minute, then go on." in support_web.text_of(last)

@@ -15,7 +15,6 @@ from tests.support_web import signed_in
 
 from trinco.panel import limits
 from trinco.panel.accounts.models import AuditEntry, Organisation, Role
-from trinco.panel.web.views import webhooks as views
 from trinco.panel.webhooks import services
 from trinco.panel.webhooks.models import Delivery, Secret, Webhook
 
@@ -124,7 +123,7 @@ class TestPages:
         assert hook.name == "monitoring"
 
     def test_so_many_a_minute_are_sent(self, ana: Client, ours: Organisation, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(views, "SENT_A_MINUTE", 2)
+        monkeypatch.setattr(limits, "WEBHOOKS_SENT", 2)
         monkeypatch.setattr(limits, "MINUTE", 10**9)
         hook = made(ours)
         ana.post(reverse("webhook_test", args=[hook.pk]))

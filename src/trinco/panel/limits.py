@@ -8,6 +8,10 @@ from django.core.cache import BaseCache, cache, caches
 from django.utils import timezone
 
 MINUTE = 60
+INVITATIONS, RECIPIENTS = 20, 10
+"""In a minute, of one address: what is a mail to somebody. Pages and API are counted together."""
+READINGS, WEBHOOKS_SENT = 20, 20
+"""As well: reports that are read, and tests and deliveries that are sent once more."""
 _IPV6_NETWORK = 64
 
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Status
 
+from trinco.panel import limits
 from trinco.panel.accounts import actors, invitations, mfa, people
 from trinco.panel.accounts.errors import InvitationNotSent
 from trinco.panel.accounts.invitations import Wanted
@@ -27,8 +28,6 @@ router = Router(tags=["people"])
 invitations_router = Router(tags=["invitations"])
 
 T = TypeVar("T")
-MOST_A_MINUTE = 20
-"""Mails that one caller may cause."""
 OLDEST = Order((("pk", int),))
 BY_ADDRESS = Order((("email", str), ("pk", int)))
 
@@ -123,7 +122,7 @@ def _by(request: HttpRequest) -> dict[str, Any]:
 
 
 def _mailed(request: HttpRequest, deed: Callable[[], T]) -> T:
-    budget.require("invitation", actors.client_address(request), MOST_A_MINUTE)
+    budget.require("invitation", actors.client_address(request), limits.INVITATIONS)
     try:
         return deed()
     except InvitationNotSent:

@@ -12,6 +12,7 @@ from ninja import Router, Schema
 
 from trinco.core.tlsrpt import parse
 from trinco.core.tlsrpt.report import FailureDetail, PolicyResult, Report
+from trinco.panel import limits
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import budget
@@ -26,7 +27,6 @@ router = Router(tags=["reading"])
 MOST_OCTETS = 10 * 1024 * 1024
 MOST = 8
 """Reports of one body that are explained: senders put one into each."""
-MOST_A_MINUTE = 20
 MEDIA_TYPES = ("application/tlsrpt+gzip", "application/tlsrpt+json", "application/octet-stream", "message/rfc822")
 BODY = described(MEDIA_TYPES, "A report as it came: JSON, gzip, zip, or the mail around it, whatever it says to be.")
 _FAILURE = FailureDetail.__struct_fields__
@@ -74,7 +74,7 @@ class ReadOut(Schema):
 def read(request: HttpRequest) -> HttpResponse:
     """What stands in a report: in JSON whatever it was packed in, 10 MiB at most. Nothing of it is kept."""
     known(request, ())
-    budget.require("read", actors.client_address(request), MOST_A_MINUTE)
+    budget.require("read", actors.client_address(request), limits.READINGS)
     found = parse.reports(octets(request, MOST_OCTETS))
     # As it is, past the framework's models: a report may have a hundred thousand details.
     return HttpResponse(msgspec.json.encode(_told(found)), content_type="application/json", headers=PRIVATE)

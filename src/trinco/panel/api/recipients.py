@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Field, Router, Schema, Status
 
+from trinco.panel import limits
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import budget
@@ -21,9 +22,6 @@ from trinco.panel.reports import services
 from trinco.panel.reports.models import Recipient
 
 router = Router(tags=["recipients"])
-
-MOST_A_MINUTE = 10
-"""Questions that one caller may cause: each is a mail to somebody."""
 
 
 class RecipientIn(Strict):
@@ -64,7 +62,7 @@ def add(request: HttpRequest, name: str, wanted: RecipientIn) -> Status[dict[str
     """Ask an address whether it wants copies: it gets them once it has said yes. Asked again after an hour."""
     known(request, ())
     domain = domain_of(request, name)
-    budget.require("recipient", actors.client_address(request), MOST_A_MINUTE)
+    budget.require("recipient", actors.client_address(request), limits.RECIPIENTS)
     row = services.add_recipient(domain=domain, address=wanted.address, actor=actors.of(request))
     return Status(201, _recipient(row))
 

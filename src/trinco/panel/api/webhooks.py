@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Body, Query, Router, Status
 
+from trinco.panel import limits
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import budget, kinds, webhook_schemas
@@ -31,8 +32,6 @@ deliveries_router = Router(tags=["webhooks"])
 
 Answer = dict[str, Any]
 NEWEST = Order((("created_at", datetime), ("pk", int)), down=True)
-SENT_A_MINUTE = 20
-"""Tests, and deliveries once more, that one caller may have sent."""
 KEPT = SecretIn()
 """The body of a change of the secret that has none."""
 
@@ -167,7 +166,7 @@ def redeliver(request: HttpRequest, pk: int) -> Status[Answer]:
 
 def _limited(request: HttpRequest) -> None:
     """Raises Problem 429."""
-    budget.require("webhook-sent", actors.client_address(request), SENT_A_MINUTE)
+    budget.require("webhook-sent", actors.client_address(request), limits.WEBHOOKS_SENT)
 
 
 def _hooks(request: HttpRequest) -> QuerySet[Webhook]:

@@ -13,17 +13,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from trinco.core.errors import TrincoError
+from trinco.panel import limits
 from trinco.panel.accounts import actors, invitations, mfa, people
 from trinco.panel.accounts.invitations import Wanted
 from trinco.panel.accounts.models import Invitation, Membership
 from trinco.panel.accounts.roles import Deed, Role
-from trinco.panel.limits import allowed
 from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.people_forms import InviteForm, OrganisationForm, given_by
 from trinco.panel.web.refusals import refusal
-
-MOST_A_MINUTE = 20
-"""Mails that one browser may cause."""
 
 
 @require_http_methods(["GET", "POST"])
@@ -98,7 +95,7 @@ def _member(request: MemberRequest, pk: int) -> Membership:
 
 
 def _mailed(request: MemberRequest, deed: Callable[[], object]) -> HttpResponse:
-    if not allowed("invitation", actors.client_address(request), MOST_A_MINUTE):
+    if not limits.allowed("invitation", actors.client_address(request), limits.INVITATIONS):
         messages.error(request, _("That was a lot at once. Wait a minute, then go on."))
         return redirect("people")
     return _done(request, deed, _("The invitation is on its way."))

@@ -12,14 +12,12 @@ from django.views.decorators.http import require_http_methods
 
 from trinco.core.errors import InputError
 from trinco.core.tlsrpt import parse
+from trinco.panel import limits
 from trinco.panel.accounts.actors import client_address
-from trinco.panel.limits import allowed
 from trinco.panel.web import uploads
 from trinco.panel.web.access import public
 from trinco.panel.web.presenters.reading import ReadView, read_views
 from trinco.panel.web.reasons import reason
-
-MOST_A_MINUTE = 20
 
 
 @public
@@ -30,7 +28,7 @@ def show(request: HttpRequest) -> HttpResponseBase:
     """The form; posted, the report explained. Nothing of it is kept, on no disk and in no log."""
     if request.method == "GET":
         return _page(request)
-    if not allowed("read", client_address(request), MOST_A_MINUTE):
+    if not limits.allowed("read", client_address(request), limits.READINGS):
         return _page(request, _("That was a lot at once. Wait a minute, then go on."), status=429)
     try:
         uploads.read_into_memory(request)

@@ -11,18 +11,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from trinco.core.names import Domain
+from trinco.panel import limits
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains.models import HostedDomain
-from trinco.panel.limits import allowed
 from trinco.panel.reports import services
 from trinco.panel.reports.errors import AddressRefused, ConfirmationRefused, ReportsError
 from trinco.panel.web.access import MemberRequest, domain_of, may, public
 from trinco.panel.web.context import show_label_of
 from trinco.panel.web.refusals import refusal
-
-MOST_A_MINUTE = 10
-"""Questions that one address of a browser may cause: each is a mail to somebody."""
 
 
 @require_POST
@@ -30,7 +27,7 @@ MOST_A_MINUTE = 10
 def add(request: MemberRequest, name: Domain) -> HttpResponse:
     """Ask an address whether it wants copies."""
     domain = domain_of(request, name)
-    if not allowed("recipient", actors.client_address(request), MOST_A_MINUTE):
+    if not limits.allowed("recipient", actors.client_address(request), limits.RECIPIENTS):
         messages.error(request, _("That was a lot at once. Wait a minute, then go on."))
         return _back(domain)
     try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.db.models import Count, Q
@@ -11,19 +14,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from trinco.core.errors import TrincoError
-from trinco.panel import clock
+from trinco.panel import clock, limits
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.limits import allowed
 from trinco.panel.web import paging
 from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.refusals import refusal
 from trinco.panel.web.webhook_form import WebhookForm
 from trinco.panel.webhooks import services
 from trinco.panel.webhooks.models import Delivery, DeliveryState, Webhook
-
-SENT_A_MINUTE = 20
-"""Tests, and deliveries once more, that one browser may have sent."""
 
 
 @require_http_methods(["GET", "POST"])
@@ -88,14 +87,8 @@ def _renewed(request: MemberRequest, hook: Webhook) -> HttpResponse:
 def test(request: MemberRequest, pk: int) -> HttpResponse:
     """Have a test sent."""
     hook = _hook(request, pk)
-    if not _may_send(request):
-        return redirect("webhook", pk=pk)
-    try:
-        services.send_test(webhook=hook, actor=actors.of(request))
-        messages.success(request, _("The test is on its way. Its line below says what came of it."))
-    except TrincoError as error:
-        messages.error(request, refusal(error))
-    return redirect("webhook", pk=pk)
+    deed = partial(services.send_test, webhook=hook)
+    return _sent(request, hook, deed, _("The test is on its way. Its line below says what came of it."))
 
 
 @require_POST
@@ -114,21 +107,19 @@ def redeliver(request: MemberRequest, pk: int) -> HttpResponse:
     """Have one delivery sent once more."""
     rows = Delivery.objects.of(request.organisation).select_related("webhook__organisation")
     row: Delivery = get_object_or_404(rows, pk=pk)
-    if not _may_send(request):
-        return redirect("webhook", pk=row.webhook.pk)
+    return _sent(request, row.webhook, partial(services.redeliver, delivery=row), _("It is sent once more."))
+
+
+def _sent(request: MemberRequest, hook: Webhook, deed: Callable[..., Delivery], words: str) -> HttpResponse:
+    if not limits.allowed("webhook-sent", actors.client_address(request), limits.WEBHOOKS_SENT):
+        messages.error(request, _("That was a lot at once. Wait a minute, then go on."))
+        return redirect("webhook", pk=hook.pk)
     try:
-        services.redeliver(delivery=row, actor=actors.of(request))
-        messages.success(request, _("It is sent once more."))
+        deed(actor=actors.of(request))
+        messages.success(request, words)
     except TrincoError as error:
         messages.error(request, refusal(error))
-    return redirect("webhook", pk=row.webhook.pk)
-
-
-def _may_send(request: MemberRequest) -> bool:
-    if allowed("webhook-sent", actors.client_address(request), SENT_A_MINUTE):
-        return True
-    messages.error(request, _("That was a lot at once. Wait a minute, then go on."))
-    return False
+    return redirect("webhook", pk=hook.pk)
 
 
 def _hook(request: MemberRequest, pk: int) -> Webhook:
