@@ -15,7 +15,7 @@ from trinco.panel.accounts.models import ApiToken, Organisation, Role
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports.models import Report
 
-TABLES = ["by-result", "by-source", "by-day", "by-mx", "details"]
+TABLES = ["by-result", "by-source", "by-day", "by-mx", "details", "turned-away"]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -14,12 +14,13 @@ from tests import support_api, support_panel, support_web
 from tests.support_api import DAY, report
 
 from trinco.panel.accounts.models import Organisation, Role
+from trinco.panel.domains import turned_away
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports import exports, listing
 from trinco.panel.reports.models import FailureRow, Report
 from trinco.panel.reports.scope import Scope
 
-KINDS = ["by-result", "by-source", "by-day", "by-mx", "details", "reports"]
+KINDS = ["by-result", "by-source", "by-day", "by-mx", "details", "turned-away", "reports"]
 RANGE = "from=2026-11-19&to=2026-11-20"
 
 
@@ -33,6 +34,7 @@ def octets(answer: Any) -> bytes:
 
 @pytest.fixture
 def told(domain: HostedDomain) -> Report:
+    turned_away.note({domain.label: 95}, date(2026, 11, 20))
     return support_api.counted(domain)
 
 
@@ -57,7 +59,8 @@ class TestWhoGetsThem:
         for form in ("csv", "json"):
             both = [octets(client.get(address(kind, form))) for client in (owner, viewer)]
             assert both[0] == both[1]
-            assert b"certificate-expired" in both[0] or b"google.com" in both[0] or kind == "by-day"
+            word = b"correio.example" if kind == "turned-away" else b"google.com"
+            assert b"certificate-expired" in both[0] or word in both[0] or kind == "by-day"
 
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("form", ["csv", "json"])

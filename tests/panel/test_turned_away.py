@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from tests import support_charts, support_web
+from tests.support_api import Program, key_of
 from tests.support_panel import announced
 
 from trinco.core.errors import FeedUnavailable
@@ -71,6 +72,17 @@ class TestTold:
         assert turned_away.missing(ours, today - 29 * DAY, today) == Missing(43, today - DAY, 2)
         assert turned_away.missing(ours, today - 29 * DAY, today, flooded) == Missing(42, today - DAY, 1)
         assert turned_away.missing(ours, today, today) is None
+
+    def test_by_the_api(self, flooded, today):
+        owner = Program(key_of(support_web.owner_of(flooded.organisation)))
+        about = [{"domain": "casa.example", "day": str(today - DAY), "attempts": 1}]
+        assert owner.json("/reports/turned-away?domain=casa.example")["rows"] == about
+        told = [
+            *about,
+            {"domain": flooded.name, "day": str(today - DAY), "attempts": 2},
+            {"domain": flooded.name, "day": str(today - 3 * DAY), "attempts": 40},
+        ]
+        assert owner.json("/reports/turned-away?sender=google.com")["rows"] == told
 
     def test_on_the_pages(self, flooded, theirs):
         person = support_web.browser(support_web.owner_of(flooded.organisation))

@@ -69,6 +69,17 @@ def details(request: HttpRequest, asked: Query[DetailParameters]) -> Answer:  # 
     return _table(request, "details", Wanted.names())
 
 
+@router.get(
+    "/turned-away",
+    auth=needs(Deed.READ),
+    response=told(schemas.TurnedAwaysOut),
+    summary="Reports that were turned away",
+)
+def turned_away(request: HttpRequest, asked: Query[ScopeParameters]) -> Answer:  # noqa: ARG001
+    """Attempts to deliver a report that were turned away since too many came: figures of these days may lack some."""
+    return _table(request, "turned-away")
+
+
 def _table(request: HttpRequest, kind: str, more: Iterable[str] = ()) -> Answer:
     scope = scope_of(request, caller(request).organisation, more)
     return {**exports.facts(kind, scope), "rows": list(exports.KINDS[kind].rows(scope, wanted_of(request)))}

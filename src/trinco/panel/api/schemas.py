@@ -116,6 +116,14 @@ class MxOut(Schema):
     last: date
 
 
+class TurnedAwayOut(Schema):
+    """Attempts to deliver a report about a domain that were turned away on a day, since too many came."""
+
+    domain: str
+    day: date
+    attempts: int
+
+
 class DetailOut(Schema):
     """Failure details that say the same, added up."""
 
@@ -156,6 +164,12 @@ class ByMxOut(AboutOut):
     """Worst first."""
 
     rows: list[MxOut]
+
+
+class TurnedAwaysOut(AboutOut):
+    """The newest first."""
+
+    rows: list[TurnedAwayOut]
 
 
 class DetailsOut(AboutOut):

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from django.db import transaction
-from django.db.models import F, Max, Sum
+from django.db.models import F, Max, QuerySet, Sum
 
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain, TurnedAway
 
 KEPT = timedelta(days=400)
 """How long it is told."""
+MAX_ROWS = 10_000
+"""Of a list, the newest."""
 _MOST = 2**31 - 1
 
 
@@ -25,6 +27,15 @@ class Missing:
     reports: int
     last: date
     domains: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What was turned away about one domain on one day."""
+
+    domain: str
+    day: date
+    attempts: int
 
 
 @transaction.atomic
@@ -43,11 +54,24 @@ def note(counts: Mapping[str, int], day: date) -> None:
 
 def missing(organisation: Organisation, first: date, last: date, domain: HostedDomain | None = None) -> Missing | None:
     """What was turned away about one domain, or about all of the organisation, on these days; None: nothing."""
-    rows = TurnedAway.objects.of(organisation).filter(day__range=(first, last), reports__gt=0)
-    if domain is not None:
-        rows = rows.filter(domain=domain)
-    found = rows.values("domain").order_by().annotate(count=Sum("reports"), latest=Max("day"))
+    found = (
+        _rows(organisation, first, last, domain)
+        .values("domain")
+        .order_by()
+        .annotate(count=Sum("reports"), latest=Max("day"))
+    )
     by_domain = list(found.values_list("count", "latest"))
     if not by_domain:
         return None
     return Missing(sum(count for count, _ in by_domain), max(latest for _, latest in by_domain), len(by_domain))
+
+
+def listed(organisation: Organisation, first: date, last: date, domain: HostedDomain | None = None) -> list[Row]:
+    """The same by day and domain, the newest first."""
+    rows = _rows(organisation, first, last, domain).order_by("-day", "domain__name")
+    return [Row(*row) for row in rows.values_list("domain__name", "day", "reports")[:MAX_ROWS]]
+
+
+def _rows(organisation: Organisation, first: date, last: date, domain: HostedDomain | None) -> QuerySet[TurnedAway]:
+    rows = TurnedAway.objects.of(organisation).filter(day__range=(first, last), reports__gt=0)
+    return rows if domain is None else rows.filter(domain=domain)

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from typing import Any
 
 from trinco.core.tables import as_csv
+from trinco.panel.domains import turned_away as missing
 from trinco.panel.reports import charts, listing
 from trinco.panel.reports.drill import Wanted
 from trinco.panel.reports.models import Report
@@ -61,6 +62,11 @@ def details(scope: Scope, wanted: Wanted) -> list[Row]:
         scope, result_type=wanted.result_type, mx=wanted.mx, policy_type=wanted.policy_type, limit=MAX_DETAILS
     )
     return [_plain(row) for row in found]
+
+
+def turned_away(scope: Scope, _wanted: Wanted) -> list[Row]:
+    """Nobody knows from whom they were: it is every sender's."""
+    return [_plain(row) for row in missing.listed(scope.organisation, scope.first, scope.last, scope.domain)]
 
 
 def reports(scope: Scope, _wanted: Wanted) -> Iterator[Row]:
@@ -116,6 +122,7 @@ KINDS: Mapping[str, Kind] = {
     "by-day": Kind(_names(charts.Day), by_day),
     "by-mx": Kind(_names(charts.MxRow), by_mx),
     "details": Kind(_names(charts.DetailRow), details),
+    "turned-away": Kind(_names(missing.Row), turned_away),
     "reports": Kind(REPORT, reports),
 }
 
