@@ -108,6 +108,10 @@ SENT: dict[str, Sent] = {
     "PUT /retention": Sent({"raw_days": 30, "row_days": 60}),
     "POST /read": Sent(support_reports.report_json(), "application/tlsrpt+json"),
     "PATCH /organisation": Sent({"name": "Nova"}),
+    "DELETE /organisation": Sent(answers=frozenset({409})),
+    "POST /organisation/leave": Sent(answers=frozenset({204, 404, 409})),
+    "GET /clients/closed": Sent(answers=NONE),
+    "GET /clients/closed/{int:pk}/activity.{form}": Sent(answers=NONE),
     "GET /organisation/label": Sent(answers=NONE),
     "PUT /organisation/label": Sent({"product": "Correio Seguro"}, answers=NONE),
     "DELETE /organisation/label": Sent(answers=NONE),
@@ -149,6 +153,7 @@ class ApiWorld(World):
             "webhooks": "webhook",
             "deliveries": "webhook_redeliver",
             "domains": "recipient_remove",
+            "clients": "client_closed_log",
         }
         self.of_path = {word: self.keys[name] for word, name in keys.items()}
 

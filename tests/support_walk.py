@@ -17,7 +17,7 @@ from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies import imports, services
 from trinco.panel.reports.models import Recipient
 from trinco.panel.web import urls
-from trinco.panel.web.access import PUBLIC
+from trinco.panel.web.access import PERSON, PUBLIC
 from trinco.panel.webhooks import services as webhooks
 from trinco.panel.webhooks.models import Webhook
 
@@ -43,8 +43,13 @@ def pages() -> list[Page]:
 
 
 def guarded() -> list[Page]:
-    """Those that are not for everybody; the playground's exist in playground mode alone."""
-    return [page for page in pages() if page.deed != PUBLIC and not page.name.startswith("playground")]
+    """Those of an organisation; the playground's exist in playground mode alone."""
+    return [page for page in pages() if page.deed not in (PUBLIC, PERSON) and not page.name.startswith("playground")]
+
+
+def personal() -> list[Page]:
+    """Those about the very person who asks."""
+    return [page for page in pages() if page.deed == PERSON]
 
 
 class World:
@@ -82,7 +87,10 @@ class World:
         hook, other = (Webhook.objects.of(self.ours).create(**facts) for _ in range(2))
         tags.put_on(organisation=self.ours, domains=[domain], names=["north"], actor=support_panel.ANA)
         saved = filters.save(organisation=self.ours, name="mine", asked={"tag": "north"}, actor=support_panel.ANA)
+        closed = {"former_parent": self.provider, "closed_at": report.received_at}
         return {
+            "client_closed_log": Organisation.objects.create(name="former", **closed).pk,
+            "leave_organisation": owner.pk,
             "tag": int(saved.tag_id or 0),
             "filter": saved.pk,
             **dict.fromkeys(("webhook", "webhook_secret", "webhook_test", "webhook_remove"), hook.pk),

@@ -12,6 +12,7 @@ WRITES = "credentials of a DNS provider pass through no program's log"
 MAILED = "the answer to a mailed link is a person's"
 LOOK = "how a person likes to see the pages"
 SIGN_ON = "a person proves who they are in a browser: a program has its token"
+OWN = "a person's account ends by their own hand, with their password"
 PLAYED = "the playground's made-up customer has no program"
 
 OPERATIONS = {
@@ -40,6 +41,8 @@ OPERATIONS = {
     "token_revoke": "DELETE /tokens/{int:pk}",
     "people": "POST /invitations",
     "organisation_settings": "PATCH /organisation",
+    "organisation_close": "DELETE /organisation",
+    "leave_organisation": "POST /organisation/leave",
     "member_role": "PATCH /people/{int:pk}",
     "member_remove": "DELETE /people/{int:pk}",
     "invitation_resend": "POST /invitations/{int:pk}/resend",
@@ -59,6 +62,7 @@ OPERATIONS = {
 }
 """The operation that does what the page does."""
 REASONS = {
+    "delete_account": OWN,
     **dict.fromkeys(("filter_save", "filter", "theme"), LOOK),
     **dict.fromkeys(("sso", "sso_again", "sso_bind", "sso_connect", "sso_disconnect"), SIGN_ON),
     **dict.fromkeys(("write_records", "kept_access", "kept_access_forget"), WRITES),

@@ -7,17 +7,17 @@ from itertools import pairwise
 import pytest
 from django.test import Client
 from tests import support_api_walk, support_walk, support_web
-from tests.support_walk import GOOD, World, asked, guarded
+from tests.support_walk import GOOD, World, asked, guarded, personal
 
 from trinco.panel.accounts import roles
 from trinco.panel.accounts.models import Organisation, Role
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.web.access import PUBLIC
+from trinco.panel.web.access import PERSON, PUBLIC
 
 SIGN_ON = {"sso", "sso_callback", "sso_bind", "sso_again", "sso_connect", "sso_disconnect"}
 """Pages of signing in: each asks by itself who is there."""
 LABEL = {"label", "label_remove", "label_host", "label_host_check", "label_host_remove"}
-PROVIDERS = {"clients", "client_add", *LABEL}
+PROVIDERS = {"clients", "client_add", "clients_closed", "client_closed_log", *LABEL}
 """Pages of a provider: a client has no clients."""
 
 
@@ -41,7 +41,7 @@ class TestDeeds:
     """Default deny: each view and each operation names its deed."""
 
     def test_of_the_pages(self) -> None:
-        named = {PUBLIC, *Deed}
+        named = {PUBLIC, PERSON, *Deed}
         assert [page.name for page in support_walk.pages() if page.deed not in named] == []
 
     def test_what_is_for_everybody(self) -> None:
@@ -109,6 +109,15 @@ class TestEveryPage:
             answer = Client().get(address)
             if answer.status_code != 405:
                 assert answer["Location"].partition("?next=")[2] == address.replace("?", "%3F"), page.name
+
+    @pytest.mark.parametrize("who", ["member", "sibling", "stranger", "nobody"])
+    def test_what_is_about_the_person_is_nobody_elses(self, world: World, who: str) -> None:
+        people = {"sibling": support_web.owner_of(world.sibling), "stranger": world.stranger, "nobody": None}
+        client = support_web.browser(people.get(who, world.member(Role.VIEWER)))
+        answers = {page.name: support_walk.status(client, world.address(page)) for page in personal()}
+        keyed = {page.name for page in personal() if page.arguments}
+        other = 302 if who == "nobody" else 200
+        assert answers == {name: 404 if name in keyed and other == 200 else other for name in answers}
 
     def test_no_such_organisation(self, world: World) -> None:
         client = support_web.browser(support_web.owner_of(world.ours))

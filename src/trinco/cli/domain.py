@@ -173,7 +173,7 @@ def organisation_of(owner: str) -> Organisation:
         if user is None:
             raise orm.ended(f"there is no account {owner!a}", orm.EXIT_USAGE)
         return membership_of(user).organisation
-    organisations = list(Organisation.objects.all()[:2])
+    organisations = list(Organisation.objects.filter(closed_at=None)[:2])
     if len(organisations) != 1:
         told = "say whose with --owner" if organisations else "make an account first: trinco user add EMAIL"
         raise orm.ended(f"{(len(organisations) and 'several') or 'no'} organisations; {told}", orm.EXIT_USAGE)

@@ -59,7 +59,7 @@ def _there(url: str) -> str:
 
 def _organisations(owner: str) -> Iterable[Organisation]:
     if not owner:
-        return Organisation.objects.all()
+        return Organisation.objects.filter(closed_at=None)
     own = organisation_of(owner)
     return Organisation.objects.filter(Q(pk=own.pk) | Q(parent=own))
 

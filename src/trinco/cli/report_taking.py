@@ -52,7 +52,7 @@ def taker(wanted: str, *, trusted: bool) -> Taker:
 
 
 def _organisation(wanted: str) -> Organisation:
-    every = list(Organisation.objects.order_by("pk"))
+    every = list(Organisation.objects.filter(closed_at=None).order_by("pk"))
     found = [row for row in every if wanted in ("", row.name, str(row.pk))]
     if len(found) == 1:
         return found[0]

@@ -57,7 +57,7 @@ def _organisation(email: str) -> Organisation:
 
 
 def _named(name: str) -> Organisation:
-    found = list(Organisation.objects.filter(name=name)[:2])
+    found = list(Organisation.objects.filter(name=name, closed_at=None)[:2])
     if len(found) != 1:
         how_many = "several organisations are" if found else "no organisation is"
         raise orm.ended(f"{how_many} called {name!a}", orm.EXIT_USAGE)

@@ -15,6 +15,7 @@ from itertools import groupby
 from django.db import models, transaction
 
 from trinco.panel.accounts import chain
+from trinco.panel.accounts.errors import OrganisationClosed
 from trinco.panel.accounts.models import AuditEntry, AuditHead, Organisation
 
 _AT_ONCE = 500
@@ -47,7 +48,10 @@ class Verdict:
 
 @transaction.atomic
 def append(lines: Sequence[AuditEntry]) -> list[AuditEntry]:
-    """Write lines at the end of their organisations' chains, in the transaction of the deeds that they tell of."""
+    """Write lines at the end of their organisations' chains, in the transaction of the deeds that they tell of.
+
+    Raises OrganisationClosed: no deed is done there any more.
+    """
     for line in lines:
         line.before, line.after = chain.plain(line.before), chain.plain(line.after)
     for organisation_id, own in groupby(sorted(lines, key=_whose), _whose):
@@ -55,10 +59,23 @@ def append(lines: Sequence[AuditEntry]) -> list[AuditEntry]:
             AuditEntry.objects.everywhere().bulk_create(own)
             continue
         head = _head(organisation_id)
+        if head.ended:
+            raise OrganisationClosed(str(organisation_id))
         _take_in(head)
         AuditEntry.objects.everywhere().bulk_create(list(_chained(head, own)))
         head.save(update_fields=["number", "digest"])
     return list(lines)
+
+
+def hold(organisations: Iterable[int]) -> None:
+    """No deed is committed there until this transaction ends: each writes its line, and waits for its chain's end."""
+    for key in sorted(organisations):
+        _head(key)
+
+
+def end(organisation_id: int) -> None:
+    """Nothing comes after the last line. For whoever holds the chain's end."""
+    AuditHead.objects.filter(organisation=organisation_id).update(ended=True)
 
 
 @contextmanager

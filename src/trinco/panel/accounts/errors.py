@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from django.http import Http404
+
 from trinco.core.errors import InputError, TrincoError
 
 
@@ -25,6 +27,18 @@ class NoMembership(TrincoError):
 
 class TooManyTokens(TrincoError):
     """The person has as many usable tokens as one may have."""
+
+
+class OrganisationClosed(TrincoError, Http404):
+    """The organisation was closed while the deed was under way: it does not exist any more for whoever asks."""
+
+
+class StillInUse(TrincoError):
+    """An organisation that is to be closed hosts `domains` (names), has `clients`, or an import is `importing`."""
+
+    def __init__(self, domains: tuple[str, ...], clients: int, *, importing: bool) -> None:
+        super().__init__(f"{len(domains)} domains, {clients} clients")
+        self.domains, self.clients, self.importing = domains, clients, importing
 
 
 class LastOwner(TrincoError):

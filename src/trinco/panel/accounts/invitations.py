@@ -119,7 +119,7 @@ def join_anew(*, token: str, password: str | None, source: str) -> User:
 def _taken(token: str) -> Invitation:
     """Each link is good for once: of two who follow it at once the second finds nothing."""
     row = invitation_of(token)
-    Organisation.objects.select_for_update().get(pk=row.organisation_id)
+    Organisation.objects.select_for_update(no_key=True).get(pk=row.organisation_id)
     if not Invitation.objects.everywhere().filter(pk=row.pk, digest=row.digest).delete()[0]:
         raise InvitationRefused("used")
     if not _may_still_ask(row):

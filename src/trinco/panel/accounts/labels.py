@@ -241,7 +241,7 @@ def _give_up(row: Organisation) -> None:
 
 def _provider(organisation: Organisation) -> Organisation:
     """Its row, held. Raises OnlyProviders."""
-    row = Organisation.objects.select_for_update().get(pk=organisation.pk)
+    row = Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
     if row.parent_id is not None:
         raise OnlyProviders(row.name)
     return row

@@ -76,6 +76,10 @@ class Organisation(models.Model):
     sso_required = models.BooleanField(default=False, db_default=False)
     """Its people, other than its owners, have to come by single sign-on."""
     created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True)
+    """When it was closed (`panel.closing`): it has no people and no provider from then on, and its log has ended."""
+    former_parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="+")
+    """The provider whose client it was when it was closed, which reads its log."""
 
     def __str__(self) -> str:
         return self.name
@@ -176,6 +180,8 @@ class AuditHead(models.Model):
     organisation = models.OneToOneField(Organisation, on_delete=models.PROTECT, related_name="+")
     number = models.BigIntegerField(default=0)
     digest = models.CharField(max_length=64, blank=True, default="")
+    ended = models.BooleanField(default=False, db_default=False)
+    """Nothing comes after the last line: the organisation is closed."""
 
 
 class Invitation(models.Model):

@@ -7,6 +7,7 @@ from typing import TypedDict, Unpack
 
 from django.db import transaction
 from django.db.models import Q
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from trinco.panel import wall
@@ -43,7 +44,7 @@ def judged_anew(access: Access) -> Access:
     after nobody there any more.
     """
     held = sorted({access.organisation.pk, access.organisation.parent_id or access.organisation.pk})
-    list(Organisation.objects.select_for_update().filter(pk__in=held).order_by("pk"))
+    list(Organisation.objects.select_for_update(no_key=True).filter(pk__in=held).order_by("pk"))
     now = access_to(access.user, access.organisation.pk)
     if now is None or not replace(now, allowed=access.allowed).may(Deed.PEOPLE_MANAGE):
         raise RankTooHigh(access.role)
@@ -84,6 +85,18 @@ def remove_member(*, membership: Membership, access: Access, actor: Actor) -> No
 
 
 @transaction.atomic
+def leave(*, membership: Membership, actor: Actor) -> None:
+    """The person goes by themselves; as when they are removed. Raises LastOwner, and Http404: they are gone already."""
+    row = _locked(membership)
+    if row.role == Role.OWNER:
+        _require_another_owner(row)
+    _revoke_tokens(row)
+    _take_back_invitations(row, None)
+    _record("member.left", row, actor, before={"role": row.role}, after={})
+    row.delete()
+
+
+@transaction.atomic
 def set_organisation(*, organisation: Organisation, actor: Actor, **terms: Unpack[Terms]) -> None:
     """Change what is named. Raises NoSingleSignOn: there is no provider by which its people could come."""
     row = _lock(organisation.pk)
@@ -114,7 +127,7 @@ def add_organisation(*, name: str, actor: Actor) -> Organisation:
 def add_client(*, provider: Organisation, name: str, actor: Actor) -> Organisation:
     """A client of this provider, without people of its own as yet. Both logs tell of it. Raises NoClients."""
     row = _lock(provider.pk)
-    if row.parent_id is not None:
+    if row.parent_id is not None or row.closed_at is not None:
         raise NoClients(row.name)
     client = Organisation.objects.create(name=name, parent=row, mfa_required=row.mfa_required)
     for whose in (row, client):
@@ -123,13 +136,17 @@ def add_client(*, provider: Organisation, name: str, actor: Actor) -> Organisati
 
 
 def _lock(organisation_id: int) -> Organisation:
-    """Who changes people or terms of an organisation comes one after the other."""
-    return Organisation.objects.select_for_update().get(pk=organisation_id)
+    """Who changes people or terms of an organisation comes one after the other.
+
+    Its key stays free: whoever writes a line of its log meanwhile holds the end of the chain, for which we wait.
+    """
+    return Organisation.objects.select_for_update(no_key=True).get(pk=organisation_id)
 
 
 def _locked(membership: Membership) -> Membership:
     organisation = _lock(membership.organisation_id)
-    return Membership.objects.select_related("user", "organisation").get(pk=membership.pk, organisation=organisation)
+    rows = Membership.objects.select_related("user", "organisation").filter(organisation=organisation)
+    return get_object_or_404(rows, pk=membership.pk)
 
 
 @wall.lifted()

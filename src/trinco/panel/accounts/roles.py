@@ -30,6 +30,8 @@ class Deed(StrEnum):
     """See domains, reports, the log."""
     TOKENS = "tokens:own"
     """Make and revoke keys of one's own, which open no more than one's role does."""
+    LEAVE = "membership:own"
+    """Belong to the organisation no longer."""
     POLICY_WRITE = "policy:write"
     """Publish, undo, leave."""
     DOMAINS_WRITE = "domains:write"
@@ -43,10 +45,10 @@ class Deed(StrEnum):
     CLIENTS_MANAGE = "clients:manage"
     """Make client organisations."""
     ORGANISATION_MANAGE = "organisation:manage"
-    """Rename the organisation, demand second factors."""
+    """Rename the organisation, demand second factors, close it."""
 
 
-_SEES: Final = frozenset({Deed.READ, Deed.TOKENS})
+_SEES: Final = frozenset({Deed.READ, Deed.TOKENS, Deed.LEAVE})
 _CHANGES: Final = _SEES | {Deed.POLICY_WRITE, Deed.DOMAINS_WRITE, Deed.REPORTS_WRITE}
 _MANAGES: Final = _CHANGES | {Deed.PEOPLE_MANAGE, Deed.WEBHOOKS_MANAGE, Deed.CLIENTS_MANAGE}
 

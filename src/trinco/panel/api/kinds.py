@@ -149,6 +149,11 @@ OUR_OWN_NAME = _deed(
     "The name lies in the zone of this installation itself.",
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
+STILL_IN_USE = _deed(
+    "still-in-use",
+    "Still in use",
+    "An organisation is closed once it hosts no domain, has no clients and no import runs.",
+)
 ACCENT_TOO_FAINT = _deed(
     "accent-too-faint",
     "Accent colour too faint",
@@ -190,6 +195,7 @@ KINDS: Final = (
     NOT_IN_SETUP,
     OUR_OWN_NAME,
     ACCENT_TOO_FAINT,
+    STILL_IN_USE,
 )
 """Those of the API as such, then those of the deeds."""
 

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final, cast
 
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Status
 
-from trinco.panel import mounts
-from trinco.panel.accounts import actors, people
+from trinco.panel import closing, mounts, wall
+from trinco.panel.accounts import actors, log, people
 from trinco.panel.accounts.access import visible
-from trinco.panel.accounts.models import Organisation
+from trinco.panel.accounts.models import Membership, Organisation
 from trinco.panel.accounts.people import Terms
 from trinco.panel.accounts.roles import Deed
+from trinco.panel.api import kinds
+from trinco.panel.api.activity import FILES, FORMS
 from trinco.panel.api.auth import caller, needs
 from trinco.panel.api.bodies import Strict
+from trinco.panel.api.lately import require_lately
 from trinco.panel.api.lookups import provider_of
 from trinco.panel.api.names import Name
-from trinco.panel.api.organisation_schemas import ClientOut, ClientsOut, OrganisationOut
-from trinco.panel.api.pages import page_of
+from trinco.panel.api.octets import attached
+from trinco.panel.api.organisation_schemas import ClientOut, ClientsOut, ClosedClientsOut, ClosedOut, OrganisationOut
+from trinco.panel.api.pages import Order, page_of
 from trinco.panel.api.parameters import PageParameters, known
+from trinco.panel.api.problems import Problem
+from trinco.panel.api.rehearsing import DryParameters, dry, rehearsal
 from trinco.panel.api.schemas import told
 
 router = Router(tags=["organisation"])
 clients_router = Router(tags=["clients"])
+
+CLOSED: Final = Order((("closed_at", datetime), ("pk", int)))
 
 
 class OrganisationIn(Strict):
@@ -63,6 +74,28 @@ def _organisation(request: HttpRequest) -> dict[str, Any]:
     return {**_row(access.organisation), "provider": provider, "role": access.role}
 
 
+@router.delete("", auth=needs(Deed.ORGANISATION_MANAGE), response=told(ClosedOut), summary="Close it")
+def close(request: HttpRequest, asked: Query[DryParameters]) -> dict[str, Any]:  # noqa: ARG001
+    """Nobody acts in it any more; its log stays. It hosts no domain, has no clients, and no import runs: else 409 says
+    what there is. With `dry_run` it is only said what would end."""
+    known(request, DryParameters.model_fields)
+    require_lately(request)
+    with rehearsal(dry=dry(request)):
+        return asdict(closing.close(access=caller(request), actor=actors.of(request)))
+
+
+@router.post("/leave", auth=needs(Deed.LEAVE), response=told(None, 204), summary="Leave it")
+def leave(request: HttpRequest) -> Status[None]:
+    """The token's person, or the session's, is no longer a member, and their tokens for it end. The last owner stays:
+    409. Whoever acts for a provider is no member: 404."""
+    known(request, ())
+    require_lately(request)
+    access = caller(request)
+    rows = Membership.objects.filter(organisation=access.organisation, user=access.user)
+    people.leave(membership=get_object_or_404(rows), actor=actors.of(request))
+    return Status(204, None)
+
+
 @clients_router.get("", auth=needs(Deed.READ), response=told(ClientsOut), summary="Clients")
 def clients(request: HttpRequest, asked: Query[PageParameters]) -> dict[str, Any]:  # noqa: ARG001
     """The clients of this provider by name, in pages. A client has none: 404."""
@@ -70,6 +103,34 @@ def clients(request: HttpRequest, asked: Query[PageParameters]) -> dict[str, Any
     provider = provider_of(request)
     page = page_of(request, visible(caller(request).user).filter(parent=provider))
     return {"rows": list(map(_row, page.rows)), "next": page.next}
+
+
+@clients_router.get("/closed", auth=needs(Deed.READ), response=told(ClosedClientsOut), summary="Former clients")
+def former(request: HttpRequest, asked: Query[PageParameters]) -> dict[str, Any]:  # noqa: ARG001
+    """Those that were closed, the first one first, in pages. Their logs stay."""
+    known(request, PageParameters.model_fields)
+    page = page_of(request, closing.closed_clients(provider_of(request)), CLOSED)
+    rows = [{"id": row.pk, "name": row.name, "closed_at": row.closed_at} for row in page.rows]
+    return {"rows": rows, "next": page.next}
+
+
+@clients_router.get(
+    "/closed/{int:pk}/activity.{form}",
+    auth=needs(Deed.READ),
+    response=told(None),
+    summary="The log of a former client",
+    openapi_extra={"responses": FILES},
+)
+def former_log(request: HttpRequest, pk: int, form: str) -> StreamingHttpResponse:
+    """All of it, as `csv` or `jsonl`, the oldest line first."""
+    known(request, ())
+    client = get_object_or_404(closing.closed_clients(provider_of(request)), pk=pk)
+    if form not in FORMS:
+        raise Problem(kinds.NOT_FOUND)
+    wall.tell([caller(request).organisation.pk, client.pk])
+    write, media_type = FORMS[form]
+    headers = attached(f"activity-{client.pk}.{form}")
+    return StreamingHttpResponse(write(log.lines(client, log.Asked())), content_type=media_type, headers=headers)
 
 
 @clients_router.post("", auth=needs(Deed.CLIENTS_MANAGE), response=told(ClientOut, 201), summary="Make a client")

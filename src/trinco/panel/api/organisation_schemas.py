@@ -31,6 +31,30 @@ class OrganisationOut(ClientOut):
     provider: str | None
 
 
+class ClosedOut(Schema):
+    """What has ended: how many people, invitations, tokens and webhooks."""
+
+    people: int
+    invitations: int
+    tokens: int
+    webhooks: int
+
+
+class ClosedClientOut(Schema):
+    """A client that was closed."""
+
+    id: int
+    name: str
+    closed_at: datetime
+
+
+class ClosedClientsOut(Schema):
+    """`next` is null on the last page."""
+
+    rows: list[ClosedClientOut]
+    next: str | None
+
+
 class PersonOut(Schema):
     """A member. `second_factor`: whether the person has set one up."""
 

@@ -44,6 +44,10 @@ def _too_faint(error: accounts.AccentTooFaint) -> Problem:
     return Problem(kinds.ACCENT_TOO_FAINT, contrast=round(error.contrast, 1), nearest=error.nearest)
 
 
+def _in_use(error: accounts.StillInUse) -> Problem:
+    return Problem(kinds.STILL_IN_USE, domains=list(error.domains), clients=error.clients, importing=error.importing)
+
+
 def _conflict(error: policies.Conflict) -> Problem:
     return changed(etag_of(error.number))
 
@@ -54,6 +58,7 @@ _TOLD: dict[type[TrincoError], Callable[[Any], Problem]] = {
     policies.NotHosted: _not_hosted,
     policies.Conflict: _conflict,
     accounts.AccentTooFaint: _too_faint,
+    accounts.StillInUse: _in_use,
 }
 
 

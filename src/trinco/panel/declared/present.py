@@ -31,7 +31,7 @@ def found(name: str, provider: Organisation | None) -> Organisation | None:
 
     Raises AmbiguousOrganisation.
     """
-    rows = list(Organisation.objects.filter(name=name, parent=provider).order_by("pk")[:2])
+    rows = list(Organisation.objects.filter(name=name, parent=provider, closed_at=None).order_by("pk")[:2])
     if len(rows) > 1:
         raise AmbiguousOrganisation(name)
     return rows[0] if rows else None
@@ -53,7 +53,9 @@ def declaration(wanted: Iterable[Organisation]) -> tuple[Declaration, list[Organ
     signs that no page lets through. A client stands below its provider, of whom nothing else is said unless it is
     wanted as well."""
     keys = {row.pk for row in wanted}
-    rows = sorted(Organisation.objects.all(), key=_by_name)  # here, since each database sorts in its own way
+    rows = sorted(
+        Organisation.objects.filter(closed_at=None), key=_by_name
+    )  # here, since each database sorts in its own way
     twice = Counter((row.parent_id, row.name) for row in rows)
     unclear = {row.pk for row in rows if twice[row.parent_id, row.name] > 1 or not nameable(row.name)}
     left_out = [row for row in rows if row.pk in keys and (row.pk in unclear or row.parent_id in unclear)]

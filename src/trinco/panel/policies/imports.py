@@ -133,6 +133,8 @@ def _worked(job: DomainImport, lines: Sequence[ImportLine]) -> dict[Ending, list
     """Add what is new of one organisation's lines, and say how each line ended; of those for whose tags there is no
     room any more, that is written down already."""
     organisation, actor = lines[0].client or job.organisation, _actor(job, lines[0])
+    if organisation.closed_at is not None:
+        return _closed(organisation, lines)
     lines = _with_room(organisation, lines)
     taken = _served_elsewhere(organisation, [line.name for line in lines])
     names = [line.name for line in lines if line.name not in taken]
@@ -145,6 +147,13 @@ def _worked(job: DomainImport, lines: Sequence[ImportLine]) -> dict[Ending, list
         other = Ending.TAKEN if line.name in taken else Ending.THERE
         ended.setdefault(Ending.ADDED if line.name in added else other, []).append(line.pk)
     return ended
+
+
+def _closed(organisation: Organisation, lines: Sequence[ImportLine]) -> dict[Ending, list[int]]:
+    """It was closed since the list was given: nobody finds it by its name any more."""
+    keys = [line.pk for line in lines]
+    ImportLine.objects.everywhere().filter(pk__in=keys).update(detail=organisation.name)
+    return {Ending.CLIENT: keys}
 
 
 def _with_room(organisation: Organisation, lines: Sequence[ImportLine]) -> list[ImportLine]:

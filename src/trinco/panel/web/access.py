@@ -42,6 +42,8 @@ View = Callable[..., HttpResponseBase]
 
 PUBLIC = "public"
 """The deed of a page that anybody may use."""
+PERSON = "person"
+"""The deed of a page about the very person, wherever they belong, and where to nothing as well."""
 
 
 def may(deed: Deed) -> Callable[[View], View]:
@@ -73,6 +75,18 @@ def public(view: View) -> View:
     """The view is for anybody."""
     view.deed = PUBLIC  # type: ignore[attr-defined]
     return view
+
+
+def signed_in(view: View) -> View:
+    """The view is about the person who asks, and about nobody else."""
+
+    @never_cache
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return view(request, *args, **kwargs) if request.user.is_authenticated else _sign_in(request)
+
+    guarded.deed = PERSON  # type: ignore[attr-defined]
+    return guarded
 
 
 def _entered(request: MemberRequest, asked: dict[str, Any]) -> HttpResponse | None:

@@ -111,6 +111,9 @@ _WORDS: dict[type[TrincoError], Callable[..., str]] = {
         "This account is connected with somebody else at your provider, or you are with another account here."
     ),
     accounts.LastOwner: lambda _error: _("The organisation needs another owner first."),
+    accounts.StillInUse: lambda _error: _(
+        "An organisation is closed once it hosts no domain, has no clients and no import runs."
+    ),
     accounts.RankTooHigh: lambda _error: _("That role is higher than yours."),
     accounts.AlreadyMember: lambda _error: _("This address belongs to a member already."),
     accounts.TooManyInvitations: lambda _error: _("Too many invitations are waiting. Take some back first."),

@@ -1,0 +1,136 @@
+"""A person goes by themselves: out of an organisation, or altogether."""
+
+from __future__ import annotations
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.test import Client
+from django.urls import reverse
+from tests import support_panel, support_web
+from tests.support_api import Program, key_of, problem
+from tests.support_labels import HOST, at, client_of, labelled, proven
+
+from trinco.panel.accounts import audit, people, tokens
+from trinco.panel.accounts.models import AuditEntry, Identity, Invitation, Membership, Organisation, Role, User
+
+EVA = "eva@example.com"
+
+
+@pytest.fixture
+def eva(ours: Organisation) -> User:
+    return support_web.person(EVA, ours, Role.VIEWER)
+
+
+def said(answer: object) -> str:
+    return support_web.text_of(answer)
+
+
+def way_out(user: User) -> str:
+    return reverse("leave_organisation", args=[Membership.objects.get(user=user).pk])
+
+
+def lines(ours: Organisation) -> list[tuple[str, str]]:
+    return list(AuditEntry.objects.of(ours).filter(action="member.left").values_list("actor", "subject"))
+
+
+class TestLeaving:
+    """A person can leave an organisation by themselves, but for its last owner."""
+
+    def test_on_the_page(self, ours: Organisation, eva: User) -> None:
+        key, client = key_of(eva), support_web.signed_in(eva)
+        assert "ana@example.com Viewer" in said(client.get(reverse("belonging")))
+        assert "Leave ana@example.com?" in said(client.get(way_out(eva)))
+        answer = client.post(way_out(eva), follow=True)
+        assert "You have left ana@example.com." in said(answer)
+        assert "You belong to no organisation." in said(answer)
+        assert (client.get("/activity/").status_code, Program(key).get("/domains").status_code) == (403, 401)
+        assert lines(ours) == [(EVA, EVA)]
+
+    def test_by_the_api(self, ours: Organisation, eva: User) -> None:
+        reader = Program(key_of(eva))
+        assert reader.send("POST", "/organisation/leave").status_code == 403
+        owner = Program(key_of(support_web.owner_of(ours), "admin"))
+        assert problem(owner.send("POST", "/organisation/leave")) == (409, "Conflict", None)
+        Membership.objects.filter(user=eva).update(role=Role.OWNER)
+        program = Program(key_of(eva, "admin"))
+        assert [program.send("POST", "/organisation/leave").status_code for _ in range(2)] == [204, 401]
+
+    def test_the_last_owner_stays(self, ours: Organisation) -> None:
+        owner = support_web.owner_of(ours)
+        answer = support_web.signed_in(owner).post(way_out(owner))
+        assert "The organisation needs another owner first." in said(answer)
+        assert Membership.objects.filter(user=owner).exists()
+
+    def test_whoever_acts_for_a_provider_is_no_member(self, ours: Organisation) -> None:
+        beta = people.add_client(provider=ours, name="Beta", actor=support_panel.ANA)
+        key = key_of(support_web.owner_of(ours), "admin")
+        answer = Client().post(f"/o/{beta.pk}/api/v1/organisation/leave", headers={"Authorization": f"Bearer {key}"})
+        assert answer.status_code == 404
+
+    def test_who_was_asked_by_them_finds_a_dead_link(self, ours: Organisation, eva: User) -> None:
+        Membership.objects.filter(user=eva).update(role=Role.ADMIN)
+        client = support_web.signed_in(eva)
+        client.post(reverse("people"), {"email": "nova@example.com", "role": "viewer"})
+        client.post(way_out(eva))
+        assert not Invitation.objects.of(ours).exists()
+
+    def test_at_a_labels_host_there_is_what_is_behind_it(self, ours: Organisation, theirs: Organisation) -> None:
+        proven(labelled(ours))
+        _client, person = client_of(ours)
+        outside = Membership.objects.create(organisation=theirs, user=person, role=Role.VIEWER)
+        there = at(HOST, person)
+        page = said(there.get(reverse("belonging")))
+        assert ("Cliente" in page, theirs.name in page) == (True, False)
+        assert there.get(reverse("leave_organisation", args=[outside.pk])).status_code == 404
+        assert "organisations that are not shown here" in said(there.get(reverse("delete_account")))
+
+
+class TestTheAccount:
+    """A person's whole account ends by their own hand; the log keeps their name as text."""
+
+    def test_all_of_it_goes(self, ours: Organisation, theirs: Organisation, eva: User) -> None:
+        Membership.objects.create(organisation=theirs, user=eva, role=Role.EDITOR)
+        client, other, key = support_web.signed_in(eva), support_web.signed_in(eva), key_of_first(eva, ours)
+        Authenticator.objects.create(user=eva, type=Authenticator.Type.RECOVERY_CODES, data={})
+        Identity.objects.create(user=eva, issuer="https://id.example", subject="7")
+        assert "go on saying what you did" in said(client.get(reverse("delete_account")))
+        answer = client.post(reverse("delete_account"), follow=True)
+        assert "Your account is deleted." in said(answer)
+        assert (other.get("/activity/").status_code, Program(key).get("/domains").status_code) == (302, 401)
+        gone = [User.objects.filter(email=EVA), EmailAddress.objects.filter(email=EVA)]
+        gone += [Authenticator.objects.all(), Identity.objects.all()]
+        assert [rows.exists() for rows in gone] == [False] * 4
+        assert [lines(each) for each in (ours, theirs)] == [[(EVA, EVA)]] * 2
+        assert [audit.verify(each).broken for each in (ours, theirs)] == [None, None]
+        assert EVA in said(support_web.browser(support_web.owner_of(ours)).get("/activity/"))
+
+    def test_the_last_owner_is_told_where(self, ours: Organisation) -> None:
+        owner = support_web.owner_of(ours)
+        client = support_web.signed_in(owner)
+        page = client.get(reverse("delete_account"))
+        assert "You are the only owner here." in said(page)
+        assert f'href="/o/{ours.pk}/people/"' in page.content.decode()
+        assert "You are the only owner here." in said(client.post(reverse("delete_account")))
+        assert User.objects.filter(pk=owner.pk).exists()
+
+    def test_who_belongs_to_nobody_goes_as_well(self, eva: User) -> None:
+        Membership.objects.filter(user=eva).delete()
+        support_web.signed_in(eva).post(reverse("delete_account"))
+        assert not User.objects.filter(email=EVA).exists()
+
+    @pytest.mark.parametrize("name", ["delete_account", "leave_organisation"])
+    def test_a_browser_that_was_left_alone_is_asked_first(self, eva: User, name: str) -> None:
+        address = way_out(eva) if name == "leave_organisation" else reverse(name)
+        answer = support_web.browser(eva).post(address)
+        assert (answer.status_code, "reauthenticate" in answer["Location"]) == (302, True)
+        assert Membership.objects.filter(user=eva).exists()
+
+    def test_the_address_is_free_again(self, ours: Organisation, eva: User) -> None:
+        support_web.signed_in(eva).post(reverse("delete_account"))
+        assert support_web.person(EVA, ours).pk != eva.pk
+
+
+def key_of_first(user: User, where: Organisation) -> str:
+    membership = Membership.objects.get(user=user, organisation=where)
+    return tokens.create_token(membership=membership, name="x", days=30, actor=support_panel.ANA)[1]
