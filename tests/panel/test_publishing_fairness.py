@@ -96,6 +96,16 @@ class TestSilence:
         assert troubles() == {"d0.example": "silence", "quick.example": "taken", "d1.example": "silence"}
         assert books.wrote == ["_smtp._tls.quick.example"]
 
+    def test_a_provider_with_all_its_clients_has_half(
+        self, ours: Organisation, theirs: Organisation, books: Books
+    ) -> None:
+        for number in range(9):
+            client = Organisation.objects.create(name=f"Cliente {number}", parent=ours)
+            domain(client, f"d{number}.example", "silent")
+        domain(theirs, "quick.example", "quick")
+        assert publish_due(timezone.now()) == 9
+        assert (len(books.began), books.wrote) == (9, ["_smtp._tls.quick.example"])
+
     def test_who_waits_is_due_as_before_and_has_its_whole_time(self, ours: Organisation, books: Books) -> None:
         made = [domain(ours, f"d{number}.example", "silent") for number in range(3)]
         due = KeptAccess.objects.everywhere().get(domain=made[2]).due_at

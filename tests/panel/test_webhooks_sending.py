@@ -300,6 +300,17 @@ class TestWorkers:
         taken = turns.take(timezone.now(), 10, Counter())
         assert Counter(each.hook.organisation_id for each in taken) == {ours.pk: turns.EACH, theirs.pk: 1}
 
+    def test_nor_has_a_provider_with_all_its_clients(self, ours: Organisation, theirs: Organisation) -> None:
+        for number in range(12):
+            client = Organisation.objects.create(name=f"Cliente {number}", parent=ours)
+            for _ in range(turns.EACH):
+                services.send_test(webhook=hook(client, 443)[0], actor=support_panel.ANA)
+        services.send_test(webhook=hook(theirs, 443)[0], actor=support_panel.ANA)
+        first = turns.take(timezone.now(), 40, Counter())
+        then = turns.take(timezone.now(), 24, turns.in_hand(each.hook for each in first))
+        assert [each.hook.organisation.parent for each in first] == [ours] * turns.TOGETHER
+        assert [each.hook.organisation for each in then] == [theirs]
+
     def test_a_slow_server_holds_up_nobody_else(
         self, ours: Organisation, theirs: Organisation, customer: Customer
     ) -> None:

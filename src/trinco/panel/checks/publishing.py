@@ -4,8 +4,8 @@ Level-triggered: an access is due when an id is released, when a way is chosen, 
 each hour. The worker writes what our zone says at that moment, which every edge has the body of (RFC 8461 section 8.1);
 it counts as announced when a look has seen it at the name servers, as by hand. A conversation ends long before its
 lease does, and a later id of ours is never replaced by an earlier one: a worker that was stopped in the middle writes
-nothing old when it goes on. None waits in a queue, and an organisation has two at once at most: whoever's provider is
-silent has no time but its own.
+nothing old when it goes on. None waits in a queue, an organisation has two at once at most, and one with all its
+clients has half of them: whoever's provider is silent has no time but its own.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from trinco.net.dnsbooks import Access, Timed
 from trinco.net.dnstexts import TextPlace, TextState, WantedText, keep, look
 from trinco.net.dnswriting import Trouble, WritingFailed
 from trinco.panel import clock
+from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import Finding, HostedDomain, KeptAccess, RecordName, RecordSighting, State, Way
 from trinco.panel.domains.reporting import report_text
 from trinco.panel.policies.instructions import target_of
@@ -46,8 +47,8 @@ SECONDS = 45.0
 LEASE = timedelta(minutes=2)
 """Longer than any conversation, since each begins at once."""
 _REST, _SOON, _LONGEST = timedelta(hours=1), timedelta(minutes=5), timedelta(hours=1)
-_AT_ONCE, _EACH = 16, 2
-"""Conversations together, and of one organisation."""
+_AT_ONCE, _EACH, _TOGETHER = 16, 2, 8
+"""Conversations together, of one organisation, and of one with all its clients."""
 _FEW = 10
 """Rows of an organisation that are looked at together."""
 _CALL_SECONDS = 10.0
@@ -139,7 +140,7 @@ def _begin(now: datetime) -> int:
     count = 0
     for kept in _take(now):
         task = _task(kept, now)
-        if task is not None and _busy(kept.domain.organisation_id):
+        if task is not None and _busy(kept.domain.organisation):
             KeptAccess.objects.everywhere().filter(pk=kept.pk, due_at=now + LEASE).update(due_at=kept.due_at)
         elif task is not None:
             _in_hand[_threads.submit(_done, task)] = _Talk(task, time.monotonic() + SECONDS)
@@ -147,9 +148,15 @@ def _begin(now: datetime) -> int:
     return count
 
 
-def _busy(organisation: int) -> bool:
-    whose = [talk.task.kept.domain.organisation_id for talk in _in_hand.values()]
-    return len(whose) >= _AT_ONCE or whose.count(organisation) >= _EACH
+def _busy(organisation: Organisation) -> bool:
+    whose = [talk.task.kept.domain.organisation for talk in _in_hand.values()]
+    together = sum(_root(each) == _root(organisation) for each in whose)
+    return len(whose) >= _AT_ONCE or whose.count(organisation) >= _EACH or together >= _TOGETHER
+
+
+def _root(organisation: Organisation) -> int:
+    """The key of the provider, or of the organisation that is nobody's client."""
+    return int(organisation.parent_id or organisation.pk)
 
 
 def _end(moment: float) -> None:
@@ -177,7 +184,9 @@ def _take(now: datetime) -> list[KeptAccess]:
     with transaction.atomic():
         turns = {key: turn for turn, key in enumerate(_next(due))}
         rows = due.filter(pk__in=turns).order_by("pk").select_for_update(of=("self",), skip_locked=True)
-        taken = list(rows.select_related("domain__standing__current", "domain__standing__announced"))
+        taken = list(
+            rows.select_related("domain__organisation", "domain__standing__current", "domain__standing__announced")
+        )
         KeptAccess.objects.everywhere().filter(pk__in=[row.pk for row in taken]).update(due_at=now + LEASE)
     return sorted(taken, key=lambda row: turns[row.pk])
 
@@ -188,7 +197,10 @@ def _next(due: QuerySet[KeptAccess]) -> list[int]:
     kept = [talk.task.kept for talk in _in_hand.values()]
     whose = Counter(each.domain.organisation_id for each in kept)
     full = [organisation for organisation, count in whose.items() if count >= _EACH]
-    rows = due.exclude(pk__in=[each.pk for each in kept]).exclude(domain__organisation__in=full)
+    roots = Counter(_root(each.domain.organisation) for each in kept)
+    whole = [root for root, count in roots.items() if count >= _TOGETHER]
+    rows = due.exclude(pk__in=[each.pk for each in kept]).exclude(domain__organisation__in=[*full, *whole])
+    rows = rows.exclude(domain__organisation__parent__in=whole)
     turn = Window(RowNumber(), partition_by=F("domain__organisation"), order_by=["due_at", "pk"])
     few = rows.annotate(turn=turn).filter(turn__lte=_FEW).order_by("turn", "due_at")
     return list(few.values_list("pk", flat=True)[: _AT_ONCE * _FEW])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
@@ -74,7 +73,7 @@ class _Round:
         return self._at(time.monotonic() - self._began)
 
     def _take(self, *, late: bool) -> None:
-        busy = Counter(turn.hook.organisation_id for turn, _early in self._running.values())
+        busy = turns.in_hand(turn.hook for turn, _early in self._running.values())
         most = AT_ONCE - len(self._running)
         for turn in turns.take(self._now, most, busy, well=late) if most else ():
             task = self._runner.get_loop().create_task(_attempt(self._poster, turn))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -26,8 +27,8 @@ from trinco.panel.webhooks.models import Delivery, DeliveryState, Webhook
 
 LEASE: Final = timedelta(seconds=60)
 """Longer than any attempt takes."""
-EACH: Final = 4
-"""Deliveries of one organisation that are in hand at once."""
+EACH, TOGETHER = 4, 32
+"""Deliveries that are in hand at once: of one organisation, and of a provider with all its clients."""
 FIRST, LONGEST = timedelta(seconds=10), timedelta(hours=12)
 """The waits between the attempts of one delivery: three times as long each time."""
 REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=10)
@@ -41,6 +42,10 @@ _DOWN: Final = 3
 """So many failures in a row, and what waits was held up by the server, not by its own content."""
 _UNOPENED: Final = timedelta(minutes=10)
 _log = structlog.get_logger("trinco.webhooks")
+
+
+_Share = tuple[int, int]
+"""How many there may be, and whose: the key of an organisation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +76,41 @@ def waiting(now: datetime) -> bool:
     return _due(now).filter(webhook__on=True).exists()
 
 
+def in_hand(hooks: Iterable[Webhook]) -> Counter[_Share]:
+    """How many each organisation, and each provider with its clients, has in hand."""
+    return Counter(share for hook in hooks for share in _shares(hook))
+
+
+def _shares(hook: Webhook) -> tuple[_Share, _Share]:
+    key = hook.organisation_id
+    return (EACH, key), (TOGETHER, hook.organisation.parent_id or key)
+
+
 @transaction.atomic
-def take(now: datetime, most: int, busy: Counter[int], *, well: bool = False) -> list[Turn]:
-    """Lease webhooks that have something due, and the delivery of each that waited longest. `busy`: how many each
-    organisation has in hand; `well`: only those that did not fail last."""
+def take(now: datetime, most: int, busy: Counter[_Share], *, well: bool = False) -> list[Turn]:
+    """Lease webhooks that have something due, and the delivery of each that waited longest. `busy`: see `in_hand`;
+    `well`: only those that did not fail last."""
     rows = Webhook.objects.everywhere().filter(_free("lease_until", now), _free("rest_until", now), on=True)
     rows = rows.filter(Exists(_due(now).filter(webhook=OuterRef("pk"))), **({"failures": 0} if well else {}))
-    full = [organisation for organisation, count in busy.items() if count >= EACH]
-    rows = rows.exclude(organisation__in=full).select_related("organisation").order_by("turn_at", "pk")
+    rows = rows.exclude(_full(busy)).select_related("organisation").order_by("turn_at", "pk")
     turns, counts = list[Turn](), Counter(busy)
     for hook in rows.select_for_update(of=("self",), skip_locked=True)[:most]:
-        if counts[hook.organisation_id] < EACH:
-            counts[hook.organisation_id] += 1
+        shares = _shares(hook)
+        if all(counts[share] < share[0] for share in shares):
+            counts.update(shares)
             turns += _leased(hook, now)
     return turns
 
 
 def _due(now: datetime) -> QuerySet[Delivery]:
     return Delivery.objects.everywhere().filter(clock.due("due_at", now, _AFAR), state=DeliveryState.WAITING)
+
+
+def _full(busy: Counter[_Share]) -> Q:
+    """Those of whoever has as many in hand as may be."""
+    keys = {most: [key for (of, key), count in busy.items() if of == most <= count] for most in (EACH, TOGETHER)}
+    own, together = keys[EACH], keys[TOGETHER]
+    return Q(organisation__in=[*own, *together]) | Q(organisation__parent__in=together)
 
 
 def _free(field: str, now: datetime) -> Q:
