@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -329,3 +330,31 @@ class TestOddProviders:
     def test_another_certificate(self, there: OpenIdProvider, tmp_path: Path) -> None:
         with pytest.raises(ProviderAway, match="certificate"):
             there.known(Authority(tmp_path).pem).address(Question.now())
+
+
+class TestSilence:
+    """Whoever waits for a silent provider keeps a thread of the panel: few do, and those who come later hear it at
+    once."""
+
+    def test_it_is_left_alone_for_a_while(
+        self, there: OpenIdProvider, known: Provider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = "/.well-known/openid-configuration"
+        there.answers[path] = (500, "", b"")
+        for _ in range(3):
+            with pytest.raises(ProviderAway):
+                known.address(Question.now())
+        assert there.asked == [path]
+        del there.answers[path]
+        monkeypatch.setattr("trinco.net.oidc._REST", 0.0)
+        assert known.address(Question.now()).startswith(there.issuer)
+
+    def test_few_wait_together(self, there: OpenIdProvider, known: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("trinco.net.oidc._WAIT", 0.01)
+        there.hold = 1.0
+        with ThreadPoolExecutor(7) as threads:
+            tries = [threads.submit(known.address, Question.now()) for _ in range(7)]
+        faults = [str(error) for each in tries if (error := each.exception()) is not None]
+        assert faults == ["too many wait for it already"] * 3
+        there.hold = 0.0
+        assert asked(known, there).subject == "u-1"

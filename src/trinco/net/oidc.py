@@ -11,8 +11,10 @@ import asyncio
 import base64
 import hashlib
 import secrets
+import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import quote_plus, urlencode, urlsplit
@@ -28,6 +30,12 @@ SCOPE: Final = "openid email profile"
 PATIENCE: Final = 15.0
 """Seconds for all that one page asks of the provider."""
 _KEPT: Final = 3600.0
+AT_ONCE: Final = 4
+"""Who wait for the provider together, in one process: each keeps a thread of it."""
+_WAIT: Final = 1.0
+"""Seconds until one of them is through."""
+_REST: Final = 10.0
+"""Seconds for which a provider is left alone that did not say where it is to be asked."""
 _AGAIN: Final = 60.0
 """Seconds between two looks at the provider's keys because one was unknown."""
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -95,15 +103,28 @@ class Provider:
         self.client, self._asker = client, asker
         self._discovered: tuple[float, Discovered] | None = None
         self._keys: tuple[float, list[dict[str, Any]]] | None = None
+        self._away = float("-inf")
+        self._places = threading.BoundedSemaphore(AT_ONCE)
 
     def address(self, question: Question) -> str:
         """Where the person goes. Raises ProviderAway."""
-        there = _run(self._endpoints(self._asker())).authorization_endpoint
+        with self._place():
+            there = _run(self._endpoints(self._asker())).authorization_endpoint
         return f"{there}{'&' if '?' in there else '?'}{urlencode(_parameters(self.client, question))}"
 
     def claims(self, code: str, question: Question) -> Claims:
         """Whom the provider means by this code. Raises ProviderAway, TokenRefused."""
-        return _run(self._claims(code, question))
+        with self._place():
+            return _run(self._claims(code, question))
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._places.acquire(timeout=_WAIT):
+            raise ProviderAway("too many wait for it already")
+        try:
+            yield
+        finally:
+            self._places.release()
 
     async def _claims(self, code: str, question: Question) -> Claims:
         asker = self._asker()
@@ -118,8 +139,17 @@ class Provider:
 
     async def _endpoints(self, asker: Asker) -> Discovered:
         if self._discovered is None or time.monotonic() - self._discovered[0] > _KEPT:
-            self._discovered = time.monotonic(), await _discovered(asker, self.client.issuer)
+            self._discovered = time.monotonic(), await self._asked(asker)
         return self._discovered[1]
+
+    async def _asked(self, asker: Asker) -> Discovered:
+        if time.monotonic() - self._away < _REST:
+            raise ProviderAway("did not answer as it should a moment ago")
+        try:
+            return await _discovered(asker, self.client.issuer)
+        except (NotTaken, ProviderAway):
+            self._away = time.monotonic()
+            raise
 
     async def _known(self, asker: Asker, found: Discovered, age: float) -> list[dict[str, Any]]:
         """Its keys, which we read so long ago at most."""
