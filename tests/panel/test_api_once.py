@@ -177,6 +177,18 @@ class TestKeeping:
         assert (second.json()["type"], second.json()["answered"]) == ("/api/v1/problems/idempotency-key-not-kept", 200)
         assert bytes(IdempotencyKey.objects.everywhere().get().body) == b""
 
+    def test_nor_more_than_so_much_a_day(
+        self, owner: Program, theirs: Organisation, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = Program(key_of(support_web.owner_of(theirs), "policy:write"))
+        length = len(sent(owner, key="a").content)
+        monkeypatch.setattr(idempotency, "MOST_A_DAY", 2 * length + 1)
+        answers = [sent(program, key=key) for program, key in ((owner, "b"), (owner, "c"), (other, "c"))]
+        assert [each.status_code for each in answers] == [200] * 3
+        kept = IdempotencyKey.objects.everywhere().order_by("pk").values_list("body", flat=True)
+        assert [bytes(each) != b"" for each in kept] == [True, True, False, True]
+        assert sent(owner, key="c").json()["answered"] == 200
+
     def test_what_is_told_once_is_not_kept(self, owner: Program, monkeypatch: pytest.MonkeyPatch) -> None:
         started = once._begun
 

@@ -31,6 +31,20 @@ def claimed(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
+def in_scans(count: int) -> bytes:
+    """A progressive JPEG of nothing that goes through its pixels so often."""
+
+    def segment(mark: int, body: bytes) -> bytes:
+        return bytes([0xFF, mark]) + struct.pack(">H", len(body) + 2) + body
+
+    size = struct.pack(">BHHB", 8, 80, 80, 1) + b"\x01\x11\x00"
+    codes = [segment(0xC4, bytes([kind, 1, *[0] * 15, word])) for kind, word in ((0x00, 0x00), (0x10, 0x60))]
+    first = segment(0xDA, b"\x01\x01\x00\x00\x00\x00") + bytes(13)
+    again = segment(0xDA, b"\x01\x01\x00\x01\x3f\x10") + b"\x48\x7f"
+    head = b"\xff\xd8" + segment(0xDB, b"\x00" + b"\x01" * 64) + segment(0xC2, size)
+    return head + b"".join(codes) + first + again * (count - 1) + b"\xff\xd9"
+
+
 class TestTaken:
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
     def test_written_anew_as_a_small_png(self, kind: str) -> None:
@@ -53,6 +67,10 @@ class TestTaken:
 
 
 class TestRefused:
+    def test_pixels_that_are_gone_through_thousands_of_times(self) -> None:
+        assert logos.picture(in_scans(logos.MOST_SCANS)).png
+        assert fault(in_scans(logos.MOST_SCANS + 1)) is LogoFault.GARBAGE
+
     @pytest.mark.parametrize(
         "data",
         [

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from http import HTTPStatus
 
+from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -24,6 +25,8 @@ LONGEST = timedelta(minutes=5)
 """A request that has not ended after so long was cut off."""
 LONGEST_BODY = 256 << 10
 """Octets: of an answer that is longer, the status alone is kept."""
+MOST_A_DAY = 64 << 20
+"""Octets of the answers of one organisation: beyond, the same."""
 _AT_ONCE = 1000
 _FAULT = HTTPStatus.INTERNAL_SERVER_ERROR
 """What `IdempotencyKey.status` is after a fault of ours."""
@@ -76,10 +79,21 @@ def _standing(row: IdempotencyKey, fingerprint: str, now: datetime) -> Standing:
 
 
 def settle(*, row: IdempotencyKey, status: int, headers: dict[str, str], body: bytes) -> None:
-    """Keep the answer. What is told once is not kept: `row.secret`. Nor is what is longer than `LONGEST_BODY`."""
-    kept = b"" if row.secret or len(body) > LONGEST_BODY else body
+    """Keep the answer. What is told once is not kept: `row.secret`. Nor is what is longer than `LONGEST_BODY`, or more
+    than an organisation may have us keep."""
+    kept = b"" if row.secret or len(body) > LONGEST_BODY or not _room(row, len(body)) else body
     row.status, row.headers, row.body = status, headers, kept
     row.save(update_fields=["status", "headers", "body", "secret"])
+
+
+def _room(row: IdempotencyKey, octets: int) -> bool:
+    """Whether this day has room for them yet, which are counted then."""
+    key = f"idempotency:{row.organisation_id}:{row.created_at.date()}"
+    cache.add(key, 0, KEPT.total_seconds())
+    try:
+        return cache.incr(key, octets) <= MOST_A_DAY
+    except ValueError:  # it went in between, since its day is over
+        return True
 
 
 def cut_off(*, row: IdempotencyKey) -> None:

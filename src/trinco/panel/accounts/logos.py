@@ -21,6 +21,9 @@ MOST_OCTETS: Final = 512 * 1024
 MOST_PIXELS: Final = 4_000_000
 SHOWN: Final = (480, 96)
 """Pixels across and down that are kept: twice of what a page shows."""
+MOST_SCANS: Final = 100
+"""Of a JPEG, which has ten: each is a walk through all pixels, and needs sixteen octets."""
+_JPEG, _SCAN = b"\xff\xd8", b"\xff\xda"
 _FORMATS: Final = ("PNG", "JPEG", "WEBP")
 _DRAWING = re.compile(rb"\A\s*(?:\xef\xbb\xbf)?\s*<(?:\?xml|!DOCTYPE|!--|svg)", re.IGNORECASE)
 
@@ -42,6 +45,8 @@ def picture(data: bytes) -> Picture:
         raise LogoRefused(LogoFault.TOO_LARGE)
     if _DRAWING.match(data):
         raise LogoRefused(LogoFault.DRAWING)
+    if data.startswith(_JPEG) and data.count(_SCAN) > MOST_SCANS:
+        raise LogoRefused(LogoFault.GARBAGE)
     try:
         return _made(data)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
