@@ -127,6 +127,29 @@ class TestDamagedFile:
         assert (len(failing(errno.EIO)), len(names(tmp_path))) == (1, 1)
         assert names(tmp_path, "damaged/*") == ["000000000001.spool"]
 
+    def test_one_that_cannot_be_opened_is_told_once(self, tmp_path, monkeypatch):
+        """Nothing waits behind it, and it is delivered when it can be opened."""
+        for number in (1, 2):
+            (tmp_path / f"{number:012}.spool").write_bytes(WHOLE)
+
+        def read(path: Path, real: Any = Path.read_bytes) -> bytes:
+            if path.name == "000000000001.spool" and shut:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return bytes(real(path))
+
+        async def looks(spool: Spool) -> list[int]:
+            found = []
+            for each in (True, True, False, True):
+                shut[:] = [each] if each else []
+                found.append(len(list(spool.batches())))
+            return found
+
+        shut: list[bool] = []
+        monkeypatch.setattr(Path, "read_bytes", read)
+        with capture_logs() as logs:
+            assert running(tmp_path, looks) == [1, 1, 2, 1]
+        assert [line["event"] for line in logs] == ["spool_unreadable"] * 2
+
 
 class TestNoRoomForDamaged:
     """A damaged file on a disk without a free inode: nothing waits behind it."""

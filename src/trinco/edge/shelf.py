@@ -65,6 +65,7 @@ class Shelf:
         self._turn = threading.Lock()
         self._sizes: dict[int, int] = {}
         self._damaged: set[int] = set()
+        self._unread: set[int] = set()
         self._left: dict[int, _Pause] = {}
         self._number = 0
         self._reserved = 0
@@ -156,10 +157,13 @@ class Shelf:
             self._let_go(number)
             return []
         except OSError as error:
-            log.warning("spool_unreadable", file=path.name, reason=str(error))
+            if number not in self._unread:
+                log.warning("spool_unreadable", file=path.name, reason=str(error))
+            self._unread.add(number)
             if error.errno == errno.EIO:  # the disk has lost it; anything else, as too many open files, passes
                 self.done(self._mark(number))
             return []
+        self._unread.discard(number)
         if content.fault:
             self._report(number, content)
         if not content.arrivals:
@@ -201,6 +205,7 @@ class Shelf:
 
     def _let_go(self, number: int, still: int = 0) -> None:
         """The file is gone, or is `still` that large."""
+        self._unread.discard(number)
         with self._turn:
             self.octets += still - self._sizes.pop(number, 0)
             if still:

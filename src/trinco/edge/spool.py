@@ -21,7 +21,8 @@ DIAGNOSTICS
     spool_written_again, which is said when nothing was refused for a minute: a disk that has room for small reports and
     not for large ones says neither for each of them. spool_damaged (a file that is not what was written: its sound
     records are delivered, the file is kept in `damaged/`); spool_not_put_aside (there is no room in `damaged/`: it is
-    tried again later, and nothing waits behind it); spool_unreadable.
+    tried again later, and nothing waits behind it); spool_unreadable (a file that
+    cannot be opened for now: said once, until it can).
 
 BUGS
     A report whose sender hung up before it was told so is kept: it comes again, and is there twice until the digest
