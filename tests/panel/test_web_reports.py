@@ -17,8 +17,7 @@ from trinco.core.tlsrpt import parse, results
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.policies.models import PolicyVersion
-from trinco.panel.reports import totals
-from trinco.panel.reports.models import Applied, Report, Trust
+from trinco.panel.reports.models import Applied, Trust
 from trinco.panel.web import meanings
 
 BY_RESULT, BY_SOURCE, DOMAIN = "/reports/", "/reports/sources/", "/domains/correio.example/"
@@ -309,21 +308,6 @@ class TestTheDomainsPage:
             with CaptureQueriesContext(connection) as asked:
                 person.get(page)
             assert len(asked) <= 20
-
-
-class TestTooManyKinds:
-    """The totals name the first 200 kinds of failure of a report: what the row of the others unfolds to is true."""
-
-    def test_says_how_many_and_leads_to_the_report(self, domain: HostedDomain, person: Client, day: date) -> None:
-        failures = [Failure(f"kind-{number}", 1, "mx2.correio.example") for number in range(230)]
-        report(domain, day, 93, *failures)
-        totals.recompute(domain.pk, [day])
-        page = f"{BY_RESULT}?policy=sts&result=-"
-        said = text(person, page)
-        assert "tells of 230 kinds of failure. The table names the first 200; the others are counted here." in said
-        assert "no longer kept" not in said
-        key = Report.objects.everywhere().get().pk
-        assert f'href="/reports/{key}/"' in person.get(page).content.decode()
 
 
 class TestMistyped:

@@ -16,7 +16,7 @@ from typing import Any
 from django.db.models import QuerySet, Sum
 
 from trinco.panel.domains.models import HostedDomain
-from trinco.panel.reports.drill import AppliedPolicy, DetailRow, Newest, details, folded, newest
+from trinco.panel.reports.drill import AppliedPolicy, DetailRow, Newest, details, folded, folded_types, newest
 from trinco.panel.reports.models import DailyTotal
 from trinco.panel.reports.month_models import DaySum
 from trinco.panel.reports.reading import (
@@ -32,7 +32,7 @@ from trinco.panel.reports.scope import Scope, Sessions, narrowed, session_totals
 
 __all__ = [
     "AppliedPolicy", "Day", "DetailRow", "MxRow", "ResultRow", "Scope", "SourceRow", "Sums", "by_day", "by_mx",
-    "by_result", "by_source", "details", "folded", "sparks", "sums",
+    "by_result", "by_source", "details", "folded", "folded_types", "sparks", "sums",
 ]  # fmt: skip
 
 MAX_ROWS = 200

@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.reports.models import Applied, FailureRow, PolicyRow, Report
 from trinco.panel.reports.scope import Scope, Sessions, counted, failures, totals
-from trinco.panel.reports.totals import MAX_RESULTS, NAMELESS
+from trinco.panel.reports.totals import MAX_RESULTS, MAX_TYPES, NAMELESS
 
 MAX_DETAILS = 200
 _SHOWN = 5
@@ -77,17 +77,15 @@ class Newest:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A report of which the totals name the largest kinds of failure (`totals.MAX_RESULTS`), and not all `kinds`."""
+    """A report of which the totals name the `named` largest kinds of failure, or policy types, and not all `kinds`."""
 
     report: int
     submitter: str
     day: date
     kinds: int
-
-    @property
-    def named(self) -> int:
-        """How many the totals name."""
-        return MAX_RESULTS
+    named: int = MAX_RESULTS
+    of_types: bool = False
+    """Whether it is policy types that are too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +195,22 @@ def folded(scope: Scope) -> list[Folded]:
     return [
         one for one in (Folded(key, sender, day, _kinds(key)) for key, sender, day in found) if one.kinds > MAX_RESULTS
     ]
+
+
+def folded_types(scope: Scope) -> list[Folded]:
+    """Reports of the scope with more policy types than the totals name, the one with most of them first. One query."""
+    reports = Report.objects.of(scope.organisation).filter(counted=True, day__range=(scope.first, scope.last))
+    if scope.domain is not None:
+        reports = reports.filter(domain=scope.domain)
+    if scope.submitter is not None:
+        reports = reports.filter(submitter=scope.submitter)
+    if not scope.everything:
+        reports = reports.filter(counted(scope))
+    beyond = PolicyRow.objects.everywhere().filter(position__gte=MAX_TYPES, report=OuterRef("pk"))
+    types = Count("policies__policy_type", distinct=True)
+    large = reports.filter(Exists(beyond)).order_by().annotate(types=types).filter(types__gt=MAX_TYPES)
+    columns = large.order_by("-types", "pk").values_list("pk", "submitter", "day", "types")
+    return [Folded(*row, named=MAX_TYPES, of_types=True) for row in columns[:_SHOWN]]
 
 
 def _kinds(report: int) -> int:

@@ -13,6 +13,8 @@ from django.views.decorators.http import require_GET
 
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.reports import charts
+from trinco.panel.reports.drill import Folded
+from trinco.panel.reports.scope import Scope
 from trinco.panel.reports.totals import NAMELESS
 from trinco.panel.web import frames, scopes
 from trinco.panel.web.access import MemberRequest, is_htmx, may
@@ -45,7 +47,7 @@ def by_result(request: MemberRequest) -> HttpResponse:
     asked = scopes.asked_of(request)
     opened = (typed(request.GET, "policy"), typed(request.GET, "result")) if "result" in request.GET else None
     details = detail_views(charts.details(asked.scope, policy_type=opened[0], result_type=opened[1])) if opened else []
-    told = {"details": details, "folded": charts.folded(asked.scope) if opened and opened[1] == NAMELESS else []}
+    told = {"details": details, "folded": _folded(asked.scope, *opened) if opened else []}
     if is_htmx(request):
         return render(request, "web/_details.html", told)
     page = _page(request, asked)
@@ -66,6 +68,12 @@ def by_source(request: MemberRequest) -> HttpResponse:
         return render(request, "web/_details.html", told)
     context = {**_page(request, asked), **told, **frames.sources(request, asked, opened)}
     return render(request, "web/sources.html", context)
+
+
+def _folded(scope: Scope, policy_type: str, result_type: str) -> list[Folded]:
+    """The reports of whose failures, or policy types, some are counted without their names."""
+    kinds = charts.folded(scope) if result_type == NAMELESS else []
+    return kinds + (charts.folded_types(scope) if policy_type == NAMELESS else [])
 
 
 def _page(request: MemberRequest, asked: scopes.Asked) -> dict[str, Any]:
