@@ -75,6 +75,16 @@ class TestFiledBefore:
         assert list(told) == [("digested", "", False), ("repeated", "", False)]
         assert totals() == tlsa
 
+    def test_one_that_an_earlier_rebuild_has_called_foreign(self, domain, tlsa):
+        body = RawReport.objects.everywhere().get()
+        digested(arrival(zlib.decompress(body.body), domain))
+        twice = RawReport.objects.everywhere().exclude(pk=body.pk)
+        twice.update(state="foreign", mixed=True)
+        MxSighting.objects.everywhere().update(host="mx.elsewhere.example")
+        services.rebuild()
+        assert list(twice.values_list("state", "mixed")) == [("repeated", False)]
+        assert totals() == tlsa
+
 
 class TestBetweenTwoOwners:
     """What is told of a former owner's last day is not for whoever comes after them."""

@@ -36,6 +36,7 @@ from trinco.panel.reports.parts import Holder, Part, content, part, word
 _AT_ONCE = 500
 """Names in one question to the database."""
 _TLSA = "tlsa"
+_BROUGHT_NOTHING = (RawState.REPEATED, RawState.FOREIGN)
 _COLUMNS = (
     "report__raw", "report__start", "report__end", "report__report_id", "policy_type", "policy_domain",
     "report__domain", "report__organisation", "report__domain__name",
@@ -165,7 +166,7 @@ def _equal(told: Iterable[tuple[RawReport, Sequence[Report]]]) -> dict[Entry, Ho
     """Who got what arrivals brought again that brought nothing new: whose token it was, and who has the same."""
     brought: dict[tuple[int | None, str], list[Entry]] = defaultdict(list)
     for raw, reports in told:
-        for report in reports if raw.state == RawState.REPEATED else ():
+        for report in reports if raw.state in _BROUGHT_NOTHING else ():
             brought[raw.domain_id, content(report)] += [_entry(raw.pk, report, one) for one in report.policies]
     narrow = {"domain__in": {domain for domain, _ in brought}, "content__in": {same for _, same in brought}}
     rows = Row.objects.everywhere().filter(**narrow).order_by()
