@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 from django.conf import settings as current
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import Client
 from tests.support_panel import PASSWORD, organisation
 
@@ -125,3 +126,11 @@ class TestSignUp:
         taken = Client(headers={"host": current.ALLOWED_HOSTS[0]}).post(SIGNUP, {**FORM, "email": EMAIL})
         assert (taken.status_code, taken["Location"]) == (fresh.status_code, fresh["Location"])
         assert User.objects.count() == 2
+
+    def test_who_has_an_account_waits_as_long(self, browser, ana, settings, monkeypatch):
+        settings.CONFIG = dataclasses.replace(current.CONFIG, signup=True)
+        hashed, encode = [], MD5PasswordHasher.encode
+        monkeypatch.setattr(MD5PasswordHasher, "encode", lambda *given: hashed.append(1) or encode(*given))
+        answers = [browser.post(SIGNUP, {**FORM, "email": email}) for email in (EMAIL, FORM["email"])]
+        assert [(each.status_code, each["Location"]) for each in answers] == [(302, "/account/confirm-email/")] * 2
+        assert hashed == [1, 1]

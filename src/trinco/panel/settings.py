@@ -179,6 +179,7 @@ LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "trinco.panel.accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_FORMS = {"signup": "trinco.panel.accounts.signing_up.SignUpForm"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none" if CONFIG.playground else "mandatory"
 ACCOUNT_EMAIL_NOTIFICATIONS = True
