@@ -11,6 +11,7 @@ AGAIN = [
     "test_certificates_queue.py",
     "test_charts.py",
     "test_charts_plans.py",
+    "test_checks_reported.py::TestEachSender",
     "test_days.py",
     "test_inbox.py",
     "test_months.py",
@@ -20,6 +21,7 @@ AGAIN = [
     "test_reports_rebuild.py",
     "test_reports_retention.py",
     "test_reports_rows.py",
+    "test_turned_away.py",
 ]
 
 
