@@ -98,8 +98,11 @@ class Reported:
 
     def doubtful(self, today: date) -> bool:
         """Whether it makes a difference how many those are who met no failures."""
+        crowded = any(day.reports > 1 and day.successful_session_count > WEIGHT for day in self.window)
+        if not self.told or not crowded:
+            return False
         one = replace(self, others={})
-        return bool(self.told) and (self.clean, self.in_trouble(today)) != (one.clean, one.in_trouble(today))
+        return (self.clean, self.in_trouble(today)) != (one.clean, one.in_trouble(today))
 
     @property
     def alone(self) -> bool:
