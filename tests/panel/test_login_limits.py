@@ -157,6 +157,18 @@ class TestSecondStep:
         now = code()
         assert [inside(self.second(protected, now)) for _ in range(2)] == [True, False]
 
+    def test_the_one_by_which_it_was_set_up_is_used_as_well(self, ana: User) -> None:
+        mine = support_web.signed_in(ana)
+        mine.get("/account/2fa/totp/activate/")
+        secret = mine.session[totp.SECRET_SESSION_KEY]
+        first = totp.format_hotp_value(totp.hotp_value(secret, next(totp.yield_hotp_counters_from_time())))
+        assert mine.post("/account/2fa/totp/activate/", {"code": f" {first[:3]} {first[3:]} "}).status_code == 302
+        assert not inside(self.second(ana, first))
+        mine.post("/account/logout/")
+        assert not inside(self.second(ana, first, mine))
+        row = Authenticator.objects.get(user=ana, type=Authenticator.Type.RECOVERY_CODES)
+        assert inside(self.second(ana, RecoveryCodes(row).get_unused_codes()[0]))
+
     def test_in_a_known_browser_too(self, protected: User) -> None:
         now = code()
         mine = self.second(protected, now)

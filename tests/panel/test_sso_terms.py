@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -114,7 +115,28 @@ class TestTheDemand:
         demand(beta)
         access = access_to(member(ours, Role.EDITOR, there), ours.pk)
         assert isinstance(access, Access)
-        assert places_of(access).find("Beta") is Ending.CLIENT
+        assert (places_of(access).find("Beta"), places_of(access).find("Gama")) == (Ending.SSO, Ending.CLIENT)
+        assert places_of(replace(access, by_sso=True)).find("Beta") == beta
+
+    def test_the_page_of_a_list_says_so(self, ours: Organisation, there: OpenIdProvider) -> None:
+        demand(people.add_client(provider=ours, name="Beta", actor=support_panel.ANA))
+        client = support_web.signed_in(member(ours, Role.EDITOR, there))
+        text = "domain;organisation\na.example;Beta\nb.example;Gama"
+        page = client.post(f"/o/{ours.pk}/domains/import/", {"text": text}, follow=True)
+        told = support_web.text_of(page)
+        assert "“Beta” wants single sign-on. Come in by it, then go on." in told
+        assert "You and your clients have no organisation “Gama”." in told
+
+    def test_to_those_of_elsewhere_it_is_not_there(
+        self, ours: Organisation, theirs: Organisation, there: OpenIdProvider
+    ) -> None:
+        beta = people.add_client(provider=ours, name="Beta", actor=support_panel.ANA)
+        sibling = people.add_client(provider=ours, name="Norte", actor=support_panel.ANA)
+        demand(beta)
+        for where in (theirs, sibling):
+            access = access_to(support_web.person(f"x{where.pk}@example.com", where, Role.EDITOR), where.pk)
+            assert isinstance(access, Access)
+            assert places_of(access).find("Beta") is Ending.CLIENT
 
     def test_without_a_provider_owners_alone(self, ours: Organisation, there: OpenIdProvider, settings: Any) -> None:
         demand(ours)

@@ -192,7 +192,10 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key,15/h/key,40/d/key"}  # the wait grows, and has an end
 MFA_ADAPTER = "trinco.panel.accounts.adapters.MfaAdapter"
-MFA_FORMS = {"authenticate": "trinco.panel.accounts.second_step.SecondStepForm"}
+MFA_FORMS = {
+    "authenticate": "trinco.panel.accounts.second_step.SecondStepForm",
+    "activate_totp": "trinco.panel.accounts.second_step.FirstCodeForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _SECURE  # browsers allow passkeys on plain HTTP for localhost alone

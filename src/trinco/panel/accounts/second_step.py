@@ -1,4 +1,4 @@
-"""The code of the second step at sign-in."""
+"""Codes of the second step: at sign-in, and the first one, by which an authenticator is set up."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from allauth.core import context, ratelimit
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.totp.internal.auth import TOTP
 
 from trinco.panel.accounts import devices
 
@@ -32,3 +34,15 @@ class SecondStepForm(AuthenticateForm):  # type: ignore[misc]
     def _found(self, code: str) -> Authenticator | None:
         factors = Authenticator.objects.filter(user=self.user).exclude(type=Authenticator.Type.WEBAUTHN)
         return next((each for each in factors if each.wrap().validate_code(code)), None)
+
+
+class FirstCodeForm(ActivateTOTPForm):  # type: ignore[misc]
+    """A code is good for once (RFC 6238 section 5.2), the one by which an authenticator is set up as well: whoever has
+    looked on does not sign in with it."""
+
+    def clean_code(self) -> str:
+        code = str(super().clean_code())
+        authenticator = Authenticator(user=self.user, type=Authenticator.Type.TOTP)
+        if not TOTP(authenticator)._mark_code_used(code):  # noqa: SLF001 - what sign-in marks it with
+            raise get_adapter().validation_error("incorrect_code")
+        return code

@@ -63,7 +63,7 @@ class ImportsOut(Schema):
 
 class ImportLineOut(Schema):
     """A line. `organisation`: the client for which the list names it. `reason`: why it was refused, `name`, `twice`,
-    `taken`, `ours`, `mx`, `wide`, `tags`, `client`, `several` or `factor`, with what there is to say in `detail`."""
+    `taken`, `ours`, `mx`, `wide`, `tags`, `client`, `several`, `factor` or `sso`; `detail`: what there is to say."""
 
     line: int
     text: str

@@ -37,11 +37,12 @@ class Ending(models.TextChoices):
     CLIENT = "client", _("For an organisation that is not there")
     SEVERAL = "several", _("For one of several organisations")
     FACTOR = "factor", _("For an organisation that wants a second factor")
+    SSO = "sso", _("For an organisation that wants single sign-on")
 
 
 REFUSED = (
     *(Ending.NAME, Ending.TWICE, Ending.TAKEN, Ending.OURS, Ending.MX, Ending.WIDE, Ending.TAGS),
-    *(Ending.CLIENT, Ending.SEVERAL, Ending.FACTOR),
+    *(Ending.CLIENT, Ending.SEVERAL, Ending.FACTOR, Ending.SSO),
 )
 
 
@@ -86,8 +87,8 @@ class ImportLine(models.Model):
     """Whose the domain is to be, where the list says it; None: the organisation's that the list was given to."""
     ending = models.CharField(max_length=7, choices=Ending.choices, default=Ending.WAITING)
     detail = models.CharField(max_length=300, blank=True)
-    """NAME, MX and TAGS: core's reason. WIDE: the pattern. TWICE: the number of the line that counts. CLIENT, SEVERAL
-    and FACTOR: the name that was given."""
+    """NAME, MX and TAGS: core's reason. WIDE: the pattern. TWICE: the number of the line that counts. CLIENT, SEVERAL,
+    FACTOR and SSO: the name that was given."""
 
     objects: ClassVar[TenantManager[Self]] = TenantManager("job__organisation")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db.models import Q
 
@@ -14,10 +14,10 @@ from trinco.panel.policies.import_models import Ending
 
 
 class Places:
-    """Organisations by name. `locked`: those that want a second factor, which the person lacks."""
+    """Organisations by name. `locked`: the keys of those that want of the person what they lack, and what that is."""
 
-    def __init__(self, organisations: Iterable[Organisation], locked: Iterable[int] = ()) -> None:
-        self._locked = frozenset(locked)
+    def __init__(self, organisations: Iterable[Organisation], locked: Mapping[int, Ending] | None = None) -> None:
+        self._locked = dict(locked or {})
         self._by_name: dict[str, list[Organisation]] = {}
         for each in organisations:
             self._by_name.setdefault(_folded(each.name), []).append(each)
@@ -29,17 +29,19 @@ class Places:
         if len(exact or found) != 1:
             return Ending.SEVERAL if found else Ending.CLIENT
         (one,) = exact or found
-        return Ending.FACTOR if one.pk in self._locked else one
+        return self._locked.get(one.pk, one)
 
 
 def places_of(access: Access) -> Places:
-    """Where the person may add domains: they act in the clients as they do here (`accounts.access`). Two queries."""
+    """Where the person may add domains: they act in the clients as they do here (`accounts.access`). Of a client that
+    wants of them what they lack it is said: they know their clients (`mfa.open_clients`). Four queries at most."""
     here = access.organisation
-    clients = sso_terms.open_to(access, Organisation.objects.filter(parent=here))
-    rows = list(Organisation.objects.filter(Q(pk=here.pk) | Q(pk__in=clients)))
-    demanding = [row.pk for row in rows if row.mfa_required]
-    lacking = demanding and not mfa.having([access.user_id])
-    return Places(rows, demanding if lacking else ())
+    clients = Organisation.objects.filter(parent=here)
+    rows = list(Organisation.objects.filter(Q(pk=here.pk) | Q(parent=here)))
+    open_ = set(mfa.open_clients(access).values_list("pk", flat=True))
+    by_sso = set(sso_terms.open_to(access, clients).values_list("pk", flat=True))
+    shut = [row.pk for row in rows if row.parent_id == here.pk and row.pk not in open_]
+    return Places(rows, {key: Ending.FACTOR if key in by_sso else Ending.SSO for key in shut})
 
 
 def _folded(name: str) -> str:

@@ -111,6 +111,7 @@ def why(line: ImportLine) -> str:
         Ending.TAKEN: lambda: _("It is served for somebody else. Add it by itself: your records decide whose it is."),
         Ending.CLIENT: lambda: _client(line.detail),
         Ending.SEVERAL: lambda: _("Several organisations are called “%(name)s”.") % {"name": line.detail},
+        Ending.SSO: lambda: _("“%(name)s” wants single sign-on. Come in by it, then go on.") % {"name": line.detail},
         Ending.FACTOR: lambda: _("“%(name)s” wants a second factor. Set one up, then go on.") % {"name": line.detail},
     }.get(Ending(line.ending))
     return words() if words else ""
