@@ -43,6 +43,12 @@ class Front:
     def ask(self, domain: str) -> bytes:
         return self.say(get(f"127.0.0.1:{self.port}", f"/ask?domain={domain}"))
 
+    def asking(self) -> socket.socket:
+        """A connection on which a question was begun."""
+        connection = socket.create_connection(("127.0.0.1", self.port), TIMEOUT)
+        connection.sendall(b"GET /ask?domain=")
+        return connection
+
     def end(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
 

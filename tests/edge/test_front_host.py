@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 from tests.edge.front_rig import Front, fronted, get
-from tests.edge.policy_rig import LOOPS, PATH, body_of, hosted, publication
+from tests.edge.policy_rig import LOOPS, PATH, body_of, drained, hosted, publication
 from tests.support_tls import Authority
 
 from trinco.core.hosting import Change
@@ -153,3 +155,14 @@ class TestHostile:
     def test_silent_ones_are_gone(self, table):
         with fronted(table, limits=Limits(header=0.2, closing=0.2)) as front:
             assert front.say(b"GET") == b""
+
+    def test_a_crowd_of_questions_keeps_nobody_out(self, table):
+        """Strangers' handshakes are a front's questions: the newcomer gets in, and whoever waits longest goes."""
+        with fronted(table, limits=Limits(connections=8, per_address=8)) as front, ExitStack() as crowd:
+            silent = [crowd.enter_context(front.asking()) for _ in range(24)]
+            assert status(front.ask(f"mta-sts.{UM}")) == 200
+            assert status(front.say(get(f"mta-sts.{UM}", PATH))) == 200
+            assert [status(front.ask(f"mta-sts.x{number}.example")) for number in range(500)] == [404] * 500
+            assert status(front.ask(f"mta-sts.{UM}")) == 200
+            assert drained(silent[0]) == b""
+            assert front.faults == []

@@ -16,7 +16,9 @@ SECURITY
     There is no TLS and nobody is asked who they are: give it a loopback address, or one of a network of your own. What
     it says is public. An edge that may be behind (`admit()` is false) answers 503, which a sender takes for no policy
     and keeps the one it has; a front may ask the next edge. Which names there are is not fenced. Forwarding headers are
-    not read: a front is one peer with all its connections, and has to limit those who come to it itself.
+    not read: a front is one peer with all its connections, and has to limit those who come to it itself. As at the
+    policy host connections are bounded, each with a request here, and nothing is counted by time: what a front asks,
+    strangers ask by their handshakes, and a flood of made-up names would use up what a new domain's certificate needs.
 
 DIAGNOSTICS
     `request_refused`, `connection_fault`: as those of the policy host.
