@@ -14,11 +14,12 @@ from django.core import mail
 from django.db import transaction
 from django.utils import timezone
 from structlog.testing import capture_logs
-from tests import support_panel, support_webhooks
+from tests import support_labels, support_panel, support_webhooks
 from tests.support_webhooks import OK, Customer, Server, closed_port, delivered, hook, served
 
 from trinco.core.mtasts.policy import Mode
 from trinco.panel import clock
+from trinco.panel.accounts import labels
 from trinco.panel.accounts.models import AuditEntry, Organisation
 from trinco.panel.policies import services as policies
 from trinco.panel.webhooks import outbox, sending, services, signing, turns
@@ -246,6 +247,18 @@ class TestStopped:
         assert f"/o/{ours.pk}/webhooks/{made.pk}/" in letter.body
         sending.tidy_due(timezone.now() + timedelta(hours=2))
         assert len(mail.outbox) == 1
+
+    def test_the_mail_bears_the_label_of_its_people(self, ours: Organisation, customer: Customer) -> None:
+        label = support_labels.proven(support_labels.labelled(ours))
+        made, _eva = support_labels.client_of(ours)
+        with served(Server(b"HTTP/1.1 410 Gone\r\n\r\n"), customer.context()) as server:
+            gone = hook(made, server.port)[0]
+            services.send_test(webhook=gone, actor=support_panel.ANA)
+            delivered(customer.poster(), timezone.now())
+        sending.tidy_due(timezone.now() + timedelta(minutes=1))
+        [sent] = mail.outbox
+        assert (sent.to, sent.from_email) == (["eva@cliente.example"], labels.sender(label))
+        assert f"{labels.root(label)}/o/{made.pk}/webhooks/{gone.pk}/" in str(sent.body)
 
     def test_after_five_days(self, ours: Organisation, customer: Customer, monkeypatch: pytest.MonkeyPatch) -> None:
         made, _secret = hook(ours, closed_port())

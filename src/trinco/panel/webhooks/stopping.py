@@ -8,11 +8,11 @@ from smtplib import SMTPException
 from typing import Final
 
 import structlog
-from django.conf import settings
 from django.core.mail import EmailMessage
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from trinco.panel.accounts import labels
 from trinco.panel.accounts.actors import TRINCO
 from trinco.panel.accounts.models import Membership, Organisation, Role
 from trinco.panel.accounts.services import record
@@ -84,7 +84,7 @@ def _people(organisation: Organisation) -> list[str]:
 
 
 def _mail(hook: Webhook, address: str) -> EmailMessage:
-    panel = str(settings.CONFIG.panel_url).rstrip("/")
+    label = labels.of(hook.organisation)
     facts = {"name": hook.name, "host": hook.host, "organisation": hook.organisation.name, "days": DAYS}
     with translation.override(hook.language):
         gone = _("Its server at %(host)s says that the address is gone for good.")
@@ -93,12 +93,12 @@ def _mail(hook: Webhook, address: str) -> EmailMessage:
             _("The webhook “%(name)s” of %(organisation)s was switched off: nothing more is sent to it."),
             gone if hook.stopped_why == "gone" else failing,
             _("What was tried, and the switch, are here:"),
-            f"{panel}/o/{hook.organisation_id}/webhooks/{hook.pk}/",
+            f"{labels.root(label)}/o/{hook.organisation_id}/webhooks/{hook.pk}/",
         )
         subject = _("Webhook switched off: %(name)s") % facts
         body = "\n\n".join(paragraph % facts for paragraph in paragraphs) + "\n"
     headers = {"Auto-Submitted": "auto-generated"}
-    return EmailMessage(" ".join(subject.split()), body, to=[address], headers=headers)
+    return EmailMessage(" ".join(subject.split()), body, labels.sender(label), to=[address], headers=headers)
 
 
 def forget(now: datetime) -> int:
