@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
+from datetime import timedelta
 from typing import Any
 
 from django.test import Client
+from django.utils import timezone
 from tests import support_web
 
-from trinco.panel.accounts.models import AuditEntry, Organisation, User
+from trinco.panel.accounts.models import AuditEntry, Invitation, Organisation, Role, User
 
 LOGIN, PAGE = "/account/login/", "/account/sso/"
 ODD = "What your provider said could not be used."
@@ -31,3 +35,12 @@ def said(client: Client, answer: Any) -> str:
 def lines(organisation: Organisation) -> list[tuple[str, str]]:
     found = AuditEntry.objects.of(organisation).order_by("pk")
     return [(each.action, each.subject) for each in found if each.action.startswith("member.")]
+
+
+def invited(organisation: Organisation, **more: Any) -> str:
+    """The page of an invitation to Ana, from Eva."""
+    token = secrets.token_urlsafe(32)
+    facts = {"email": "ana@example.com", "role": Role.VIEWER, "invited_by": "eva@example.com"}
+    facts |= {"digest": hashlib.sha256(token.encode()).hexdigest(), "expires_at": timezone.now() + timedelta(days=1)}
+    Invitation.objects.of(organisation).create(organisation=organisation, **{**facts, **more})
+    return f"/invitations/{token}/"

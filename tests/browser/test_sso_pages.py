@@ -13,6 +13,7 @@ from tests import support_oidc, support_panel, support_web
 from tests.support_browser import Visitor
 from tests.support_certs import Authority
 from tests.support_oidc import HOST, OpenIdProvider
+from tests.support_sso import invited
 from tests.support_webhooks import served
 
 from trinco.panel.accounts import provider
@@ -91,6 +92,8 @@ class TestLooks:
         page.locator("form[action='/account/sso/'] button").click()
         expect(page.locator("main a.primary")).to_be_visible()
         self.look(visitor, f"{name}-onward")
+        visitor.go(invited(ours, email="nova@example.com", invited_by=support_web.owner_of(ours).email))
+        self.look(visitor, f"{name}-invitation")
         visitor.go("/account/sso/callback/?state=x")
         self.look(visitor, f"{name}-refused")
         visitor.sign_in()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,22 +9,13 @@ from django.test import Client
 from django.utils import timezone
 from tests import support_oidc, support_panel, support_web
 from tests.support_oidc import OpenIdProvider, begun, came, returned
-from tests.support_sso import LOGIN, NOBODY, ODD, OTHERWISE, PAGE, inside, lines, said
+from tests.support_sso import LOGIN, NOBODY, ODD, OTHERWISE, PAGE, inside, invited, lines, said
 
 from trinco.core.names import Domain
-from trinco.panel.accounts.models import Identity, Invitation, Membership, Organisation, Role, User
+from trinco.panel.accounts.models import Identity, Invitation, Membership, Role, User
 from trinco.panel.accounts.services import create_account
 
 pytestmark = pytest.mark.django_db
-
-
-def invited(organisation: Organisation, **more: Any) -> str:
-    """The page of an invitation to Ana, from Eva."""
-    token = secrets.token_urlsafe(32)
-    facts = {"email": "ana@example.com", "role": Role.VIEWER, "invited_by": "eva@example.com"}
-    facts |= {"digest": hashlib.sha256(token.encode()).hexdigest(), "expires_at": timezone.now() + timedelta(days=1)}
-    Invitation.objects.of(organisation).create(organisation=organisation, **{**facts, **more})
-    return f"/invitations/{token}/"
 
 
 class TestFirstTime:
