@@ -87,7 +87,10 @@ class TestFirstTime:
     def test_an_invitation_at_whose_page_they_begin(self, there: OpenIdProvider) -> None:
         ours = support_panel.organisation("eva@example.com")
         page, client = invited(ours), Client()
-        assert f'href="{PAGE}?next={page}"' in client.get(page).content.decode()
+        assert (
+            f'<form action="{PAGE}"><input type="hidden" name="next" value="{page}">'
+            in client.get(page).content.decode()
+        )
         assert came(client, there, page)["Location"] == "/"
         row = Membership.objects.get(user__email="ana@example.com")
         assert (inside(client), row.organisation, row.role) == ("ana@example.com", ours, Role.VIEWER)
