@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from allauth.mfa.totp.internal import auth as totp
 from django.db import connection
 from tests import support_messages, support_oidc, support_panel, support_wall
 from tests.support_certs import Authority
@@ -26,6 +28,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     with django_db_blocker.unblock():
         if connection.vendor == "postgresql":
             support_wall.built()
+
+
+@pytest.fixture
+def one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thirty seconds of a one-time code do not end within the test, however busy the machine is."""
+    now = int(time.time()) // 30
+    monkeypatch.setattr(totp, "yield_hotp_counters_from_time", lambda: iter((now,)))
 
 
 @pytest.fixture

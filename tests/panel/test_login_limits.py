@@ -138,6 +138,7 @@ class TestPerAddress:
         assert [guessed(address, 1, name) for address, name in names] == [True] * 10 + [False]
 
 
+@pytest.mark.usefixtures("one_step")
 class TestSecondStep:
     """A code is good for once and for thirty seconds; a recovery code for once."""
 

@@ -39,6 +39,7 @@ class TestComingIn:
         assert UserSession.objects.filter(user=ana).count() == 1
         assert settings.DEVICE_COOKIE_NAME in client.cookies
 
+    @pytest.mark.usefixtures("one_step")
     def test_a_second_factor_of_ones_own_is_asked_for(self, ana: User, there: OpenIdProvider) -> None:
         totp.TOTP.activate(ana, "A" * 32)
         client = Client()
