@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.cache import caches
 from django.utils import translation
 from tests import support
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 gc.disable()  # on again in `pytest_collection_finish`
 for _name in [name for name in os.environ if name.startswith("TRINCO_")]:
@@ -38,6 +39,20 @@ if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 django.setup()  # a conftest below this one may import models
 del os.environ["DJANGO_SETTINGS_MODULE"]  # or xdist's workers would read the settings before they come here
 logging.getLogger().handlers.clear()  # pytest shows what is logged; the stream of now is closed later
+
+_found: dict[str, Any] = {}
+_look_for_files = WhiteNoiseMiddleware.add_files_from_finders
+
+
+def _look_for_files_once(middleware: WhiteNoiseMiddleware) -> None:
+    """Each client of a test is a server that has just started; no test adds a file to those of the pages."""
+    if not _found:
+        _look_for_files(middleware)
+        _found.update(middleware.files)
+    middleware.files.update(_found)
+
+
+WhiteNoiseMiddleware.add_files_from_finders = _look_for_files_once
 
 
 LONGEST = (
