@@ -47,6 +47,14 @@ class TestLeaving:
         assert (client.get("/activity/").status_code, Program(key).get("/domains").status_code) == (403, 401)
         assert lines(ours) == [(EVA, EVA)]
 
+    def test_who_belongs_nowhere_is_told_so(self, ours: Organisation, eva: User) -> None:
+        Membership.objects.filter(user=eva).delete()
+        answer = support_web.browser(eva).get("/")
+        assert "You belong to no organisation here." in said(answer)
+        assert f'href="{reverse("belonging")}"' in answer.content.decode()
+        Membership.objects.create(user=eva, organisation=ours, role=Role.VIEWER)
+        assert "Your role does not allow this." in said(support_web.browser(eva).get("/people/"))
+
     def test_by_the_api(self, ours: Organisation, eva: User) -> None:
         reader = Program(key_of(eva))
         assert reader.send("POST", "/organisation/leave").status_code == 403

@@ -112,7 +112,9 @@ def _acting(request: MemberRequest) -> Access:
     try:
         return first_access(request.user, doors.here(request))
     except NoMembership:
-        raise PermissionDenied from None
+        raise PermissionDenied(
+            _("You belong to no organisation here. Whoever invites you sends a mail with a link.")
+        ) from None
 
 
 def _to_provider(request: HttpRequest) -> HttpResponse:
