@@ -6,9 +6,6 @@ import pytest
 from tests.support_postgres import holds_again
 
 AGAIN = [
-    "test_api_labels.py",
-    "test_belonging.py",
-    "test_closing.py",
     "test_label_hosts.py",
     "test_labels.py",
     "test_people.py",

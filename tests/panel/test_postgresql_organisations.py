@@ -1,0 +1,14 @@
+"""The panel on PostgreSQL: the tests of organisations that end and of what they show, on a server of their own."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support_postgres import holds_again
+
+AGAIN = ["test_api_labels.py", "test_belonging.py", "test_closing.py", "test_imports_clients.py"]
+
+
+@pytest.mark.timeout(300)
+def test_everything_holds_on_postgresql_as_well():
+    """A deed that crosses organisations sees their rows beyond the wall, and its locks wait for nobody in a circle."""
+    holds_again("panel", AGAIN)
