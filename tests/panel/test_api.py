@@ -12,6 +12,7 @@ from tests.support_api_walk import operations
 
 from trinco.panel.accounts import tokens
 from trinco.panel.accounts.models import ApiToken, Organisation, Role
+from trinco.panel.api.v1 import api
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.reports.models import Report
 
@@ -202,6 +203,10 @@ class TestDescription:
                 keyed = [each["name"] for each in told["parameters"]].count("Idempotency-Key")
                 takes = verb == "post" and path != "/api/v1/read"
                 assert (keyed, bool(told["security"]), bool(told["summary"])) == (takes, True, True), path
+
+    def test_it_is_made_once(self) -> None:
+        """Making it takes seconds, and anybody may ask for it."""
+        assert api.get_openapi_schema(path_params={}) is api.get_openapi_schema(path_params={})
 
     def test_its_page_has_no_script_of_its_own(self, db: None) -> None:
         page = Client().get("/api/v1/docs")

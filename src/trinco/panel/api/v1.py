@@ -6,6 +6,8 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.urls import get_script_prefix
+from django.utils.translation import get_language
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -53,6 +55,10 @@ Errors are RFC 9457 problem documents; `type` tells them apart.
 class Api(NinjaAPI):
     """Every answer is its caller's alone, and nobody keeps it on the way."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._described: dict[tuple[str, str | None, str], OpenAPISchema] = {}
+
     def create_temporal_response(self, request: HttpRequest) -> HttpResponse:
         response = super().create_temporal_response(request)
         for name, value in PRIVATE.items():
@@ -60,9 +66,13 @@ class Api(NinjaAPI):
         return response
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        described = super().get_openapi_schema(**options)
-        complete(described)
-        return described
+        """The description, for reading alone. Made once: that takes seconds, and anybody may ask for it."""
+        asked = (get_script_prefix(), get_language(), repr(options))
+        if asked not in self._described:
+            described = super().get_openapi_schema(**options)
+            complete(described)
+            self._described[asked] = described
+        return self._described[asked]
 
 
 api = Api(
