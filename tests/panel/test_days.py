@@ -272,5 +272,5 @@ def test_the_triggers_are_there(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(asked[connection.vendor])
         assert {name for (name,) in cursor.fetchall()} == {
-            f"trinco_day_{event}" for event in ("insert", "update", "delete")
+            f"trinco_day_{event}" for event in ("insert", "change", "move", "delete")
         }

@@ -22,8 +22,6 @@ _KEYS: Final = f"string_to_array(nullif(current_setting('{SETTING}', true), ''),
 _SEEN: Final = f"ANY (ARRAY(SELECT unnest({_KEYS})))"
 """The keys that a request may see. As numbers out of a SELECT of their own: worked out once for a query, where a
 provider's hundreds would be read from their text again for each row."""
-_COVERED: Final = {"reports_dailytotal": "domain__organisation"}
-"""Where another way to the organisation is the one that the indexes of charts hold: no row is looked at for it."""
 _MEMBER: Final = "SELECT count(*) FROM pg_roles WHERE rolname = %s AND pg_has_role(oid, 'MEMBER')"
 
 _BOUND: Final = (
@@ -41,7 +39,6 @@ def condition(model: type[models.Model]) -> str | None:
     """SQL that is true for rows of organisations that the request may see; None: the table is nobody's."""
     manager = model._default_manager  # noqa: SLF001 - Django's, and public to its users
     path = manager.tenant_path if isinstance(manager, TenantManager) else ""
-    path = _COVERED.get(_name(model), path)
     return _along(model, path.split("__"), _name(model)) if path else None
 
 

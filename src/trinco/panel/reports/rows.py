@@ -17,6 +17,9 @@ from django.db import connection, models
 MAX = 2**63 - 1
 """The largest count that a column holds."""
 
+_TOGETHER = 50
+"""Rows that SQLite adds in one statement: it can undo each by itself, which a table with triggers has to pay for."""
+
 Row = tuple[Any, ...]
 
 
@@ -80,7 +83,10 @@ def add(
         if connection.vendor == "postgresql":
             cursor.execute(f"{into} SELECT * FROM {_arrays(model, columns)} {otherwise}", _turned(values))  # noqa: S608
             return
-        cursor.executemany(f"{into} VALUES ({', '.join(['%s'] * len(columns))}) {otherwise}", values)
+        marks = f"({', '.join(['%s'] * len(columns))})"
+        for some in (values[start : start + _TOGETHER] for start in range(0, len(values), _TOGETHER)):
+            told = [value for row in some for value in row]
+            cursor.execute(f"{into} VALUES {', '.join([marks] * len(some))} {otherwise}", told)
 
 
 def change(model: type[models.Model], columns: Sequence[str], rows: Iterable[Row]) -> None:

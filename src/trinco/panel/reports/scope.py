@@ -68,8 +68,11 @@ def session_totals(scope: Scope) -> QuerySet[Any]:
 
 
 def failure_totals(scope: Scope) -> QuerySet[DailyTotal]:
-    """The rows of the failure details."""
-    return failures(totals(scope))
+    """The rows of the failure details. An organisation's are found by itself: they stand together in an index."""
+    if scope.domain is not None:
+        return failures(totals(scope))
+    rows = DailyTotal.objects.of(scope.organisation).filter(day__range=(scope.first, scope.last))
+    return failures(_asked(rows, scope))
 
 
 def sessions(rows: Rows) -> Rows:
@@ -112,7 +115,7 @@ def counted(scope: Scope, prefix: str = "", domain: str = "domain") -> Q:
 def narrowed(rows: Rows, scope: Scope) -> Rows:
     """Of rows of any day, those that a scope is about.
 
-    They are found by their domains, as the indexes of sums are: the tenant stands in the domains.
+    They are found by their domains, as the indexes of months are: the tenant stands in the domains.
     """
     if scope.domain is not None:
         rows = rows.filter(domain=scope.domain)

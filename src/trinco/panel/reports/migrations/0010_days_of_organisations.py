@@ -13,27 +13,46 @@ INSERT INTO reports_organisationday (organisation_id, domain_id, day, trust, sub
 """
 ROW = """
 SELECT {row}.organisation_id, CASE WHEN {row}.trust = 'https' THEN {row}.domain_id END, {row}.day, {row}.trust,
-  {row}.submitter, {sign}{row}.successful_session_count, {sign}{row}.failed_session_count, {sign}{row}.reports, {sign}1,
-  {no} WHERE NOT EXISTS (SELECT 1 FROM reports_unsummeddomain WHERE domain_id = {row}.domain_id)
+  {row}.submitter, {counts}, {no}
+  WHERE NOT EXISTS (SELECT 1 FROM reports_unsummeddomain WHERE domain_id = {row}.domain_id)
 """
-ALL_SESSIONS = "{row}.policy_type = '' AND {row}.result_type = ''"
-EVENTS = {"INSERT": ("NEW",), "UPDATE": ("OLD", "NEW"), "DELETE": ("OLD",)}
+ALL_SESSIONS = "{row}.result_type = '' AND {row}.policy_type = ''"
+COUNTS = "successful_session_count, failed_session_count, reports"
+WHOSE = ("organisation_id", "domain_id", "day", "trust", "submitter")
 
 
 def statements(postgresql):
-    for event, rows in EVENTS.items():
-        no, signs = "false" if postgresql else "0", {"OLD": "-", "NEW": ""}
-        body = "".join(f"{INTO}{ROW.format(row=row, sign=signs[row], no=no)};" for row in rows)
-        name, when = f"trinco_day_{event.lower()}", ALL_SESSIONS.format(row=rows[0])
-        after = f"CREATE TRIGGER {name} AFTER {event} ON reports_dailytotal FOR EACH ROW WHEN ({when})"
-        if postgresql:
-            yield (
-                f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ "
-                f"BEGIN {body} RETURN NULL; END $$"
-            )
-            yield f"{after} EXECUTE FUNCTION {name}()"
-        else:
-            yield f"{after} BEGIN {body} END"
+    """What comes is added, what goes is taken off; of a row whose counts alone change, the difference."""
+    came, went = row("NEW", "", 1, postgresql), row("OLD", "-", -1, postgresql)
+    more = ", ".join(f"NEW.{one} - OLD.{one}" for one in COUNTS.split(", "))
+    changed = INTO + ROW.format(row="NEW", counts=f"{more}, 0", no=no(postgresql)) + ";"
+    same = " AND ".join(f"NEW.{one} = OLD.{one}" for one in WHOSE)
+    new, old = ALL_SESSIONS.format(row="NEW"), ALL_SESSIONS.format(row="OLD")
+    yield from trigger("insert", "INSERT", new, came, postgresql)
+    yield from trigger("change", f"UPDATE OF {COUNTS}", f"{new} AND {same}", changed, postgresql)
+    yield from trigger("move", f"UPDATE OF {', '.join(WHOSE)}", f"{old} AND NOT ({same})", went + came, postgresql)
+    yield from trigger("delete", "DELETE", old, went, postgresql)
+
+
+def row(name, sign, totals, postgresql):
+    counts = ", ".join(f"{sign}{name}.{one}" for one in COUNTS.split(", "))
+    return INTO + ROW.format(row=name, counts=f"{counts}, {totals}", no=no(postgresql)) + ";"
+
+
+def no(postgresql):
+    return "false" if postgresql else "0"
+
+
+def trigger(deed, event, when, body, postgresql):
+    name = f"trinco_day_{deed}"
+    head = f"CREATE TRIGGER {name} AFTER {event} ON reports_dailytotal FOR EACH ROW WHEN ({when})"
+    if not postgresql:
+        yield f"{head} BEGIN {body} END"
+        return
+    yield (
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NULL; END $$"
+    )
+    yield f"{head} EXECUTE FUNCTION {name}()"
 
 
 def watch(apps, schema_editor):
@@ -46,8 +65,8 @@ def watch(apps, schema_editor):
 def let_go(apps, schema_editor):
     postgresql = schema_editor.connection.vendor == "postgresql"
     with schema_editor.connection.cursor() as cursor:
-        for event in EVENTS:
-            name = f"trinco_day_{event.lower()}"
+        for deed in ("insert", "change", "move", "delete"):
+            name = f"trinco_day_{deed}"
             cursor.execute(f"DROP TRIGGER {name}{' ON reports_dailytotal' if postgresql else ''}")
             if postgresql:
                 cursor.execute(f"DROP FUNCTION {name}()")
@@ -88,5 +107,26 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['organisation', 'day', 'trust', 'submitter', 'domain', 'successful_session_count', 'failed_session_count', 'reports', 'totals'], name='days_of_organisation'), models.Index(condition=models.Q(('folded', False)), fields=['id'], name='days_to_fold')],
             },
         ),
+        migrations.AddIndex(
+            model_name='dailytotal',
+            index=models.Index(condition=models.Q(('result_type', ''), _negated=True), fields=['organisation', 'day', 'policy_type', 'result_type', 'mx', 'trust', 'submitter', 'domain', 'failed_session_count'], name='failures_of_organisation'),
+        ),
+        migrations.AddIndex(
+            model_name='dailytotal',
+            index=models.Index(condition=models.Q(('policy_type', ''), ('result_type', '')), fields=['domain', 'day', 'trust', 'submitter', 'successful_session_count', 'failed_session_count', 'reports', 'policy_type', 'result_type', 'organisation'], name='sessions_of_domain'),
+        ),
+        migrations.AddIndex(
+            model_name='dailytotal',
+            index=models.Index(condition=models.Q(('result_type', ''), _negated=True), fields=['domain', 'day', 'policy_type', 'result_type', 'mx', 'trust', 'submitter', 'failed_session_count', 'organisation'], name='failures_of_domain'),
+        ),
         migrations.RunPython(watch, let_go),
+        # Last, since PostgreSQL lets nobody read the table from here until the end.
+        migrations.RemoveIndex(
+            model_name='dailytotal',
+            name='totals_of_sessions',
+        ),
+        migrations.RemoveIndex(
+            model_name='dailytotal',
+            name='totals_of_failures',
+        ),
     ]
