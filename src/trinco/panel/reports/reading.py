@@ -16,6 +16,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Case, F, Max, Min, QuerySet, Sum, When
 
+from trinco.core.tlsrpt.report import MAX_COUNT
 from trinco.panel.reports import months
 from trinco.panel.reports.month_models import MonthFailure, MonthTotal
 from trinco.panel.reports.scope import (
@@ -218,7 +219,7 @@ def _fetched(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]
 
 def _reported(row: tuple[Any, ...]) -> Reported:
     submitter, *counts, senders, last = row
-    successful, failures_, told, every = (int(count or 0) for count in counts)
+    successful, failures_, told, every = (min(int(count or 0), MAX_COUNT) for count in counts)
     return Reported(submitter, successful, failures_, told, every - told, senders, _day(last))
 
 
