@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date, timedelta
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support_panel import ANA, announced, hosted
+from tests.support_panel import ANA, announced, hosted, organisation
 from tests.support_reports import detail, policy, reported
 
 from trinco.panel.accounts.models import Organisation
@@ -210,8 +212,34 @@ class TestFolding:
         assert kept() == recounted()
         folded()
         DailyTotal.objects.everywhere().filter(successful_session_count=MOST).delete()
-        folded()
+        assert folded() == 1
         assert [counts[0] for counts in kept().values()] == [7]
+
+    def test_what_comes_beside_a_liar_is_folded_nevertheless(self, domain, other):
+        totals(row(domain, successful_session_count=MOST))
+        for number in range(5):
+            totals(row(other, mx=str(number)))
+            assert folded() <= 2
+
+    def test_what_two_workers_wrote_first_becomes_one(self, domain, other):
+        totals(row(domain), row(other))
+        OrganisationDay.objects.everywhere().update(folded=True)
+        totals(row(hosted(domain.organisation, "novo.example")))
+        assert folded() == 1
+
+    def test_by_https_no_row_of_other_domains_is_looked_at(self, domain, other):
+        totals(*(row(each, trust=Trust.HTTPS) for each in (domain, other)))
+        folded()
+        totals(row(other, trust=Trust.HTTPS, mx="x"))
+        with CaptureQueriesContext(connection) as asked:
+            days.fold_due(timezone.now())
+        (locking,) = [
+            each["sql"] for each in asked if "WHERE" in each["sql"] and "submitter" in each["sql"].split("WHERE")[1]
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(locking)
+            assert len(cursor.fetchall()) == 1
+        assert kept() == recounted()
 
 
 class TestGathering:
@@ -260,6 +288,34 @@ class TestGathering:
         OrganisationDay.objects.everywhere().all().delete()
         gone.delete()
         gathering.gather()
+        assert kept() == recounted()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSeveralAtOnce:
+    """A job that was begun twice brings `trinco migrate` about twice: nothing is added up twice."""
+
+    def test_each_domain_is_added_up_once(self, monkeypatch):
+        monkeypatch.setattr(gathering, "AT_ONCE", 2)
+        whose = organisation()
+        domains = [announced(whose, f"{number}.example") for number in range(6)]
+        OrganisationDay.objects.everywhere().all().delete()
+        UnsummedDomain.objects.everywhere().bulk_create(UnsummedDomain(domain=each) for each in domains)
+        totals(*(row(each, DAY - timedelta(days=ago)) for each in domains for ago in range(9)))
+        together, left = Barrier(4), []
+
+        def work() -> None:
+            together.wait(30)
+            gathering.gather()
+            left.append(UnsummedDomain.objects.everywhere().count())
+            connection.close()
+
+        threads = [Thread(target=work) for _ in range(4)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join(60)
+        assert left == [0, 0, 0, 0]
         assert kept() == recounted()
 
 

@@ -8,10 +8,13 @@ and nobody waits for anybody. The worker folds the rows of a day into one; no su
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
+from itertools import zip_longest
+from operator import add
 
 from django.db import transaction
+from django.db.models import Q
 
 from trinco.panel.reports import rows
 from trinco.panel.reports.day_models import OrganisationDay
@@ -29,53 +32,61 @@ _NONE: Counts = (0, 0, 0, 0)
 def fold_due(_now: datetime) -> int:
     """Fold a portion of the rows that came since. How many those were."""
     fresh = OrganisationDay.objects.everywhere().filter(folded=False)
-    return _fold() if fresh.exists() else 0
+    return _fold() if fresh.order_by("pk").values_list("pk").first() else 0  # ordered as the index of such rows is
 
 
 @transaction.atomic
 def _fold() -> int:
     """What another worker has in hand is left to it."""
     days = OrganisationDay.objects.everywhere()
-    fresh: defaultdict[Key, list[tuple[int, Counts]]] = defaultdict(list)
     due = days.filter(folded=False).order_by("pk").select_for_update(skip_locked=True)
-    for pk, *values in due.values_list("pk", *_KEY, *_COUNTS)[:AT_ONCE]:
-        fresh[_key(values)].append((pk, tuple(values[len(_KEY) :])))
-    before = _folded(fresh)
-    after = {
-        key: _sum([before.get(key, (0, _NONE))[1], *(counts for _, counts in some)]) for key, some in fresh.items()
-    }
-    apart = {key for key, counts in after.items() if not all(-rows.MAX <= count <= rows.MAX for count in counts)}
-    days.filter(pk__in=[pk for key in apart for pk, _ in fresh[key]]).update(folded=True)
-    days.filter(pk__in=[pk for key in fresh.keys() - apart for pk, _ in fresh[key]]).delete()
-    _write({key: (before.get(key, (0, _NONE))[0], after[key]) for key in fresh.keys() - apart})
-    return sum(map(len, fresh.values()))
+    fresh = list(due.values_list("pk", *_KEY, *_COUNTS)[:AT_ONCE])
+    sums: defaultdict[Key, Counts] = defaultdict(lambda: _NONE)
+    there: defaultdict[Key, list[int]] = defaultdict(list)
+    before = _folded({_key(row) for row in fresh})
+    for row in before:
+        there[_key(row)].append(row[0])
+    for row in (*before, *fresh):
+        sums[_key(row)] = _sum(sums[_key(row)], row[-len(_COUNTS) :])
+    days.filter(pk__in=[row[0] for row in fresh]).delete()
+    _write([(key, *each) for key, counts in sums.items() for each in zip_longest(there[key], _fitting(counts))])
+    return len(fresh)
 
 
-def _folded(keys: Collection[Key]) -> dict[Key, tuple[int, Counts]]:
-    """By key, the row that such are folded into and its counts, locked until the transaction ends."""
+def _folded(keys: Collection[Key]) -> list[rows.Row]:
+    """The rows that those of such keys are folded into, locked until the transaction ends.
+
+    One for each, but where no column holds all of it, and where two workers were the first.
+    """
     columns = ("organisation", "day", "trust", "submitter")
     narrow = {f"{column}__in": {key[at] for key in keys} for at, column in enumerate(columns)}
-    found = OrganisationDay.objects.everywhere().filter(folded=True, **narrow).order_by("pk").select_for_update()
-    there: dict[Key, tuple[int, Counts]] = {}
-    for pk, *values in found.values_list("pk", *_KEY, *_COUNTS):
-        if (key := _key(values)) in keys:
-            there.setdefault(key, (pk, tuple(values[len(_KEY) :])))
-    return there
+    # By HTTPS an organisation may have ten thousand for a day, of which these are a few.
+    domains = Q(domain=None) | Q(domain__in={key[-1] for key in keys if key[-1] is not None})
+    found = OrganisationDay.objects.everywhere().filter(domains, folded=True, **narrow)
+    locked = found.order_by("pk").select_for_update().values_list("pk", *_KEY, *_COUNTS)
+    return [row for row in locked if _key(row) in keys]
 
 
-def _write(sums: dict[Key, tuple[int, Counts]]) -> None:
-    """The counts of each key, in its row where it has one. Where nothing is left there is none."""
-    changed = [(*counts, pk) for pk, counts in sums.values() if pk and any(counts)]
-    rows.change(OrganisationDay, _COUNTS, changed)
-    empty = [pk for pk, counts in sums.values() if pk and not any(counts)]
+def _fitting(counts: Counts) -> Iterator[Counts]:
+    """The same in as few rows as hold it: one, or some more where a liar said 2^63-1. None where nothing is left."""
+    while any(counts):
+        some = tuple(max(-rows.MAX, min(count, rows.MAX)) for count in counts)
+        yield some
+        counts = tuple(count - taken for count, taken in zip(counts, some, strict=True))
+
+
+def _write(changes: Sequence[tuple[Key, int | None, Counts | None]]) -> None:
+    """Each of these counts goes to the row of its key that stands beside it, or to a new one; what gets none goes."""
+    rows.change(OrganisationDay, _COUNTS, [(*counts, pk) for _, pk, counts in changes if pk and counts])
+    empty = [pk for _, pk, counts in changes if pk and not counts]
     OrganisationDay.objects.everywhere().filter(pk__in=empty).delete()
-    new = [(*key, *counts, True) for key, (pk, counts) in sums.items() if not pk and any(counts)]
+    new = [(*key, *counts, True) for key, pk, counts in changes if not pk and counts]
     rows.insert(OrganisationDay, (*_KEY, *_COUNTS, "folded"), new)
 
 
-def _key(values: list[object]) -> Key:
-    return tuple(values[: len(_KEY)])  # type: ignore[return-value]
+def _key(row: rows.Row) -> Key:
+    return row[1 : len(_KEY) + 1]
 
 
-def _sum(several: list[Counts]) -> Counts:
-    return tuple(map(sum, zip(*several, strict=True)))
+def _sum(one: Counts, other: Counts) -> Counts:
+    return tuple(map(add, one, other))

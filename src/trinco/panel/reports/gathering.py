@@ -1,13 +1,14 @@
 """Daily totals that are older than the table of an organisation's days (`days`) are added up into it.
 
 A portion of domains in one transaction each, under the digest's locks: it may be stopped and begun again at any moment,
-and reports come in meanwhile. Until its turn a domain is noted as unsummed, and the triggers pass over it.
+reports come in meanwhile, and two that do it at once add up nothing twice. Until its turn a domain is noted as
+unsummed, and the triggers pass over it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from django.db import connection, transaction
 
@@ -48,14 +49,26 @@ def _portion() -> int:
     """Whoever writes totals of these domains meanwhile waits, and finds them noted no longer."""
     with connection.cursor() as cursor:
         cursor.execute(_DOMAINS, [AT_ONCE])
-        keys = ",".join(str(int(key)) for (key,) in cursor.fetchall())
-        if not keys:
-            return 0
-        if connection.vendor == "postgresql":
-            cursor.execute(_LOCK.format(keys))
-        cursor.execute(_SUMS.format(keys=keys, large=_LARGE, no="false" if connection.vendor == "postgresql" else "0"))
-        cursor.execute(f"DELETE FROM reports_unsummeddomain WHERE domain_id IN ({keys})")  # noqa: S608 - numbers
-        return int(cursor.rowcount)
+        some = _keys(cursor)
+        if some and (keys := _locked(cursor, some)):
+            told = ",".join(map(str, keys))
+            no = "false" if connection.vendor == "postgresql" else "0"
+            cursor.execute(_SUMS.format(keys=told, large=_LARGE, no=no))
+            cursor.execute(f"DELETE FROM reports_unsummeddomain WHERE domain_id IN ({told})")  # noqa: S608 - numbers
+        return len(some)
+
+
+def _locked(cursor: Any, keys: Sequence[int]) -> list[int]:
+    """Those of them that are still to be added up, now that nobody else has them in hand."""
+    told = ",".join(map(str, keys))
+    if connection.vendor == "postgresql":
+        cursor.execute(_LOCK.format(told))
+    cursor.execute(f"SELECT domain_id FROM reports_unsummeddomain WHERE domain_id IN ({told})")  # noqa: S608 - numbers
+    return _keys(cursor)
+
+
+def _keys(cursor: Any) -> list[int]:
+    return [int(key) for (key,) in cursor.fetchall()]
 
 
 def _count() -> int:
