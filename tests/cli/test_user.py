@@ -7,7 +7,7 @@ from tests.support_panel import PASSWORD, organisation
 from typer.testing import CliRunner
 
 from trinco.cli.main import app
-from trinco.panel.accounts.models import Organisation, User
+from trinco.panel.accounts.models import Membership, Organisation, User
 from trinco.panel.accounts.services import membership_of
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +53,12 @@ class TestAdd:
     def test_joining_nobody(self):
         assert add("bo@example.com", "--password-stdin", "--join", "x@example.com")[0] == 2
         assert not User.objects.exists()
+
+    def test_joining_who_has_left(self):
+        organisation()
+        Membership.objects.all().delete()
+        code, _, err = add("bo@example.com", "--password-stdin", "--join", "ana@example.com")
+        assert (code, err) == (2, "trinco: ana@example.com belongs to no organisation\n")
 
     def test_the_first_in_an_organisation_owns_it(self):
         """One that a file declared (`trinco apply`) has nobody."""

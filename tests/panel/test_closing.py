@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
@@ -124,6 +125,43 @@ class TestByItsProvider:
         program = Program(key_of(support_web.owner_of(theirs)))
         assert program.get(f"/clients/closed/{beta.pk}/activity.csv").status_code == 404
         assert program.json("/clients/closed")["rows"] == []
+
+
+class TestWhatItWantedFirst:
+    """What a client wanted of its provider's people before they saw anything, its log wants when it is closed."""
+
+    @pytest.fixture
+    def tim(self, ours: Organisation) -> User:
+        return support_web.person("tim@example.com", ours, Role.ADMIN)
+
+    def test_a_second_factor(self, ours: Organisation, beta: Organisation, tim: User) -> None:
+        there = self._closed(ours, beta, mfa_required=True)
+        client = support_web.browser(tim)
+        assert client.get(there)["Location"] == reverse("mfa_index")
+        page = client.get(reverse("clients_closed"))
+        assert ("A second factor or single sign-on first" in said(page), ">CSV<" in page.content.decode()) == (
+            True,
+            False,
+        )
+        program = Program(key_of(tim))
+        assert program.get(f"/clients/closed/{beta.pk}/activity.jsonl").json()["type"].endswith("/second-factor")
+        Authenticator.objects.create(user=tim, type=Authenticator.Type.TOTP, data={})
+        assert client.get(there).status_code == 200
+        assert ">CSV<" in client.get(reverse("clients_closed")).content.decode()
+        assert program.get(f"/clients/closed/{beta.pk}/activity.jsonl").status_code == 200
+
+    def test_single_sign_on(self, ours: Organisation, beta: Organisation, tim: User) -> None:
+        there = self._closed(ours, beta, sso_required=True)
+        client = support_web.browser(tim)
+        assert client.get(there).status_code == 403  # there is no provider here
+        answer = client.get(f"/api/v1/clients/closed/{beta.pk}/activity.jsonl")
+        assert (answer.status_code, answer.json()["type"].endswith("/single-sign-on")) == (403, True)
+        assert staff(ours).get(there).status_code == 200  # owners are excepted
+
+    def _closed(self, ours: Organisation, beta: Organisation, **wanted: bool) -> str:
+        Organisation.objects.filter(pk=beta.pk).update(**wanted)
+        shut(beta, User.objects.get(email="eva@beta.example"))
+        return reverse("client_closed_log", args=[beta.pk, "jsonl"])
 
 
 class TestByItsOwner:

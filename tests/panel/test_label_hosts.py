@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from tests import support_panel, support_web
 from tests.support_checks import customers
@@ -126,3 +127,23 @@ class TestAtOnce:
             HostClaim.objects.everywhere().update(due_at=timezone.now() - timedelta(days=1))
             assert label_hosts.look_due(timezone.now()) == 1
         assert labels.at(HOST) == mine
+
+
+class TestTheHostEnds:
+    """By a deed that was done at the very host: nothing answers there any more, so that the page leads elsewhere."""
+
+    @pytest.mark.parametrize("name", ["label_remove", "label_host_remove", "label_host", "organisation_close"])
+    def test_the_way_leads_to_the_panel_s(self, ours: Organisation, name: str) -> None:
+        proven(labelled(ours))
+        there = at(HOST, support_web.owner_of(ours))
+        there.post(reverse("account_reauthenticate"), {"password": support_panel.PASSWORD})
+        answer = there.post(reverse(name), {"host": "outro.provedor.example"})
+        assert answer.status_code == 200
+        assert answer["Refresh"].startswith("0; url=http://127.0.0.1:8080/")
+        assert "The pages are no longer at this address." in support_web.text_of(answer)
+        assert there.get("/").status_code == 400
+
+    def test_at_the_panel_s_they_stay_there(self, ours: Organisation) -> None:
+        proven(labelled(ours))
+        answer = support_web.browser(support_web.owner_of(ours)).post(reverse("label_host_remove"))
+        assert answer["Location"] == reverse("label")

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from tests.support_postgres import holds_again
 
-AGAIN = ["test_api_labels.py", "test_belonging.py", "test_closing.py", "test_imports_clients.py"]
+AGAIN = [
+    "test_api_labels.py",
+    "test_belonging.py",
+    "test_closing.py",
+    "test_imports_clients.py",
+    "test_organisations_at_once.py",
+]
 
 
 @pytest.mark.timeout(300)

@@ -13,6 +13,7 @@ from trinco.core.errors import DnsFailure
 from trinco.core.mtasts.policy import Mode, Policy
 from trinco.core.names import Domain
 from trinco.panel.accounts.actors import CLI
+from trinco.panel.accounts.errors import NoMembership
 from trinco.panel.accounts.models import Organisation, User
 from trinco.panel.accounts.services import membership_of
 from trinco.panel.checks.services import read_mx
@@ -172,7 +173,10 @@ def organisation_of(owner: str) -> Organisation:
         user = User.objects.filter(email__iexact=owner.strip()).first()
         if user is None:
             raise orm.ended(f"there is no account {owner!a}", orm.EXIT_USAGE)
-        return membership_of(user).organisation
+        try:
+            return membership_of(user).organisation
+        except NoMembership as error:
+            raise orm.ended(f"{user.email} belongs to no organisation", orm.EXIT_USAGE) from error
     organisations = list(Organisation.objects.filter(closed_at=None)[:2])
     if len(organisations) != 1:
         told = "say whose with --owner" if organisations else "make an account first: trinco user add EMAIL"

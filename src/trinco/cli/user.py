@@ -10,9 +10,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
 from trinco.cli import orm
+from trinco.cli.domain import organisation_of
 from trinco.panel.accounts.errors import AccountExists
 from trinco.panel.accounts.models import Organisation, User
-from trinco.panel.accounts.services import create_account, membership_of
+from trinco.panel.accounts.services import create_account
 
 users = typer.Typer(no_args_is_help=True, help="Manage the people who may sign in.")
 
@@ -40,20 +41,13 @@ def add(
     if join and into:
         raise orm.ended("--join and --organisation both say which organisation", orm.EXIT_USAGE)
     with orm.tables():
-        organisation = _organisation(join) if join else _named(into) if into else None
+        organisation = organisation_of(join) if join else _named(into) if into else None
         password = _password(email, from_stdin=password_stdin)
         try:
             user = create_account(email=email, password=password, organisation=organisation)
         except AccountExists as error:
             raise orm.ended(f"there is an account {error.email} already", orm.EXIT_FINDING) from error
     typer.echo(f"{user.email} may sign in.")
-
-
-def _organisation(email: str) -> Organisation:
-    user = User.objects.filter(email__iexact=email.strip()).first()
-    if user is None:
-        raise orm.ended(f"there is no account {email!a}", orm.EXIT_USAGE)
-    return membership_of(user).organisation
 
 
 def _named(name: str) -> Organisation:

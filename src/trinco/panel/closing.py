@@ -7,10 +7,11 @@ given to others. It is for an organisation that hosts nothing: leaving takes its
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 
 from trinco.panel import clock, wall
 from trinco.panel.accounts import audit, labels, people
@@ -89,6 +90,13 @@ def close(*, access: Access, actor: Actor) -> Ended:
 def closed_clients(provider: Organisation) -> QuerySet[Organisation]:
     """Those that were clients of this provider, the last one that was closed first."""
     return Organisation.objects.filter(former_parent=provider).order_by("-closed_at", "-pk")
+
+
+def former(access: Access, key: int) -> Access:
+    """As what the person reads the log of a former client of their organisation: what it wanted of the provider's
+    people first, it wants still. Raises Http404."""
+    client = get_object_or_404(closed_clients(access.organisation), pk=key)
+    return replace(access, organisation=client, provider=access.organisation)
 
 
 def _require_unused(row: Organisation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.shortcuts import get_object_or_404
 
 from trinco.panel import wall
 from trinco.panel.accounts import people
@@ -25,8 +26,9 @@ def owned_alone(user: User) -> QuerySet[Membership]:
 def delete_account(*, user: User, source: str) -> None:
     """The person leaves everywhere; then password, second factors, sessions, tokens and the account are gone.
 
-    Raises LastOwner.
+    Raises LastOwner, and Http404: it is gone already.
     """
+    get_object_or_404(User.objects.select_for_update(), pk=user.pk)  # nobody makes them a member meanwhile
     for row in Membership.objects.filter(user=user).order_by("organisation"):
         people.leave(membership=row, actor=Actor(user.email, source))
     user.delete()

@@ -25,8 +25,14 @@ def missing(user: User, access: Access) -> bool:
 def open_clients(access: Access) -> QuerySet[Organisation]:
     """The clients of the organisation that the person may enter now. Nothing of the others is in lists and files that
     are made of several."""
-    clients = sso_terms.open_to(access, Organisation.objects.filter(parent=access.organisation))
-    return clients.filter(mfa_required=False) if locked_clients(access) else clients
+    return open_to(access, Organisation.objects.filter(parent=access.organisation))
+
+
+def open_to(access: Access, clients: QuerySet[Organisation]) -> QuerySet[Organisation]:
+    """Those of these clients, or former clients, that want nothing of the person that they lack."""
+    found = sso_terms.open_to(access, clients)
+    lacking = found.filter(mfa_required=True).exists() and not having([access.user_id])
+    return found.filter(mfa_required=False) if lacking else found
 
 
 def locked_clients(access: Access) -> int:

@@ -38,7 +38,7 @@ class Token(HttpBearer):
             return None
         there = _behind(request, _there(access, mounts.named(request)))
         wall.tell([there.organisation.pk])
-        _require_factor(there.user, there)
+        require_terms(there)
         return _allowed(there, self.deed)
 
 
@@ -65,9 +65,7 @@ class Session(APIKeyCookie):
         if key is None or not isinstance(request.user, User):
             return None
         access = replace(_acting(request, request.user), by_sso=came.by_sso(request))
-        if sso_terms.missing(access):
-            raise Problem(kinds.SINGLE_SIGN_ON)
-        _require_factor(request.user, access)
+        require_terms(access)
         return _allowed(access, self.deed)
 
 
@@ -104,9 +102,11 @@ def _behind(request: HttpRequest, access: Access) -> Access:
     return access
 
 
-def _require_factor(user: User, access: Access) -> None:
-    """A program is let in where its person would be."""
-    if mfa.missing(user, access):
+def require_terms(access: Access) -> None:
+    """What the organisation wants of its people is there: a program is let in where its person would be."""
+    if sso_terms.missing(access):
+        raise Problem(kinds.SINGLE_SIGN_ON)
+    if mfa.missing(access.user, access):
         raise Problem(kinds.SECOND_FACTOR)
 
 

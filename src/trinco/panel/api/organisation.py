@@ -18,7 +18,7 @@ from trinco.panel.accounts.people import Terms
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import kinds
 from trinco.panel.api.activity import FILES, FORMS
-from trinco.panel.api.auth import caller, needs
+from trinco.panel.api.auth import caller, needs, require_terms
 from trinco.panel.api.bodies import Strict
 from trinco.panel.api.lately import require_lately
 from trinco.panel.api.lookups import provider_of
@@ -122,11 +122,15 @@ def former(request: HttpRequest, asked: Query[PageParameters]) -> dict[str, Any]
     openapi_extra={"responses": FILES},
 )
 def former_log(request: HttpRequest, pk: int, form: str) -> StreamingHttpResponse:
-    """All of it, as `csv` or `jsonl`, the oldest line first."""
+    """All of it, as `csv` or `jsonl`, the oldest line first. It asks for the second factor, or the single sign-on, that
+    the client wanted."""
     known(request, ())
-    client = get_object_or_404(closing.closed_clients(provider_of(request)), pk=pk)
+    provider_of(request)
+    there = closing.former(caller(request), pk)
     if form not in FORMS:
         raise Problem(kinds.NOT_FOUND)
+    require_terms(there)
+    client = there.organisation
     wall.tell([caller(request).organisation.pk, client.pk])
     write, media_type = FORMS[form]
     headers = attached(f"activity-{client.pk}.{form}")

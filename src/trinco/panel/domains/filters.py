@@ -24,7 +24,7 @@ MOST = 30
 def save(*, organisation: Organisation, name: str, asked: Mapping[str, str], actor: Actor) -> SavedFilter:
     """Keep the parameters of an address under a name. Raises NameTaken, TooManyFilters, and NoSuchTag for `tag`."""
     # The organisation's row is the lock: of two requests at once the second counts what the first has made.
-    Organisation.objects.select_for_update().get(pk=organisation.pk)
+    Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
     if SavedFilter.objects.of(organisation).count() >= MOST:
         raise TooManyFilters
     shown = unicodedata.normalize("NFKC", name)

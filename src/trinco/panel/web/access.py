@@ -93,13 +93,19 @@ def _entered(request: MemberRequest, asked: dict[str, Any]) -> HttpResponse | No
     """Find out as what the person acts; the way to it where the address has to say so, or a step comes before."""
     request.membership = replace(_acting(request), by_sso=came.by_sso(request))
     request.organisation = request.membership.organisation
-    if sso_terms.missing(request.membership):
-        return _to_provider(request)
-    if mfa.missing(request.user, request.membership):
-        return _set_up(request)
+    first = step_before(request, request.membership)
+    if first is not None:
+        return first
     if request.method == "GET" and mounts.named(request) is None and request.membership.several:
         return redirect(mounts.address(request, mounts.best(request, request.membership, asked.get("name"))))
     return None
+
+
+def step_before(request: MemberRequest, access: Access) -> HttpResponse | None:
+    """The way to what the organisation wants of the person before they see anything of it; None: they lack nothing."""
+    if sso_terms.missing(access):
+        return _to_provider(request)
+    return _set_up(request) if mfa.missing(request.user, access) else None
 
 
 def _acting(request: MemberRequest) -> Access:

@@ -7,18 +7,20 @@ from typing import Any
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.http import Http404, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from trinco.core.errors import TrincoError
 from trinco.panel import closing, mounts, wall
-from trinco.panel.accounts import actors, log
+from trinco.panel.accounts import actors, log, mfa
 from trinco.panel.accounts.models import Membership
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.reports.services import retention_of
 from trinco.panel.web import paging
-from trinco.panel.web.access import MemberRequest, may
+from trinco.panel.web.access import MemberRequest, may, step_before
+from trinco.panel.web.onward import go_on
 from trinco.panel.web.refusals import refusal
 from trinco.panel.web.views.activity import FORMS
 
@@ -39,7 +41,7 @@ def close(request: MemberRequest) -> HttpResponse:
     except TrincoError as error:
         return _page(request, refusal(error))
     messages.success(request, _("%s is closed.") % name)
-    return redirect(f"{mounts.root(provider.pk)}clients/closed/" if provider else _next(request))
+    return go_on(request, f"{mounts.root(provider.pk)}clients/closed/" if provider else _next(request))
 
 
 def _next(request: MemberRequest) -> str:
@@ -66,19 +68,30 @@ def _page(request: MemberRequest, problem: str = "") -> HttpResponse:
 def closed(request: MemberRequest) -> HttpResponse:
     """The former clients, with their logs."""
     _require_provider(request)
-    page, rows = paging.page_of(request, closing.closed_clients(request.organisation))
-    context = {"nav": "clients", "page": page, "page_query": paging.query_without_page(request), "rows": rows}
+    former = closing.closed_clients(request.organisation)
+    page, rows = paging.page_of(request, former)
+    context = {
+        "nav": "clients",
+        "page": page,
+        "page_query": paging.query_without_page(request),
+        "rows": rows,
+        "open": set(mfa.open_to(request.membership, former).values_list("pk", flat=True)),
+    }
     return render(request, "web/closed.html", context)
 
 
 @require_GET
 @may(Deed.READ)
-def closed_log(request: MemberRequest, pk: int, form: str) -> StreamingHttpResponse:
+def closed_log(request: MemberRequest, pk: int, form: str) -> HttpResponseBase:
     """All that the log of a former client says, as a file."""
     _require_provider(request)
-    client = get_object_or_404(closing.closed_clients(request.organisation), pk=pk)
+    there = closing.former(request.membership, pk)
     if form not in FORMS:
         raise Http404
+    first = step_before(request, there)
+    if first is not None:
+        return first
+    client = there.organisation
     wall.tell([request.organisation.pk, client.pk])
     write, media_type = FORMS[form]
     headers = {

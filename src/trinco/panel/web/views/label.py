@@ -17,6 +17,7 @@ from trinco.panel.accounts.roles import Deed
 from trinco.panel.checks import label_hosts
 from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.label_forms import HostForm, LabelForm
+from trinco.panel.web.onward import go_on
 from trinco.panel.web.presenters.label import host_view, preview
 from trinco.panel.web.refusals import refusal
 
@@ -43,7 +44,7 @@ def remove(request: MemberRequest) -> HttpResponse:
     _label(request)
     labels.remove(organisation=request.organisation, actor=actors.of(request))
     messages.success(request, _("Removed. The pages look as Trinco’s do."))
-    return redirect("label")
+    return go_on(request, "label")
 
 
 @require_POST
@@ -54,7 +55,7 @@ def host(request: MemberRequest) -> HttpResponse:
     if label is not None and form.is_valid():
         try:
             labels.claim(organisation=request.organisation, name=form.cleaned_data["host"], actor=actors.of(request))
-            return redirect("label")
+            return go_on(request, "label")
         except TrincoError as error:
             form.add_error("host", refusal(error))
     return _page(request, label, LabelForm.of(label, request.organisation.name), form)
@@ -77,7 +78,7 @@ def remove_host(request: MemberRequest) -> HttpResponse:
     _label(request)
     labels.release(organisation=request.organisation, actor=actors.of(request))
     messages.success(request, _("Removed."))
-    return redirect("label")
+    return go_on(request, "label")
 
 
 def _posted(request: MemberRequest) -> QueryDict:

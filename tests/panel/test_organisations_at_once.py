@@ -1,0 +1,89 @@
+"""Deeds on organisations and people that meet: nobody waits in a circle, and nobody is lost between two of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from tests import support_panel, support_web
+
+from trinco.panel.accounts import audit, leaving, people, services
+from trinco.panel.accounts.models import Membership, Organisation, Role, User
+from trinco.panel.domains import filters
+from trinco.panel.domains.tag_models import SavedFilter
+
+
+def beside(deed: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
+    """Begin the deed on a connection of its own; what came of it stands in the list."""
+    ended: list[object] = []
+
+    def run() -> None:
+        try:
+            ended.append(deed())
+        except Exception as error:  # noqa: BLE001 - it is what the test looks at
+            ended.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, ended
+
+
+def wait_for_its_lock() -> None:
+    """Until the other connection waits for one of our locks."""
+    asked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    for _ in range(1000):
+        with connection.cursor() as cursor:
+            cursor.execute(asked)
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    """On PostgreSQL: SQLite has one writer."""
+
+    def test_a_filter_is_saved_while_a_line_is_written(self) -> None:
+        if connection.vendor != "postgresql":
+            return
+        ours = support_panel.organisation()
+        facts = {"organisation": ours, "actor": support_panel.ANA}
+        with transaction.atomic():
+            audit.hold([ours.pk])
+            other, ended = beside(lambda: filters.save(name="Norte", asked={"show": "bad"}, **facts))  # type: ignore[arg-type]
+            wait_for_its_lock()
+            services.record(action="x", subject="x", **facts)  # type: ignore[arg-type]
+        other.join()
+        assert isinstance(ended[0], SavedFilter)
+
+    def test_nobody_becomes_an_owner_while_their_account_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Else an organisation would lose its owner with the account, and nothing would say so."""
+        if connection.vendor != "postgresql":
+            return
+        eva = support_web.person("eva@example.com", support_panel.organisation(), Role.VIEWER)
+        theirs = Organisation.objects.create(name="Theirs")
+        leaves, goes_on = threading.Event(), threading.Event()
+        leave = people.leave
+
+        def slowly(**facts: Any) -> None:
+            leave(**facts)
+            leaves.set()
+            goes_on.wait(10)
+
+        monkeypatch.setattr(people, "leave", slowly)
+        ending, ended = beside(lambda: leaving.delete_account(user=eva, source=""))
+        assert leaves.wait(10)
+        facts = {"organisation": theirs, "user": eva, "role": Role.OWNER}
+        joining, joined = beside(lambda: Membership.objects.create(**facts))
+        wait_for_its_lock()
+        goes_on.set()
+        ending.join()
+        joining.join()
+        assert (ended, type(joined[0]), User.objects.filter(pk=eva.pk).exists()) == ([None], IntegrityError, False)
