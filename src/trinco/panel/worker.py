@@ -71,7 +71,7 @@ JOBS: tuple[Job, ...] = (
     Job("forward", forward_due, 2.0),
     Job("retire", retire_due, 5.0),
     Job("prune", prune_due, 10.0),
-    Job("days", fold_due, 0.25),
+    Job("days", fold_due, 1.0),
     Job("months", sum_due, 5.0),
     Job("idempotency keys", idempotency.forget, 600.0),
     Job("webhook events", spread_due, 0.5),

@@ -21,6 +21,8 @@ from trinco.panel.reports.day_models import OrganisationDay
 
 AT_ONCE = 1000
 """Rows that are folded in one transaction."""
+PORTIONS = 4
+"""Transactions in one turn, at most."""
 _KEY = ("organisation_id", "day", "trust", "submitter", "domain_id")
 _COUNTS = ("successful_session_count", "failed_session_count", "reports", "totals")
 
@@ -30,9 +32,15 @@ _NONE: Counts = (0, 0, 0, 0)
 
 
 def fold_due(_now: datetime) -> int:
-    """Fold a portion of the rows that came since. How many those were."""
+    """Fold the rows that came since: one portion, and some more after a rebuild or an import. How many those were."""
     fresh = OrganisationDay.objects.everywhere().filter(folded=False)
-    return _fold() if fresh.order_by("pk").values_list("pk").first() else 0  # ordered as the index of such rows is
+    done = 0
+    for _ in range(PORTIONS):
+        some = _fold() if fresh.order_by("pk").values_list("pk").first() else 0  # ordered as their index is
+        done += some
+        if some < AT_ONCE:
+            break
+    return done
 
 
 @transaction.atomic
