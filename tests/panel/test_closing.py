@@ -18,12 +18,13 @@ from tests.support_labels import labelled, proven
 
 from trinco.core.names import Domain
 from trinco.panel import closing
-from trinco.panel.accounts import access, audit, invitations, people, services
+from trinco.panel.accounts import access, audit, idempotency, invitations, people, services
 from trinco.panel.accounts.errors import OrganisationClosed, RankTooHigh
 from trinco.panel.accounts.models import (
     ApiToken,
     AuditEntry,
     HostClaim,
+    IdempotencyKey,
     Invitation,
     Label,
     Membership,
@@ -243,6 +244,15 @@ class TestWhatEnds:
         left: list[Any] = [Webhook, Recipient, KeptAccess, Invitation]
         assert [model.objects.everywhere().count() for model in left] == [0, 0, 0, 0]
         assert (Membership.objects.count(), ApiToken.objects.everywhere().filter(revoked_at=None).count()) == (0, 0)
+
+    def test_a_request_that_is_under_way_ends_without_its_key(self, ours: Organisation, beta: Organisation) -> None:
+        owner = support_web.owner_of(ours)
+        key = idempotency.claim(access=acting(owner, beta), key="x", request=b"x").row
+        shut(beta, owner)
+        idempotency.settle(row=key, status=201, headers={}, body=b"{}")
+        idempotency.cut_off(row=key)
+        idempotency.release(row=key)
+        assert not IdempotencyKey.objects.everywhere().exists()
 
     def test_who_acted_there_meanwhile_finds_nothing(self, ours: Organisation, beta: Organisation) -> None:
         owner = support_web.owner_of(ours)

@@ -8,13 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, models, transaction
 from tests import support_panel, support_web
+from tests.support_api import key_of
+from tests.support_labels import labelled, proven
 
+from trinco.panel import closing
 from trinco.panel.accounts import audit, leaving, people, services
-from trinco.panel.accounts.models import Membership, Organisation, Role, User
+from trinco.panel.accounts.access import access_to
+from trinco.panel.accounts.models import ApiToken, HostClaim, Label, Membership, Organisation, Role, User
 from trinco.panel.domains import filters
 from trinco.panel.domains.tag_models import SavedFilter
+from trinco.panel.webhooks.models import Webhook
 
 
 def beside(deed: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
@@ -62,6 +67,26 @@ class TestAtOnce:
             services.record(action="x", subject="x", **facts)  # type: ignore[arg-type]
         other.join()
         assert isinstance(ended[0], SavedFilter)
+
+    @pytest.mark.parametrize("model", [Webhook, ApiToken, HostClaim, Label])
+    def test_it_is_closed_while_something_of_it_changes(self, model: Any) -> None:
+        """Whoever changes a webhook holds that first, and the log's end then; so does the worker."""
+        if connection.vendor != "postgresql":
+            return
+        ours = support_panel.organisation()
+        owner = support_web.owner_of(ours)
+        key_of(owner)
+        Webhook.objects.everywhere().create(organisation=ours, name="x", url="https://hook.example.com/")
+        proven(labelled(ours))
+        there = access_to(owner, ours.pk)
+        assert there is not None
+        with transaction.atomic():
+            list(models.QuerySet(model).select_for_update())
+            other, ended = beside(lambda: closing.close(access=there, actor=support_panel.ANA))
+            wait_for_its_lock()
+            services.record(organisation=ours, actor=support_panel.ANA, action="x", subject="x")
+        other.join()
+        assert ended == [closing.Ended(people=1, invitations=0, tokens=1, webhooks=1)]
 
     def test_nobody_becomes_an_owner_while_their_account_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Else an organisation would lose its owner with the account, and nothing would say so."""

@@ -18,7 +18,15 @@ from trinco.panel.accounts import audit, labels, people
 from trinco.panel.accounts.access import Access
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.errors import RankTooHigh, StillInUse
-from trinco.panel.accounts.models import ApiToken, IdempotencyKey, Invitation, Label, Membership, Organisation
+from trinco.panel.accounts.models import (
+    ApiToken,
+    HostClaim,
+    IdempotencyKey,
+    Invitation,
+    Label,
+    Membership,
+    Organisation,
+)
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.accounts.services import record
 from trinco.panel.domains.models import HostedDomain, KeptAccess, State
@@ -75,6 +83,7 @@ def close(*, access: Access, actor: Actor) -> Ended:
     if not now.may(Deed.ORGANISATION_MANAGE):
         raise RankTooHigh(now.role)
     row, provider = now.organisation, now.organisation.parent
+    _take(row)
     audit.hold(each.pk for each in (row, provider) if each is not None)  # whoever adds a domain is done, or refused
     _require_unused(row)
     ended = ends(row)
@@ -104,6 +113,14 @@ def _require_unused(row: Organisation) -> None:
     if found is not None:
         names = tuple(found.domains.values_list("name", flat=True)[:100])
         raise StillInUse(names, found.clients, importing=found.importing)
+
+
+def _take(row: Organisation) -> None:
+    """Hold what ends before the chain's end, as each deed on it does: else the two would wait for each other."""
+    for table in (Webhook, ApiToken, Recipient, KeptAccess, HostClaim):
+        held = table.objects.of(row).select_for_update(of=("self",)).order_by("pk")
+        list(held.values_list("pk", flat=True))
+    list(Label.objects.select_for_update().filter(organisation=row))
 
 
 def _end(row: Organisation, actor: Actor) -> None:

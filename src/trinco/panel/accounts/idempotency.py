@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from http import HTTPStatus
+from typing import Any
 
 from django.core.cache import cache
 from django.db import IntegrityError, transaction
@@ -82,8 +83,7 @@ def settle(*, row: IdempotencyKey, status: int, headers: dict[str, str], body: b
     """Keep the answer. What is told once is not kept: `row.secret`. Nor is what is longer than `LONGEST_BODY`, or more
     than an organisation may have us keep."""
     kept = b"" if row.secret or len(body) > LONGEST_BODY or not _room(row, len(body)) else body
-    row.status, row.headers, row.body = status, headers, kept
-    row.save(update_fields=["status", "headers", "body", "secret"])
+    _write(row, status=status, headers=headers, body=kept, secret=row.secret)
 
 
 def _room(row: IdempotencyKey, octets: int) -> bool:
@@ -98,8 +98,12 @@ def _room(row: IdempotencyKey, octets: int) -> bool:
 
 def cut_off(*, row: IdempotencyKey) -> None:
     """Nobody knows whether it was done: the key is never free again."""
-    row.status = _FAULT
-    row.save(update_fields=["status"])
+    _write(row, status=_FAULT)
+
+
+def _write(row: IdempotencyKey, **facts: Any) -> None:
+    """Nothing where the organisation was closed meanwhile, or the account deleted: its keys went with it."""
+    IdempotencyKey.objects.everywhere().filter(pk=row.pk).update(**facts)
 
 
 def release(*, row: IdempotencyKey) -> None:
