@@ -7,14 +7,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
+import psycopg
 import pytest
 from django.db import connection, migrations, models
 from django.db.migrations import Migration
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from tests.support_backup import Place
+
+from trinco.panel import migrating
 
 LOADER = MigrationLoader(None)
 OURS = sorted(
@@ -164,6 +168,37 @@ class TestWhole:
         command = [sys.executable, "-c", KILLED.format(step=("account", "0001_initial"))]
         assert subprocess.run(command, env=place.environment, cwd=tmp_path, check=False).returncode == 9
         assert place.trinco("migrate")[0] == 0
+
+
+class Dropping(Migration):
+    operations: ClassVar = [migrations.RunSQL("DROP TABLE beside_readers")]
+
+
+class TestBesideWhoReads:
+    """RELIABILITY 3, Upgrade: what is running goes on meanwhile, also while a backup reads for long."""
+
+    def test_who_reads_a_table_that_is_to_change_is_not_kept_waiting(self, transactional_db, monkeypatch, capsys):
+        if connection.vendor != "postgresql":
+            return  # SQLite's readers never wait
+        rests = []
+
+        def rest(seconds: float) -> None:
+            rests.append(seconds)
+            page.execute("SELECT * FROM beside_readers")
+            if len(rests) == 2:
+                backup.rollback()
+
+        monkeypatch.setattr(time, "sleep", rest)
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE beside_readers ()")
+        parameters = {**connection.get_connection_params(), "cursor_factory": None}
+        with psycopg.connect(**parameters) as backup, psycopg.connect(**parameters, autocommit=True) as page:
+            backup.execute("SELECT * FROM beside_readers")
+            migrating.WholeExecutor(connection).apply_migration(LOADER.project_state(), Dropping("beside", "reports"))
+        MigrationRecorder(connection).record_unapplied("reports", "beside")
+        assert rests == [migrating.PAUSE] * 2
+        assert capsys.readouterr().err.count("waiting until it is free") == 1
+        assert "beside_readers" not in connection.introspection.table_names()
 
 
 @pytest.mark.slow

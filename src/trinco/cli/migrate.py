@@ -41,7 +41,7 @@ def migrate(check: Annotated[bool, typer.Option("--check", help=CHECK_HELP)] = F
 def upgrade() -> None:
     """Bring them up to date, and the wall between tenants with them where its role is there (`panel.wall_tables`)."""
     migrating.migrate()
-    wall_tables.raise_up()
+    migrating.in_turn(wall_tables.raise_up)
 
 
 def known() -> frozenset[str]:

@@ -9,6 +9,11 @@ _BUSY_SECONDS = 20
 _KEPT_SECONDS = 60
 """How long a thread keeps its connection."""
 
+NO_LONG_WAIT = "SET LOCAL lock_timeout = '2s'"
+"""In a transaction of PostgreSQL's that changes tables: who reads one meanwhile must not be kept waiting behind us."""
+LOCKED = "55P03"
+"""SQLSTATE when that time is over."""
+
 _SQLITE: dict[str, Any] = {
     # FULL: a commit that was reported survives a power loss. IMMEDIATE: a transaction that will write takes its turn at
     # the start, instead of failing in its middle.

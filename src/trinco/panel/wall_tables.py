@@ -15,6 +15,7 @@ from django.apps import apps
 from django.db import connection, models, transaction
 
 from trinco.panel.accounts.tenancy import TenantManager
+from trinco.panel.databases import NO_LONG_WAIT
 from trinco.panel.wall import ROLE, SETTING
 
 POLICY: Final = "trinco_wall"
@@ -134,7 +135,7 @@ def _along(model: type[models.Model], steps: list[str], table: str) -> str:
 
 
 def _statements(table: str, text: str) -> Iterator[str]:
-    yield "SET LOCAL lock_timeout = '10s'"  # who reads the table meanwhile must not be kept waiting behind us
+    yield NO_LONG_WAIT
     yield f'DROP POLICY IF EXISTS {POLICY} ON "{table}"'
     yield f'CREATE POLICY {POLICY} ON "{table}" USING ({text})'
     yield f"""COMMENT ON POLICY {POLICY} ON "{table}" IS '{_mark(text)}'"""

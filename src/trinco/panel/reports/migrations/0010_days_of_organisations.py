@@ -120,13 +120,4 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('result_type', ''), _negated=True), fields=['domain', 'day', 'policy_type', 'result_type', 'mx', 'trust', 'submitter', 'failed_session_count', 'organisation'], name='failures_of_domain'),
         ),
         migrations.RunPython(watch, let_go),
-        # Last, since PostgreSQL lets nobody read the table from here until the end.
-        migrations.RemoveIndex(
-            model_name='dailytotal',
-            name='totals_of_sessions',
-        ),
-        migrations.RemoveIndex(
-            model_name='dailytotal',
-            name='totals_of_failures',
-        ),
     ]
