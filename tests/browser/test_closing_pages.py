@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.utils import timezone
 from tests import support_panel, support_web
 from tests.support_browser import Visitor
 
@@ -29,6 +30,7 @@ def test_in_every_dress(
     access = access_to(owner, former.pk)
     assert access is not None
     closing.close(access=access, actor=support_panel.ANA)
+    Organisation.objects.create(name="Delta", former_parent=ours, closed_at=timezone.now(), mfa_required=True)
     row = Membership.objects.get(organisation=theirs, user=owner)
     for name, path in {
         "full": f"/o/{ours.pk}/people/organisation/close/",

@@ -16,6 +16,7 @@ from tests.support_labels import labelled, proven
 from trinco.panel import closing
 from trinco.panel.accounts import audit, leaving, people, services
 from trinco.panel.accounts.access import access_to
+from trinco.panel.accounts.errors import LastOwner
 from trinco.panel.accounts.models import ApiToken, HostClaim, Label, Membership, Organisation, Role, User
 from trinco.panel.domains import filters
 from trinco.panel.domains.tag_models import SavedFilter
@@ -87,6 +88,22 @@ class TestAtOnce:
             services.record(organisation=ours, actor=support_panel.ANA, action="x", subject="x")
         other.join()
         assert ended == [closing.Ended(people=1, invitations=0, tokens=1, webhooks=1)]
+
+    def test_of_two_owners_who_go_at_once_one_stays(self) -> None:
+        if connection.vendor != "postgresql":
+            return
+        ours = support_panel.organisation()
+        support_web.person("eva@example.com", ours, Role.OWNER)
+        ana, eva = Membership.objects.filter(organisation=ours).order_by("pk")
+        with transaction.atomic():
+            people._lock(ours.pk)
+            one, left = beside(lambda: people.leave(membership=ana, actor=support_panel.ANA))
+            other, deleted = beside(lambda: leaving.delete_account(user=eva.user, source=""))
+            wait_for_its_lock()
+        one.join()
+        other.join()
+        assert sorted(type(each[0]) is LastOwner for each in (left, deleted)) == [False, True]
+        assert Membership.objects.filter(organisation=ours, role=Role.OWNER).count() == 1
 
     def test_nobody_becomes_an_owner_while_their_account_ends(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Else an organisation would lose its owner with the account, and nothing would say so."""
