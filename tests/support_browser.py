@@ -42,7 +42,7 @@ class Visitor:
 
     browser: Browser
     home: str
-    pictures: Path
+    pictures: Path | None
     width: int = 1360
     dark: bool = False
     script: bool = True
@@ -87,8 +87,9 @@ class Visitor:
         expect(self.page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
 
     def picture(self, name: str) -> None:
-        """Keep what is seen now."""
-        self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True, caret="initial")
+        """Keep what is seen now, where somebody wants to look at it."""
+        if self.pictures is not None:
+            self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True, caret="initial")
 
     def faults(self) -> list[str]:
         """What is wrong with the page that is seen now: WCAG 2.2 AA by axe, small targets, anything beyond its edge."""

@@ -1,6 +1,6 @@
 """A real Chromium in front of a real server. Every test here fails on an error in the console or on a page.
 
-`SHOTS=directory` keeps the pictures that the tests take; without it they go into pytest's own temporary directory.
+`SHOTS=directory` keeps the pictures that the tests take; without it none are taken.
 """
 
 from __future__ import annotations
@@ -46,15 +46,17 @@ def chromium(needs: Callable[[str], str]) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
+def pictures() -> Path | None:
     """Where pictures go."""
-    directory = Path(os.environ.get("SHOTS", tmp_path))
+    if "SHOTS" not in os.environ:
+        return None
+    directory = Path(os.environ["SHOTS"])
     directory.mkdir(parents=True, exist_ok=True)
     return directory
 
 
 @pytest.fixture
-def visit(chromium: Browser, live_server: Any, pictures: Path) -> Iterator[Callable[..., Visitor]]:
+def visit(chromium: Browser, live_server: Any, pictures: Path | None) -> Iterator[Callable[..., Visitor]]:
     """`visit(width=390, dark=True, script=False, language="pt")`: somebody new in front of the pages, signed out."""
     visitors: list[Visitor] = []
 

@@ -24,6 +24,7 @@ BY_THEMSELVES = {
     "tokens": "test_api_docs",
     "import": "test_pages",
     "webhook": "test_pages",
+    "organisation_close": "test_closing_pages",
 }
 """Pages that a test of their own opens, by its file."""
 

@@ -38,7 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def come(chromium: Browser, server: Server, pictures: Path) -> Iterator[Come]:
+def come(chromium: Browser, server: Server, pictures: Path | None) -> Iterator[Come]:
     """Somebody new in front of the pages."""
     visitors: list[Visitor] = []
 

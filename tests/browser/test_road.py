@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def visitor(chromium: Browser, server: Server, pictures: Path) -> Iterator[Visitor]:
+def visitor(chromium: Browser, server: Server, pictures: Path | None) -> Iterator[Visitor]:
     somebody = Visitor(chromium, server.told["panel"], pictures)
     yield somebody
     assert somebody.problems == []
@@ -164,7 +164,7 @@ class TestRoad:
         assert "mode: testing\r\n" in curl(server)
         assert announced(server) > before
 
-    def test_portuguese_and_a_phone(self, chromium: Browser, server: Server, pictures: Path) -> None:
+    def test_portuguese_and_a_phone(self, chromium: Browser, server: Server, pictures: Path | None) -> None:
         somebody = Visitor(chromium, server.told["panel"], pictures, width=390, language="pt")
         page = sign_in(somebody, **server.told["login"])
         expect(page.get_by_role("heading", level=1)).to_have_text("Visão geral")
@@ -176,7 +176,7 @@ class TestRoad:
         assert somebody.faults() == []
         somebody.leave()
 
-    def test_a_stranger_gets_404(self, chromium: Browser, server: Server, pictures: Path) -> None:
+    def test_a_stranger_gets_404(self, chromium: Browser, server: Server, pictures: Path | None) -> None:
         """The playground lets anybody make an account, which has an organisation of its own."""
         stranger = Visitor(chromium, server.told["panel"], pictures)
         page = stranger.go("/account/signup/")
