@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.harness import program
+from trinco.cli import ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,7 @@ class NameServer:
 
 def free_port() -> int:
     """A loopback port that is free for UDP and TCP just now."""
-    with closing(socket.socket()) as tcp, closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as udp:
-        tcp.bind(("127.0.0.1", 0))
-        udp.bind(tcp.getsockname())
-        return int(tcp.getsockname()[1])
+    return ports.free([(ports.LOOPBACK, 0, kind) for kind in (ports.TCP, ports.UDP)])
 
 
 def listens(port: int) -> bool:

@@ -60,7 +60,7 @@ class Visitor:
             base_url=self.home,
         )
         self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(60_000)
         self.page.on("console", partial(Visitor._hear, self))
         self.page.on("pageerror", lambda error: self.problems.append(f"{self.page.url}: {error}"))
 

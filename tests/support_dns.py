@@ -146,12 +146,12 @@ def internet(zones: Mapping[str, str], hosts: Mapping[str, Host] | None = None) 
     started, stop = threading.Event(), []
     thread = threading.Thread(target=lambda: asyncio.run(_serve(world, started, stop)), daemon=True)
     thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     try:
         yield world
     finally:
         stop[0]()
-        thread.join(10)
+        thread.join(60)
 
 
 def _zone(origin: str, text: str) -> dns.zone.Zone:

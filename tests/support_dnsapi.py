@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 import subprocess
 import threading
 import time
@@ -22,6 +21,8 @@ import dns.rdatatype
 import pytest
 from lexicon._private.providers import cloudflare
 from tests.support import needs
+
+from trinco.cli import ports
 
 TOKEN = "tok/en+of=the owner?"
 SECRET = base64.b64encode(b"a secret of thirty-two octets...").decode()
@@ -129,9 +130,7 @@ class Knot:
 def knot(zone: str, directory: Path, records: str = "") -> Iterator[Knot]:
     """Knot with this zone, which takes updates under the owner's key."""
     program = needs("knotd")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = ports.free([(ports.LOOPBACK, 0, kind) for kind in (ports.TCP, ports.UDP)])
     (directory / f"{zone}.zone").write_text(
         f"$ORIGIN {zone}.\n$TTL 300\n@ SOA ns hostmaster 1 3600 600 86400 300\n@ NS ns\nns A 192.0.2.53\n{records}"
     )
@@ -148,11 +147,11 @@ def knot(zone: str, directory: Path, records: str = "") -> Iterator[Knot]:
         yield here
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _wait(server: Knot) -> None:
-    until = time.monotonic() + 15
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         try:
             if server.at(server.zone, "SOA"):

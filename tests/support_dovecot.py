@@ -19,6 +19,8 @@ from pathlib import Path
 from tests.support import needs
 from tests.support_certs import Authority
 
+from trinco.cli import ports
+
 USER, PASSWORD = "ana@mail.example", "uma palavra"
 ROOTS = "Test Root.pem"
 _CONFIGURATION = """
@@ -122,7 +124,7 @@ def dovecot() -> Iterator[Dovecot]:
             yield made
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(60)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -148,16 +150,14 @@ def _configured(made: Dovecot) -> Path:
 
 
 def _free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return ports.free([(ports.LOOPBACK, 0, ports.TCP)])
 
 
 def _wait(made: Dovecot, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
-            socket.create_connection(("127.0.0.1", made.port), 1).close()
+            socket.create_connection(("127.0.0.1", made.port), 60).close()
         except OSError:
             log = made.directory / "log"
             assert process.poll() is None, log.read_text() if log.exists() else ""

@@ -61,7 +61,7 @@ def asked(
             names,
         ]
         apart = [unshare, "--map-root-user", "--mount", "--net", *map(str, here)]
-        told = subprocess.run(apart, capture_output=True, check=True, timeout=60, cwd=Path(__file__).parent.parent)
+        told = subprocess.run(apart, capture_output=True, check=True, timeout=120, cwd=Path(__file__).parent.parent)
     found: dict[str, list[Any]] = json.loads(told.stdout)
     return {host: Answer(status, kind, body.encode("latin-1")) for host, (status, kind, body) in found.items()}
 
@@ -86,7 +86,7 @@ def _main(program: str, bundle: str, pem: str, root: str, names: str) -> None:
         json.dump({host: _ask(host, context) for host in hosts}, sys.stdout)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         shutil.rmtree(temporary)
 
 
@@ -96,10 +96,10 @@ def _private(*folders: str) -> None:
 
 
 def _wait(process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         try:
-            socket.create_connection(("127.0.0.1", 443), 1).close()
+            socket.create_connection(("127.0.0.1", 443), 60).close()
         except OSError:
             if process.poll() is not None:
                 sys.exit(log.read_text())
@@ -111,7 +111,7 @@ def _wait(process: subprocess.Popen[bytes], log: Path) -> None:
 def _ask(host: str, context: ssl.SSLContext) -> tuple[int, str, str]:
     """As a sender does (RFC 8461 section 3.3): no redirect is followed."""
     try:
-        with context.wrap_socket(socket.create_connection(("127.0.0.1", 443), 10), server_hostname=host) as connection:
+        with context.wrap_socket(socket.create_connection(("127.0.0.1", 443), 60), server_hostname=host) as connection:
             connection.sendall(f"GET {PATH} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
             response = http.client.HTTPResponse(connection)
             response.begin()

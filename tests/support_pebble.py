@@ -63,7 +63,7 @@ def running(program: str, folder: Path, http_port: int, dns: str = "", **environ
         yield Pebble(f"https://{listen}/dir", f"https://{management}", roots, log)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _pair(authority: Authority, folder: Path) -> tuple[Path, Path]:
@@ -79,10 +79,10 @@ def _with_root(authority: Authority, folder: Path, url: str, process: subprocess
     """Wait until it answers, and keep the root that it made at its start."""
     context = ssl.create_default_context(cafile=str(authority.pem))
     context.check_hostname = False
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
-            with urllib.request.urlopen(url, context=context, timeout=5) as answer:
+            with urllib.request.urlopen(url, context=context, timeout=60) as answer:
                 root = answer.read()
             break
         except OSError:

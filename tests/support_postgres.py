@@ -54,7 +54,7 @@ class Postgres:
         """Whoever is connected is thrown out (fast shutdown)."""
         if self.process is not None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(20)
+            self.process.wait(60)
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def holds_again(room: str, names: Sequence[str]) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         environment["TESTS_DATABASE"] = url
         done = subprocess.run(
-            command, cwd=HERE.parent, env=environment, capture_output=True, text=True, check=False, timeout=270
+            command, cwd=HERE.parent, env=environment, capture_output=True, text=True, check=False, timeout=1100
         )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
@@ -111,8 +111,8 @@ def _initialised(initdb: Path, data: Path, user: str | None) -> None:
 
 
 def _wait(pg_isready: Path, directory: Path, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while subprocess.run([str(pg_isready), "-q", "-h", str(directory)], check=False, timeout=10).returncode:
+    deadline = time.monotonic() + 60
+    while subprocess.run([str(pg_isready), "-q", "-h", str(directory)], check=False, timeout=60).returncode:
         assert process.poll() is None, (directory / "log").read_text()
         assert time.monotonic() < deadline, (directory / "log").read_text()
         time.sleep(0.05)

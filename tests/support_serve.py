@@ -19,6 +19,8 @@ from typing import Any
 import dns.message
 import dns.query
 
+from trinco.cli import ports
+
 COMMAND = [sys.executable, "-m", "trinco", "serve", "--playground"]
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("TRINCO_", "DJANGO_"))}
 
@@ -45,11 +47,17 @@ class Server:
         return self.log.read_text(errors="replace")
 
 
-def start(folder: Path, *arguments: str) -> Server:
+def base() -> str:
+    """A number behind which all ports of a server are free: two that start at once would take the same usual ones."""
+    wanted = [(host, door.place + offset, kind) for door in ports.DOORS for host, offset, kind in door.needs]
+    return str(ports.free(wanted))
+
+
+def start(folder: Path) -> Server:
     log = folder / "log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [*COMMAND, "--port-base", base()],
             cwd=folder,
             env={**CLEAN, "TRINCO_DATA": ".run"},
             stdout=output,
@@ -57,7 +65,7 @@ def start(folder: Path, *arguments: str) -> Server:
             start_new_session=True,
         )
     server = Server(process, folder / ".run", log)
-    wait(lambda: (server.data / "endpoints.json").exists() or process.poll() is not None, 90)
+    wait(lambda: (server.data / "endpoints.json").exists() or process.poll() is not None, 180)
     assert process.poll() is None, server.say()
     return server
 
@@ -93,7 +101,7 @@ def end(server: Server, number: signal.Signals) -> tuple[int, list[int]]:
     children = server.children
     assert len(children) >= 4
     os.killpg(server.process.pid, number)
-    status = server.process.wait(12)
+    status = server.process.wait(60)
     return status, running(children)
 
 
@@ -101,7 +109,7 @@ def fetch(server: Server, domain: str) -> tuple[int, str]:
     """A policy, by its own name and under the root of the development CA (RFC 8461 section 3.3)."""
     host, _, port = server.told["policy"].rpartition(":")
     context = ssl.create_default_context(cafile=server.told["ca"])
-    raw = socket.create_connection((host, int(port)), timeout=10)
+    raw = socket.create_connection((host, int(port)), timeout=60)
     with context.wrap_socket(raw, server_hostname=f"mta-sts.{domain}") as connection:
         connection.sendall(f"GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: mta-sts.{domain}\r\n\r\n".encode())
         response = http.client.HTTPResponse(connection)
@@ -111,4 +119,4 @@ def fetch(server: Server, domain: str) -> tuple[int, str]:
 
 def ask(server: Server, name: str, rtype: str, at: str = "zones") -> dns.message.Message:
     host, _, port = server.told[at].rpartition(":")
-    return dns.query.udp(dns.message.make_query(name, rtype), host, port=int(port), timeout=5)
+    return dns.query.udp(dns.message.make_query(name, rtype), host, port=int(port), timeout=60)

@@ -76,10 +76,10 @@ def mail_servers(servers: dict[str, Any], port: int = 0) -> Iterator[int]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
-    assert started.wait(10)
+    assert started.wait(60)
     try:
         yield ports[0]
     finally:
         loop, over = stop[0]
         loop.call_soon_threadsafe(over.set)
-        thread.join(10)
+        thread.join(60)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 from tests.support_certs import Authority
 
+from trinco.cli import ports
 from trinco.core.errors import DnsFailure
 from trinco.net import https
 from trinco.net.guard import Guard
@@ -100,11 +100,11 @@ def served(server: Server, context: ssl.SSLContext) -> Iterator[Server]:
     thread = threading.Thread(target=lambda: (loop.run_until_complete(serve()), loop.close()))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         yield server
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(60)
 
 
 @dataclass
@@ -142,6 +142,4 @@ def delivered(poster: Poster, now: datetime) -> int:
 
 def closed_port() -> int:
     """A port at which nobody listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    return ports.free([(ports.LOOPBACK, 0, ports.TCP)])

@@ -20,6 +20,7 @@ from tests.edge.policy_rig import Rig, body_of, hosted, publication
 from tests.support_tls import Authority
 
 from trinco import config
+from trinco.cli import ports
 from trinco.core.errors import TrincoError
 from trinco.core.names import Domain
 from trinco.edge.sni import Table
@@ -46,9 +47,7 @@ def moved(text: str, *places: tuple[str, str]) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return ports.free([(ports.LOOPBACK, 0, ports.TCP)])
 
 
 @contextmanager
@@ -58,7 +57,7 @@ def front(command: Sequence[str | Path], port: int, folder: Path) -> Iterator[No
     here = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "PATH": "/usr/bin"}
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out, env=here) as process:
         try:
-            until = time.monotonic() + 15
+            until = time.monotonic() + 60
             while not accepts(port):
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < until, log.read_text()
@@ -70,7 +69,7 @@ def front(command: Sequence[str | Path], port: int, folder: Path) -> Iterator[No
 
 def accepts(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
+        socket.create_connection(("127.0.0.1", port), 60).close()
     except OSError:
         return False
     return True

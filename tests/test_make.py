@@ -127,7 +127,7 @@ class TestDebian:
             env={"PATH": str(bare / "bin"), **environment},
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )
 

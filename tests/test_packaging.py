@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("TRINCO_", "PYTHON", "DJANGO_"))}
 UV = shutil.which("uv")
 
-pytestmark = pytest.mark.timeout(300)  # two environments are made from nothing
+pytestmark = pytest.mark.timeout(1200)  # two environments are made from nothing
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def names(wheel: Path) -> set[str]:
 def run(command: list[str], folder: Path, status: int = 0, given: str = "") -> str:
     """The output of a command that is to end with this status."""
     done = subprocess.run(
-        command, cwd=folder, env=CLEAN, input=given, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=CLEAN, input=given, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == status, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
@@ -132,13 +132,13 @@ def panel(scratch: Path, wheel: Path) -> Iterator[str]:
         yield str(json.loads(told.read_bytes())["panel"])
     finally:
         server.send_signal(signal.SIGINT)
-        status = server.wait(15)
+        status = server.wait(60)
     assert (status, told.exists()) == (0, False), log.read_text()
     assert re.search(r"Sign in +admin@trinco\.example, password \S{12,}", log.read_text())
 
 
 def wait(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -193,7 +193,7 @@ class TestServerInstall:
     @staticmethod
     def get(address: str, language: str = "en") -> str:
         request = urllib.request.Request(address, headers={"Accept-Language": language})
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             assert response.status == 200
             return str(response.read().decode())
 

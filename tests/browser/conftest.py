@@ -20,7 +20,7 @@ from trinco.panel.accounts.models import Organisation
 support_messages.compile_if_stale()  # before Django reads it
 
 
-expect.set_options(timeout=20_000)  # a machine may be busy: this is when to give up, not how fast it must be
+expect.set_options(timeout=60_000)  # a machine may be busy: this is when to give up, not how fast it must be
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

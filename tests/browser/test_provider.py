@@ -19,7 +19,7 @@ from tests.support_browser import Visitor
 from tests.support_nginx import Answer
 from tests.support_serve import Server
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1200)
 
 DOMAIN = "novo.example"
 CLIENTS = ("Norte, Lda.", "Sul", "Ilhas")
@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = support_serve.start(tmp_path_factory.mktemp("provider"))
     yield running
     running.process.terminate()
-    running.process.wait(15)
+    running.process.wait(60)
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ class TestProvider:
         assert provider.faults() == []
         page.get_by_label("or choose a CSV file of up to 1 MiB").set_input_files(tmp_path / "clientes.csv")
         page.get_by_role("button", name="Add the domains").click()
-        expect(page.locator("#h-state")).to_have_text("Done", timeout=60_000)
+        expect(page.locator("#h-state")).to_have_text("Done", timeout=120_000)
         provider.rest()
         expect(page.locator("#import .kpi b")).to_have_text([str(domains), "0", "4", "0"])
         told = page.locator("section[aria-labelledby=h-bad] tbody tr")
@@ -168,7 +168,7 @@ class TestProvider:
             page.locator(f'[id="zone-{DOMAIN}"]').get_by_role("button", name=label).click()
             expect(page.get_by_role("heading", level=1)).to_have_text("Playground")
         page.goto(f"{root}domains/{DOMAIN}/setup/")
-        expect(page.locator("#rest")).to_contain_text("Your policy is live in testing mode", timeout=60_000)
+        expect(page.locator("#rest")).to_contain_text("Your policy is live in testing mode", timeout=120_000)
         page.goto(f"{root}domains/{DOMAIN}/")
         page.get_by_label("Enforce").check()
         expect(page.locator("#confirm .diff")).to_contain_text("+ mode: enforce")

@@ -16,7 +16,7 @@ from tests import support_serve
 from tests.support_browser import Visitor
 from tests.support_serve import Server
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1200)
 
 DOMAIN = "novo.example"
 RECORDS = ("mta-sts", "_mta-sts", "_smtp._tls")
@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = support_serve.start(tmp_path_factory.mktemp("road"))
     yield running
     running.process.terminate()
-    running.process.wait(15)
+    running.process.wait(60)
 
 
 @pytest.fixture
@@ -53,14 +53,14 @@ def curl(server: Server) -> str:
     options = ["--silent", "--show-error", "--max-time", "10", "--cacert", server.told["ca"]]
     options += ["--connect-to", f"::{server.told['policy']}"]
     url = f"https://mta-sts.{DOMAIN}/.well-known/mta-sts.txt"
-    return subprocess.run(["curl", *options, url], capture_output=True, check=True, timeout=20).stdout.decode()
+    return subprocess.run(["curl", *options, url], capture_output=True, check=True, timeout=60).stdout.decode()
 
 
 def dig(server: Server, name: str) -> list[str]:
     """What the customer's own name leads to, CNAME first."""
     host, _, port = server.told["zones"].rpartition(":")
     command = ["dig", f"@{host}", "-p", port, "+short", "+time=5", name, "TXT"]
-    return subprocess.run(command, capture_output=True, check=True, timeout=20).stdout.decode().splitlines()
+    return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode().splitlines()
 
 
 def announced(server: Server) -> str:
@@ -100,7 +100,7 @@ def while_watched(server: Server, deed: Callable[[], None]) -> list[str]:
     thread = threading.Thread(target=prober.watch)
     thread.start()
     deed()
-    thread.join(10)
+    thread.join(60)
     prober.over.set()
     thread.join()
     return [what for what, _ in prober.changed]
@@ -137,7 +137,7 @@ class TestRoad:
             zone.get_by_role("button", name=label).click()
             expect(page.get_by_role("heading", level=1)).to_have_text("Playground")
         page.goto(wizard)
-        expect(page.locator("#rest")).to_contain_text("Your policy is live in testing mode", timeout=40_000)
+        expect(page.locator("#rest")).to_contain_text("Your policy is live in testing mode", timeout=120_000)
         visitor.rest()
         visitor.picture("road-green")
         assert visitor.faults() == []

@@ -30,7 +30,7 @@ class TestPlan:
             assert not {each.spared for each in there} & {each.target for each in there}
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(1200)
 class TestShort:
     """Issue 4: "no new id with an old body, no accepted report lost or doubled, no expired certificate, no other tenant's
     byte, every good probe answered"."""
@@ -53,7 +53,7 @@ class TestShort:
             str(tmp_path),
         ]
         done = subprocess.run(
-            command, env=CLEAN | {"PYTHONPATH": PATHS}, capture_output=True, text=True, check=False, timeout=200
+            command, env=CLEAN | {"PYTHONPATH": PATHS}, capture_output=True, text=True, check=False, timeout=1100
         )
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
         assert done.stdout.endswith("violations: 0\n")

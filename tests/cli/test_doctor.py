@@ -167,7 +167,7 @@ async def internet(world: World) -> AsyncIterator[config.Config]:
 
 def asked(world: World, examine: Callable[[config.Config], Awaitable[Any]]) -> Any:
     async def run() -> Any:
-        async with asyncio.timeout(20), internet(world) as settings:
+        async with asyncio.timeout(60), internet(world) as settings:
             return await examine(settings)
 
     return asyncio.run(run())

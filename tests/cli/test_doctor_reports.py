@@ -40,7 +40,7 @@ async def mailbox(directory: Path, token: str) -> AsyncIterator[Endpoint]:
 
 def told(directory: Path, token: str, known: str) -> Finding:
     async def run() -> Finding:
-        async with asyncio.timeout(20), mailbox(directory, known) as bound:
+        async with asyncio.timeout(60), mailbox(directory, known) as bound:
             return await examine_reports.mailbox(replace(config.load({}), smtp_listen=(bound,)), token)
 
     return asyncio.run(run())
@@ -124,7 +124,7 @@ class TestReachable:
 
     def test_are_tried(self, tmp_path):
         async def run() -> tuple[Finding, Finding, Finding]:
-            async with asyncio.timeout(20), mailbox(tmp_path, TOKEN) as (address, port):
+            async with asyncio.timeout(60), mailbox(tmp_path, TOKEN) as (address, port):
                 settings = replace(config.load({}), reports_addresses=(address,), policy_port=port, smtp_port=port)
                 return (
                     await examine_reports.reachable(settings),

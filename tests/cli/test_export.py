@@ -18,6 +18,7 @@ from tests import support_panel, support_web
 from tests.support_certs import Authority
 from typer.testing import CliRunner
 
+from trinco.cli import ports
 from trinco.cli.main import app
 from trinco.core.mtasts.policy import Mode
 from trinco.core.names import Domain
@@ -165,9 +166,7 @@ class TestNginx:
 
     @contextmanager
     def serving(self, program: str, snippet: str, tmp_path: Path) -> Iterator[int]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = ports.free([(ports.LOOPBACK, 0, ports.TCP)])
         snippet = snippet.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
         temporary = " ".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi"))
         temporary += " ".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("uwsgi", "scgi"))
@@ -177,19 +176,21 @@ class TestNginx:
         )
         process = subprocess.Popen([program, "-p", tmp_path, "-c", tmp_path / "nginx.conf", "-e", tmp_path / "log"])
         try:
-            self.wait_for(port)
+            self.wait_for(process, port)
             yield port
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
     @staticmethod
-    def wait_for(port: int) -> None:
-        until = time.monotonic() + 10
-        while time.monotonic() < until:
+    def wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+        until = time.monotonic() + 60
+        while True:
             try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
+                socket.create_connection(("127.0.0.1", port), 60).close()
             except OSError:
+                assert process.poll() is None
+                assert time.monotonic() < until
                 time.sleep(0.02)
             else:
                 return

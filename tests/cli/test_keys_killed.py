@@ -51,7 +51,7 @@ class Place:
         return self.run("-m", "trinco", "keys", *arguments)
 
     def sealed(self) -> dict[str, bytes]:
-        with sqlite3.connect(f"file:{self.data}/trinco.sqlite3?mode=ro", uri=True, timeout=20) as tables:
+        with sqlite3.connect(f"file:{self.data}/trinco.sqlite3?mode=ro", uri=True, timeout=60) as tables:
             return dict(tables.execute("select host, sealed_key from certificates_order"))
 
     def under_the_first(self) -> int:
@@ -75,7 +75,7 @@ class Place:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_killed_five_times(tmp_path):
     """Every value opens with the keys of the file after every kill, and the old key can go in the end."""
     place = Place(tmp_path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from trinco.cli import panel, worker
+from trinco.cli import panel, ports, worker
 
 STOP_SECONDS = 30
 """Three times what is promised: other tests may keep the machine busy."""
@@ -48,9 +47,7 @@ def running(data: Path, *arguments: str, **settings: str) -> Iterator[subprocess
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return ports.free([(ports.LOOPBACK, 0, ports.TCP)])
 
 
 def ask(url: str, seconds: float = 60) -> tuple[int, str]:
@@ -58,7 +55,7 @@ def ask(url: str, seconds: float = 60) -> tuple[int, str]:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=5) as response:
+            with urllib.request.urlopen(url, timeout=60) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             with error:

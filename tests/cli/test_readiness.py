@@ -31,7 +31,7 @@ def against(said: bytes, talk: Callable[[Endpoint], Awaitable[Any]]) -> Any:
             writer.write(said)
             writer.close()
 
-        async with asyncio.timeout(20), await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        async with asyncio.timeout(60), await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             return await talk(server.sockets[0].getsockname()[:2])
 
     return asyncio.run(run())

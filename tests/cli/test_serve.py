@@ -20,9 +20,7 @@ import dns.rcode
 import pytest
 from tests.support_serve import CLEAN, COMMAND, Server, ask, end, fetch, start, wait
 
-from trinco.cli import ports
-
-pytestmark = pytest.mark.timeout(200)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield running
     if running.process.poll() is None:
         running.process.terminate()
-        running.process.wait(15)
+        running.process.wait(60)
 
 
 class TestEndpoints:
@@ -89,7 +87,7 @@ class TestRoad:
 
     def test_the_panel_asks_who_is_there(self, server: Server) -> None:
         address = server.told["panel"].removeprefix("http://")
-        with closing(http.client.HTTPConnection(address, timeout=10)) as connection:
+        with closing(http.client.HTTPConnection(address, timeout=60)) as connection:
             connection.request("GET", "/")
             assert connection.getresponse().status == 302
 
@@ -110,7 +108,7 @@ class TestDoctor:
             )
             return {finding["part"]: finding["verdict"] for finding in json.loads(done.stdout)["findings"]}
 
-        wait(lambda: set(verdicts().values()) == {"ok"}, 30)
+        wait(lambda: set(verdicts().values()) == {"ok"}, 120)
 
 
 class TestEnd:
@@ -119,14 +117,14 @@ class TestEnd:
     def test_a_killed_program_comes_back_and_the_end_leaves_nothing(self, server: Server) -> None:
         edge = next(pid for pid in server.children if b"edge" in Path(f"/proc/{pid}/cmdline").read_bytes())
         os.kill(edge, signal.SIGKILL)
-        wait(lambda: "edge1 ended (killed by SIGKILL)" in server.say(), 10)
-        wait(lambda: self.serves(server), 20)
+        wait(lambda: "edge1 ended (killed by SIGKILL)" in server.say(), 60)
+        wait(lambda: self.serves(server), 120)
         assert end(server, signal.SIGINT) == (0, [])
         assert not (server.data / "endpoints.json").exists()
 
     def test_a_second_start_finds_everything_as_it_was(self, server: Server) -> None:
         labels = re.findall(r"[a-z2-7]{26}\.policy", (server.data / "playground" / "zones.json").read_text())
-        again = start(server.data.parent, "--port-base", str(self.free_base()))
+        again = start(server.data.parent)
         assert re.findall(r"[a-z2-7]{26}\.policy", (again.data / "playground" / "zones.json").read_text()) == labels
         assert fetch(again, "correio.example")[0] == 200
         assert end(again, signal.SIGTERM) == (0, [])
@@ -137,10 +135,6 @@ class TestEnd:
             return fetch(server, "correio.example")[0] == 200
         except OSError:
             return False
-
-    @staticmethod
-    def free_base() -> int:
-        return next(base for base in range(21_000, 60_000, 50) if ports.choose(base)["smtp"] == base + 5)
 
 
 class TestWrongUse:

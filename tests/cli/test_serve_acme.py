@@ -16,7 +16,7 @@ from tests.support_serve import Server
 
 from trinco.cli import ports
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket")]
 LOOPBACKS = ("127.0.0.1", "::1")
 
 

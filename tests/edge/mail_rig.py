@@ -22,7 +22,7 @@ TOKEN, OTHER = "a" * 26, "b" * 26
 TO = f"{TOKEN}@{HOST}"
 MAIL = b"From: tlsrpt@sender.example\r\nSubject: a report\r\n\r\n{}\r\n"
 KEPT = b"250 2.0.0 The report is kept\r\n"
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 
 
 @dataclass

@@ -21,7 +21,7 @@ from trinco.edge.serving import Serving
 from trinco.edge.snapshot import Store
 from trinco.edge.sni import Table
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 
 
 class Clock:

@@ -28,7 +28,7 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 }
 PATH = "/.well-known/mta-sts.txt"
 UNRECOGNIZED_NAME = bytes.fromhex("15030300020270")
-TIMEOUT = 10.0
+TIMEOUT = 60.0
 
 
 def body_of(name: str, mode: str = "testing") -> bytes:

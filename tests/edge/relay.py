@@ -75,10 +75,10 @@ class Relay:
         ready, ended = threading.Event(), asyncio.Event()
         thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(ready, ended),))
         thread.start()
-        ready.wait(10)
+        ready.wait(60)
         try:
             yield
         finally:
             self._loop.call_soon_threadsafe(ended.set)
-            thread.join(10)
+            thread.join(60)
             self._loop.close()

@@ -22,7 +22,7 @@ Deliver = Callable[[str, bytes], None]
 
 def by_mail(address: str, port: int) -> Deliver:
     def deliver(token: str, body: bytes) -> None:
-        with smtplib.SMTP(address, port, local_hostname="sender.example", timeout=5) as conversation:
+        with smtplib.SMTP(address, port, local_hostname="sender.example", timeout=60) as conversation:
             conversation.sendmail("tlsrpt@sender.example", [f"{token}@{HOST}"], mail(body))
 
     return deliver
@@ -69,7 +69,7 @@ class Sender:
     def end(self) -> None:
         """After the report that is under way."""
         self._enough.set()
-        self._thread.join(30)
+        self._thread.join(60)
         assert not self._thread.is_alive(), f"{self.name}: {self.problem}"
 
     def _run(self) -> None:

@@ -143,11 +143,11 @@ def running(server: nameservers.NameServer, log: Path) -> Iterator[Peer]:
     finally:
         peer.close()
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _await(server: nameservers.NameServer, process: subprocess.Popen[bytes], log: Path) -> None:
-    ready, deadline = server.ready(BASE), time.monotonic() + 30
+    ready, deadline = server.ready(BASE), time.monotonic() + 60
     while not ready():
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()

@@ -38,7 +38,7 @@ def quick(monkeypatch):
 
 def life(directory: Path, inbox: Inbox, talk: Callable[[Spool, Carrier], Awaitable[Any]]) -> Any:
     async def run() -> Any:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             spool = Spool(directory)
             async with carrying(spool, inbox) as working:
                 return await talk(spool, working)
@@ -234,7 +234,7 @@ class TestTurnedAway:
 
     def told(self, directory: Path, inbox: Inbox, untold: Counter[str], talk: Callable[[], Awaitable[Any]]) -> None:
         async def run() -> None:
-            async with asyncio.timeout(30), carrying(Spool(directory), inbox, untold):
+            async with asyncio.timeout(60), carrying(Spool(directory), inbox, untold):
                 await talk()
 
         asyncio.run(run())
@@ -304,7 +304,7 @@ class TestEnd:
 
     def test_with_a_database_that_hangs_within_two_seconds(self, tmp_path, inbox):
         answered = threading.Event()
-        inbox.on_take = lambda: (answered.wait(20), None)[1]
+        inbox.on_take = lambda: (answered.wait(60), None)[1]
 
         async def put(spool: Spool, _carrier: Carrier) -> float:
             await spool.put(arrival())

@@ -200,7 +200,7 @@ async def volley(server: tuple[str, int], messages: list[bytes], expected: int) 
         sock.connect(server)
         for message in messages:
             sock.send(message)
-        replies = [await asyncio.wait_for(loop.sock_recv(sock, 4096), 5) for _ in range(expected)]
+        replies = [await asyncio.wait_for(loop.sock_recv(sock, 4096), 60) for _ in range(expected)]
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(loop.sock_recv(sock, 4096), 0.05)
     return replies
@@ -337,7 +337,7 @@ class TestRates:
 
 async def dig(server: tuple[str, int], *words: str) -> str:
     host, port = server
-    argv = (needs("dig"), f"@{host}", "-p", str(port), "+tries=1", "+time=3", "+noall", "+answer", "+comments", *words)
+    argv = (needs("dig"), f"@{host}", "-p", str(port), "+tries=1", "+time=60", "+noall", "+answer", "+comments", *words)
     process = await asyncio.create_subprocess_exec(
         *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

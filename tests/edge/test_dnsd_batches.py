@@ -33,7 +33,7 @@ def pair(family: int, host: str) -> tuple[socket.socket, socket.socket]:
     server, client = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_DGRAM)
     server.setblocking(False)
     server.bind((host, 0))
-    client.settimeout(5)
+    client.settimeout(60)
     client.bind((host, 0))
     client.connect(server.getsockname())
     return server, client
@@ -48,7 +48,7 @@ def sockets(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, soc
 
 def received(batch: Batch, count: int) -> list[bytes]:
     """The datagrams of one batch once there are that many in it."""
-    deadline, got = time.monotonic() + 5, 0
+    deadline, got = time.monotonic() + 60, 0
     while (got := got or batch.receive()) == 0 and time.monotonic() < deadline:
         time.sleep(0.001)
     assert got == count

@@ -79,7 +79,7 @@ class Traced:
         deliver(TOKEN, report_json(policy("um.example", successful=1), organization_name=secrets.token_hex(LARGE)))
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(60)
         seen = calls((self.directory / "trace").read_text())
         peer = re.compile(rf"\d+<TCP(?:v6)?:\[127\.0\.0\.1:{port}->.*")
         ours = [call for call in seen if peer.match(call.arguments)]

@@ -82,7 +82,7 @@ class TestFault:
             keeper.change(serving.held, change(1), change(1))
             with pytest.raises(RuntimeError):
                 await keeper.step()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await keeper.step()
 
         asyncio.run(scenario())

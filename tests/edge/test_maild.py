@@ -35,7 +35,7 @@ def rig(request: pytest.FixtureRequest, authority: Authority) -> Iterator[MailRi
 
 
 def _client(rig: MailRig) -> smtplib.SMTP:
-    client = smtplib.SMTP(timeout=10)
+    client = smtplib.SMTP(timeout=60)
     client._host = HOST  # type: ignore[attr-defined] # the name that the certificate is for
     client.connect("127.0.0.1", rig.port)
     return client
@@ -265,7 +265,7 @@ def test_by_openssl(authority: Authority, needs: Callable[[str], str]) -> None:
         command = [needs("openssl"), "s_client", "-quiet", "-starttls", "smtp", "-crlf", "-verify_return_error"]
         command += ["-connect", f"127.0.0.1:{rig.port}", "-verify_hostname", HOST, "-CAfile", str(authority.pem)]
         lines = f"EHLO sender.example\nMAIL FROM:<>\nRCPT TO:<{TO}>\nDATA\nSubject: x\n\n{{}}\n.\nQUIT\n"
-        done = subprocess.run(command, input=lines.encode(), capture_output=True, timeout=20, check=False)
+        done = subprocess.run(command, input=lines.encode(), capture_output=True, timeout=60, check=False)
         assert KEPT in done.stdout, done.stderr
         assert rig.desk.bodies == [b"Subject: x\r\n\r\n{}\r\n"]
 

@@ -84,7 +84,7 @@ class TestStart:
             await until(lambda: panel.heard.count("register") >= 2)
             assert "open" not in panel.heard
             panel.away = False
-            node = await asyncio.wait_for(entering, 10)
+            node = await asyncio.wait_for(entering, 60)
             assert node.held == panel.publication
             await asyncio.sleep(0)
 

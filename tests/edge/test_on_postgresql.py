@@ -21,7 +21,7 @@ from tests.support_postgres import Postgres, postgres
 from trinco.cli import ports
 from trinco.edge.fence import LEASE
 
-pytestmark = [pytest.mark.filterwarnings(LEAKS), pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.filterwarnings(LEAKS), pytest.mark.slow, pytest.mark.timeout(1200)]
 NAMES = ("um.example", "dois.example")
 
 
@@ -36,7 +36,7 @@ class Whole:
     def readiness(self) -> int:
         """The status of the panel's /readyz; 0: nobody answers."""
         try:
-            with urllib.request.urlopen(f"{self.panel}/readyz", timeout=20) as reply:
+            with urllib.request.urlopen(f"{self.panel}/readyz", timeout=60) as reply:
                 return int(reply.status)
         except urllib.error.HTTPError as error:
             with error:
@@ -99,7 +99,7 @@ def test_a_policy_reaches_both_edges_and_all_outlive_the_database(tmp_path):
 def addresses(edge: Edge, label: str) -> list[str]:
     """The A records of the policy host, as this edge tells them."""
     query = dns.message.make_query(f"{label}.policy.trinco.example", "A")
-    reply = dns.query.udp(query, edge.address, timeout=5, port=edge.dns_port)
+    reply = dns.query.udp(query, edge.address, timeout=60, port=edge.dns_port)
     return sorted(rdata.address for rrset in reply.answer for rdata in rrset)
 
 

@@ -84,7 +84,7 @@ def requests(dice: Dice) -> Callable[[], bytes]:
 
 def throw_hello(rig: Rig, octets: bytes) -> None:
     with suppress(OSError), rig.connect() as connection:
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.sendall(octets)
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(65536):
@@ -93,7 +93,7 @@ def throw_hello(rig: Rig, octets: bytes) -> None:
 
 def throw_request(rig: Rig, octets: bytes, context: ssl.SSLContext) -> None:
     with suppress(OSError), rig.secure(NAME, context) as connection:
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.sendall(octets + b"\r\n\r\n" + get(NAME, "Connection: close"))
         while connection.recv(65536):
             pass

@@ -169,7 +169,7 @@ class TestFence:
         admitted, gate = [True], threading.Event()
 
         def slow(sealed: bytes, server_name: str) -> bytes:
-            assert gate.wait(10)
+            assert gate.wait(60)
             return unseal(sealed, server_name)
 
         with (
@@ -192,7 +192,7 @@ class TestSlowKey:
 
         def slow(sealed: bytes, server_name: str) -> bytes:
             if server_name == f"mta-sts.{OTHER}":
-                assert gate.wait(10)
+                assert gate.wait(60)
             return unseal(sealed, server_name)
 
         table = table_of(authority, NAME, OTHER)
@@ -207,14 +207,14 @@ class TestSlowKey:
             assert answers == []
             gate.set()
             for thread in waiting:
-                thread.join(10)
+                thread.join(60)
             assert [content_of(answer) for answer in answers] == [body_of(OTHER)] * 3
 
     def test_one_who_leaves_meanwhile_is_not_missed(self, authority: Authority) -> None:
         gate = threading.Event()
 
         def slow(sealed: bytes, server_name: str) -> bytes:
-            assert gate.wait(10)
+            assert gate.wait(60)
             return unseal(sealed, server_name)
 
         with capture_logs() as lines, Rig(table_of(authority, NAME), authority, unseal=slow).running() as rig:

@@ -223,7 +223,7 @@ def handshake(context: ssl.SSLContext, authority: Authority, version: ssl.TLSVer
 
 
 async def soon(tls: mailtls.MailTls, other_than: ssl.SSLContext | None) -> ssl.SSLContext | None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while tls() is other_than:
             await asyncio.sleep(0.01)
     return tls()

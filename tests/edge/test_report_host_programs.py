@@ -113,13 +113,13 @@ class TestOpensslClient:
     def test_the_chain(self, rig: ReportRig, files: Path) -> None:
         to = ["-connect", f"127.0.0.1:{rig.port}", "-servername", HOST, "-CAfile", str(files / "ca.pem")]
         command = [needs("openssl"), "s_client", *to, "-verify_hostname", HOST, "-showcerts"]
-        out = subprocess.run(command, input="Q", capture_output=True, text=True, check=False, timeout=20).stdout
+        out = subprocess.run(command, input="Q", capture_output=True, text=True, check=False, timeout=60).stdout
         assert (out.count("BEGIN CERTIFICATE"), "Verify return code: 0 (ok)" in out) == (2, True)
 
 
 def throw(rig: ReportRig, octets: bytes) -> None:
     with suppress(OSError), rig.secure_for(HOST) as connection:
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.sendall(octets + b"\r\n\r\n" + head("Connection: close"))
         while connection.recv(65536):
             pass

@@ -55,7 +55,7 @@ def running(servers: list[NameServer], directory: Path) -> Iterator[None]:
         for process in processes:
             process.terminate()
         for process in processes:
-            process.wait(10)
+            process.wait(60)
 
 
 def full(label: str, policy_id: str) -> HostedDomain:

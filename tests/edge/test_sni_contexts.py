@@ -41,7 +41,7 @@ class Workshop:
 
     def build(self, certificates: Sequence[bytes], key: bytes) -> Context:
         self.thread = threading.get_ident()
-        assert self.gate.wait(10)
+        assert self.gate.wait(60)
         self.built.append((*certificates, key))
         return cast(Context, f"context {len(self.built)}")
 

@@ -26,7 +26,7 @@ def running(directory: Path, talk: Callable[[Spool], Awaitable[Any]], limits: Sp
     async def life() -> Any:
         spool = Spool(directory, limits)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 return await talk(spool)
         finally:
             await spool.close()

@@ -35,7 +35,7 @@ def asked(role, *requests, limits=status_host.LIMITS):
     def ask(port):
         answers = []
         for method, path in requests:
-            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
                 connection.request(method, path)
                 said = connection.getresponse()
                 answers.append((said.status, said.headers["Content-Type"], said.read()))
@@ -85,7 +85,7 @@ class TestStatus:
         async def run():
             limits = Limits(connections=2, header=0.1, closing=0.1)
             async with status_host.listen(Told(), [("127.0.0.1", 0)], limits=limits) as bound:
-                await asyncio.wait_for(asyncio.to_thread(wait, bound[0][1]), 5)
+                await asyncio.wait_for(asyncio.to_thread(wait, bound[0][1]), 60)
 
         asyncio.run(run())
 

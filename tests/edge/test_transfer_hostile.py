@@ -259,7 +259,7 @@ class TestAnything:
                     writer.write(struct.pack("!H", len(message)) + message)
                     writer.write_eof()
                     with suppress(ConnectionError):
-                        await asyncio.wait_for(reader.read(), 5)
+                        await asyncio.wait_for(reader.read(), 60)
                     writer.close()
                 assert await fetched(server.server) == as_file(PUBLICATION)
 

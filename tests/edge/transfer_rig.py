@@ -106,7 +106,7 @@ def fetch(server: tuple[str, int], zone: dns.zone.Zone, key: dns.tsig.Key | None
         keyname=key.name if key else None,
         keyalgorithm=key.algorithm if key else dns.tsig.HMAC_SHA256,
     )
-    dns.query.inbound_xfr(server[0], zone, query, server[1], timeout=5, lifetime=20)
+    dns.query.inbound_xfr(server[0], zone, query, server[1], timeout=60, lifetime=60)
 
 
 async def fetched(
@@ -135,7 +135,7 @@ async def first(server: tuple[str, int], query: dns.message.Message | bytes) -> 
     wire = query if isinstance(query, bytes) else query.to_wire()
     reader, writer = await asyncio.open_connection(*server)
     writer.write(struct.pack("!H", len(wire)) + wire)
-    (length,) = struct.unpack("!H", await asyncio.wait_for(reader.readexactly(2), 5))
+    (length,) = struct.unpack("!H", await asyncio.wait_for(reader.readexactly(2), 60))
     reply = await reader.readexactly(length)
     writer.close()
     return reply

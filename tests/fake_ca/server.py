@@ -235,4 +235,4 @@ def serving(authority: Authority) -> Iterator[Server]:
             yield server
         finally:
             listener.shutdown()
-            thread.join(5)
+            thread.join(60)

@@ -42,7 +42,7 @@ def talk(pebble) -> acme.Conversation:
 
 
 def until(look: Callable[[], Placed], status: Status) -> Placed:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (placed := look()).status is not status:
         assert time.monotonic() < deadline, placed
         time.sleep(0.05)

@@ -61,11 +61,11 @@ def running(program: str, directory: Path, port: int) -> Iterator[None]:
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen([program, "-d", "-c", str(configuration)], stdout=log, stderr=log)
     try:
-        asyncio.run(answering(port, time.monotonic() + 20))
+        asyncio.run(answering(port, time.monotonic() + 60))
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 async def answering(port: int, deadline: float) -> None:

@@ -291,5 +291,5 @@ class TestAtOnce:
             people._lock(ours.pk)
             other = threading.Thread(target=write)
             other.start()
-            assert written.wait(10)
+            assert written.wait(60)
         other.join()

@@ -28,7 +28,7 @@ def together(*deeds):
     start, results = threading.Barrier(len(deeds)), [None] * len(deeds)
 
     def do(number, deed):
-        start.wait(10)
+        start.wait(60)
         try:
             results[number] = deed()
         except Exception as error:  # noqa: BLE001 - the outermost loop of a thread

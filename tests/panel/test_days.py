@@ -305,7 +305,7 @@ class TestSeveralAtOnce:
         together, left = Barrier(4), []
 
         def work() -> None:
-            together.wait(30)
+            together.wait(60)
             gathering.gather()
             left.append(UnsummedDomain.objects.everywhere().count())
             connection.close()

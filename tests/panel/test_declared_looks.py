@@ -66,7 +66,7 @@ class TestAtOnce:
         start = threading.Barrier(4)
 
         def applied() -> None:
-            start.wait(10)
+            start.wait(60)
             try:
                 list(steps(declared, Terms(APPLY)))
             finally:
@@ -76,5 +76,5 @@ class TestAtOnce:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
         assert sorted(Organisation.objects.values_list("name", flat=True)) == ["A", "B"]

@@ -117,11 +117,11 @@ class TestAtOnce:
         def slowly(**facts: Any) -> None:
             leave(**facts)
             leaves.set()
-            goes_on.wait(10)
+            goes_on.wait(60)
 
         monkeypatch.setattr(people, "leave", slowly)
         ending, ended = beside(lambda: leaving.delete_account(user=eva, source=""))
-        assert leaves.wait(10)
+        assert leaves.wait(60)
         facts = {"organisation": theirs, "user": eva, "role": Role.OWNER}
         joining, joined = beside(lambda: Membership.objects.create(**facts))
         wait_for_its_lock()

@@ -14,7 +14,7 @@ AGAIN = [
 ]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_everything_holds_on_postgresql_as_well():
     """A deed that crosses organisations sees their rows beyond the wall, and its locks wait for nobody in a circle."""
     holds_again("panel", AGAIN)

@@ -25,7 +25,7 @@ AGAIN = [
 ]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_everything_holds_on_postgresql_as_well():
     """Locks, isolation and sorting of text are other ones there."""
     holds_again("panel", AGAIN)

@@ -53,7 +53,7 @@ class Book:
 
     def at(self, _name: str) -> tuple[()]:
         if self.silent:
-            self.books.go.wait(20)
+            self.books.go.wait(60)
         return ()
 
     def say(self, place: TextPlace) -> None:

@@ -40,7 +40,7 @@ def pool() -> Iterator[str]:
             yield address
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def started(program: str, server: Postgres) -> subprocess.Popen[bytes]:
@@ -50,7 +50,7 @@ def started(program: str, server: Postgres) -> subprocess.Popen[bytes]:
         shutil.chown(settings, server.user)
     with (server.directory / "pool.log").open("wb") as log:
         process = subprocess.Popen([program, "-q", str(settings)], stdout=log, stderr=log, user=server.user)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not Path(server.directory, ".s.PGSQL.6432").exists():
         assert process.poll() is None, (server.directory / "pool.log").read_text()
         assert time.monotonic() < deadline
@@ -83,5 +83,5 @@ class TestPool:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
         assert found == {7: {f"{wall.ROLE} 7"}, 8: {f"{wall.ROLE} 8"}, None: {"trinco "}}

@@ -91,7 +91,7 @@ class TestHttp:
     @staticmethod
     def exchange(desk: Desk, sent: bytes) -> tuple[int, Any]:
         async def run() -> bytes:
-            async with listen(desk.control, "127.0.0.1", 0) as (host, port), asyncio.timeout(10):
+            async with listen(desk.control, "127.0.0.1", 0) as (host, port), asyncio.timeout(60):
                 reader, writer = await asyncio.open_connection(host, port)
                 writer.write(sent)
                 writer.write_eof()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from trinco.cli import ports
 from trinco.playground import authority
 from trinco.playground.authority import Authority
 from trinco.playground.cast import Behaviour
@@ -30,9 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def port(data: Path) -> Iterator[int]:
     """The four servers in a thread of their own, at one free port."""
-    with socket.socket() as probe:
-        probe.bind((Behaviour.GOOD.value, 0))
-        free = int(probe.getsockname()[1])
+    free = ports.free([(behaviour.value, 0, ports.TCP) for behaviour in Behaviour])
     loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
 
     async def serve() -> None:
@@ -44,17 +43,17 @@ def port(data: Path) -> Iterator[int]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     yield free
     loop.call_soon_threadsafe(stop.set)
-    thread.join(10)
+    thread.join(60)
     loop.close()
 
 
 def verified(data: Path, behaviour: Behaviour, port: int) -> dict[str, object]:
     """The certificate after a verified STARTTLS for HOST, as a sending mail server makes it (RFC 8461 4.2)."""
     context = ssl.create_default_context(cafile=str(authority.root_path(data)))
-    with smtplib.SMTP(behaviour.value, port, timeout=10) as client:
+    with smtplib.SMTP(behaviour.value, port, timeout=60) as client:
         client._host = HOST
         client.starttls(context=context)
         assert client.ehlo()[0] == 250
@@ -77,7 +76,7 @@ class TestStarttls:
             verified(data, behaviour, port)
 
     def test_the_plain_one_does_not_offer_it(self, port: int) -> None:
-        with smtplib.SMTP(Behaviour.PLAIN.value, port, timeout=10) as client:
+        with smtplib.SMTP(Behaviour.PLAIN.value, port, timeout=60) as client:
             client.ehlo()
             assert not client.has_extn("starttls")
             assert client.docmd("STARTTLS")[0] == 502
@@ -85,21 +84,21 @@ class TestStarttls:
 
 class TestConversation:
     def test_no_mail_is_taken(self, port: int) -> None:
-        with smtplib.SMTP(Behaviour.GOOD.value, port, timeout=10) as client:
+        with smtplib.SMTP(Behaviour.GOOD.value, port, timeout=60) as client:
             assert client.helo()[0] == 250
             assert client.docmd("MAIL", "FROM:<a@example>")[0] == 550
             assert client.docmd("VRFY", "x")[0] == 502
             assert client.quit()[0] == 221
 
     def test_a_line_without_end_closes_the_connection(self, port: int) -> None:
-        with socket.create_connection((Behaviour.GOOD.value, port), timeout=10) as client:
+        with socket.create_connection((Behaviour.GOOD.value, port), timeout=60) as client:
             client.recv(200)
             with suppress(ConnectionError):
                 client.sendall(b"x" * 5_000)
                 assert client.recv(200) == b""
 
     def test_no_more_than_so_many_commands(self, port: int) -> None:
-        with socket.create_connection((Behaviour.GOOD.value, port), timeout=10) as client:
+        with socket.create_connection((Behaviour.GOOD.value, port), timeout=60) as client:
             client.sendall(b"NOOP\r\n" * 50)
             received = b"".join(iter(lambda: client.recv(4096), b""))
         assert received.count(b"250 ") == 50

@@ -26,7 +26,7 @@ def over(talk: Callable[[str, int], Awaitable[Any]]) -> Any:
     """Run a conversation with a server on free ports."""
 
     async def run() -> Any:
-        async with listen(Responder(WORLD, nobody), "127.0.0.1", 0) as (host, port), asyncio.timeout(10):
+        async with listen(Responder(WORLD, nobody), "127.0.0.1", 0) as (host, port), asyncio.timeout(60):
             return await talk(host, port)
 
     return asyncio.run(run())
@@ -38,8 +38,8 @@ class TestListening:
 
         async def talk(host: str, port: int) -> list[dns.message.Message]:
             return [
-                await dns.asyncquery.udp(query, host, port=port, timeout=5),
-                await dns.asyncquery.tcp(query, host, port=port, timeout=5),
+                await dns.asyncquery.udp(query, host, port=port, timeout=60),
+                await dns.asyncquery.tcp(query, host, port=port, timeout=60),
             ]
 
         replies = over(talk)
@@ -49,8 +49,8 @@ class TestListening:
         query = dns.message.make_query("many.example", "TXT", use_edns=0, payload=4096)
 
         async def talk(host: str, port: int) -> tuple[dns.message.Message, dns.message.Message]:
-            short = await dns.asyncquery.udp(query, host, port=port, timeout=5)
-            return short, await dns.asyncquery.tcp(query, host, port=port, timeout=5)
+            short = await dns.asyncquery.udp(query, host, port=port, timeout=60)
+            return short, await dns.asyncquery.tcp(query, host, port=port, timeout=60)
 
         short, whole = over(talk)
         assert (bool(short.flags & dns.flags.TC), len(short.answer), len(whole.answer[0])) == (True, 0, 20)
@@ -84,6 +84,6 @@ class TestListening:
         query = dns.message.make_query("a.example", "A", rdclass="CH")
 
         async def talk(host: str, port: int) -> dns.message.Message:
-            return await dns.asyncquery.udp(query, host, port=port, timeout=5)
+            return await dns.asyncquery.udp(query, host, port=port, timeout=60)
 
         assert over(talk).rcode() == dns.rcode.REFUSED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ LOOPBACK, OTHER, LOOPBACK6 = "127.0.0.1", "127.0.0.2", "::1"
 
 Need = tuple[str, int, socket.SocketKind]
 """An address, the distance from the door's own port, TCP or UDP."""
+_LOWEST, _HIGHEST = 12_000, 32_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,14 @@ def choose(base: int | None) -> dict[str, int]:
 
 
 def free(needs: Iterable[Need]) -> int:
-    """A port at which all of this can be bound. Raises OSError when there is none after many tries."""
+    """A port at which all of this can be bound. Raises OSError when there is none after many tries.
+
+    It is below those that the system hands out by itself (32768 and more on Linux): until somebody listens there, and
+    while a program that listens is started again, no connection of others gets it by chance.
+    """
     wanted = tuple(needs)
     for _ in range(50):
-        with socket.socket(socket.AF_INET, TCP) as probe:
-            probe.bind((LOOPBACK, 0))
-            port = int(probe.getsockname()[1])
+        port = _LOWEST + secrets.randbelow(_HIGHEST - _LOWEST)
         if _all_free(wanted, port):
             return port
     raise OSError("no free ports on loopback")
