@@ -12,6 +12,8 @@ AGAIN = [
     "test_feeds_leases.py",
     "test_feeds_quiet.py",
     "test_feeds_restore.py",
+    "test_log.py",
+    "test_online.py",
     "test_resealing.py",
     "test_upgrade.py",
     "test_worker.py",

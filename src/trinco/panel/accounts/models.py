@@ -162,7 +162,12 @@ class AuditEntry(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-at", "-id"]
-        indexes: ClassVar = [models.Index(fields=["organisation", "-at", "-id"], name="log_newest_first")]
+        indexes: ClassVar = [
+            models.Index(fields=["organisation", "-at", "-id"], name="log_newest_first"),
+            models.Index(fields=["organisation", "subject", "-at", "-id"], name="log_by_subject"),
+            models.Index(fields=["organisation", "actor", "-at", "-id"], name="log_by_actor"),
+            models.Index(fields=["organisation", "action", "-at", "-id"], name="log_by_action"),
+        ]
         constraints: ClassVar = [models.UniqueConstraint(fields=["organisation", "number"], name="one_line_each")]
 
     def save(self, *args: Any, **options: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
@@ -15,8 +15,8 @@ from trinco.panel.accounts.roles import Deed
 from trinco.panel.api import budget, kinds
 from trinco.panel.api.auth import caller, needs
 from trinco.panel.api.octets import attached
-from trinco.panel.api.pages import Order, page_of
-from trinco.panel.api.parameters import PageParameters, known
+from trinco.panel.api.pages import Order, cursor_of, place_of
+from trinco.panel.api.parameters import PageParameters, known, limit_of
 from trinco.panel.api.problems import Problem
 from trinco.panel.api.schemas import told
 
@@ -37,6 +37,9 @@ class LogParameters(Schema):
     person: str | None = Field(None, description="Of people with this in their address.")
     from_: str | None = Field(None, alias="from", description="The first UTC day, as in 2026-11-01.")
     to: str | None = Field(None, description="The last UTC day.")
+    whole: bool = Field(
+        default=False, description="`domain` and `person` are whole names: the quick way, however long the log is."
+    )
 
 
 class LogPageParameters(PageParameters, LogParameters):
@@ -62,7 +65,8 @@ class LineOut(Schema):
 
 
 class LinesOut(Schema):
-    """The newest first. `next` is null on the last page."""
+    """The newest first. `next` is null on the last page; any other may have few rows, or none: no more than so many
+    lines are looked at for one."""
 
     rows: list[LineOut]
     next: str | None
@@ -87,12 +91,13 @@ class ChainOut(Schema):
 
 @router.get("", auth=needs(Deed.READ), response=told(LinesOut), summary="The log")
 def activity(request: HttpRequest, asked: Query[LogPageParameters]) -> dict[str, Any]:
-    """Who did what, the newest first, in pages."""
+    """Who did what, the newest first, in pages: go on until `next` is null, also behind a page without rows."""
     known(request, _names(LogPageParameters))
-    page = page_of(request, _lines(request, asked), NEWEST)
+    wanted, behind = _wanted(asked), cast("log.Place | None", place_of(request, NEWEST))
+    page = log.stretch(caller(request).organisation, wanted, limit_of(request), behind)
     return {
-        "rows": [{name: getattr(row, name) for name in LineOut.model_fields} for row in page.rows],
-        "next": page.next,
+        "rows": [{name: getattr(row, name) for name in LineOut.model_fields} for row in page.lines],
+        "next": cursor_of(NEWEST, page.last) if page.last else None,
     }
 
 
@@ -129,9 +134,14 @@ def _names(parameters: type[Schema]) -> list[str]:
 
 
 def _lines(request: HttpRequest, asked: LogParameters) -> QuerySet[AuditEntry]:
+    return log.lines(caller(request).organisation, _wanted(asked))
+
+
+def _wanted(asked: LogParameters) -> log.Asked:
+    """Raises Problem 400."""
     words = {name: (getattr(asked, name) or "").replace("\0", "")[:253] for name in ("domain", "action", "person")}
-    wanted = log.Asked(**words, first=_day(asked.from_, "from"), last=_day(asked.to, "to"))
-    return log.lines(caller(request).organisation, wanted)
+    names = log.Names.WHOLE if asked.whole else log.Names.PART
+    return log.Asked(**words, first=_day(asked.from_, "from"), last=_day(asked.to, "to"), names=names)
 
 
 def _day(text: str | None, name: str) -> date | None:

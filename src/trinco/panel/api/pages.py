@@ -56,7 +56,7 @@ class Page(Generic[M]):
 def page_of(request: HttpRequest, rows: QuerySet[M], order: Order = BY_NAME) -> Page[M]:
     """The page that the request asks for, of rows that can be narrowed further. One query. Raises Problem 400."""
     limit, ordered = limit_of(request), rows.order_by(*order.names)
-    place = _place(request, order)
+    place = place_of(request, order)
     found = list((ordered.filter(_behind(order, place)) if place else ordered)[: limit + 1])
     more = len(found) > limit
     return Page(found[:limit], cursor_of(order, found[limit - 1]) if more else None)
@@ -70,15 +70,17 @@ def cursor_of(order: Order, row: Model) -> str:
 
 
 def _behind(order: Order, place: Sequence[Value]) -> Q:
-    """Of several columns: beyond in the first, or level in it and beyond in the next, and so on."""
-    beyond, level = Q(), Q()
+    """Of several columns: beyond in the first, or level in it and beyond in the next, and so on. That the first is not
+    on this side is said once more: an index begins there, and with alternatives at its beginning."""
+    beyond, level, way = Q(), Q(), "lt" if order.down else "gt"
     for (name, _), value in zip(order.columns, place, strict=True):
-        beyond |= level & Q(**{f"{name}__{'lt' if order.down else 'gt'}": value})
+        beyond |= level & Q(**{f"{name}__{way}": value})
         level &= Q(**{name: value})
-    return beyond
+    return Q(**{f"{order.columns[0][0]}__{way}e": place[0]}) & beyond
 
 
-def _place(request: HttpRequest, order: Order) -> list[Value] | None:
+def place_of(request: HttpRequest, order: Order) -> list[Value] | None:
+    """The values of the columns in the request's cursor; None: from the beginning. Raises Problem 400."""
     text = request.GET.get("cursor", "")
     if not text:
         return None

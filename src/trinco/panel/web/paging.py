@@ -27,6 +27,12 @@ def page_of(request: HttpRequest, rows: QuerySet[M], total: int | None = None) -
 
 def query_without_page(request: HttpRequest) -> str:
     """The filter of this address, to put a page behind: `q=x&` or nothing."""
+    return query_without(request, "page")
+
+
+def query_without(request: HttpRequest, *names: str) -> str:
+    """What this address asks for but for these, to put something else behind: `q=x&` or nothing."""
     query = request.GET.copy()
-    query.pop("page", None)
+    for name in names:
+        query.pop(name, None)
     return f"{query.urlencode()}&" if query else ""

@@ -21,14 +21,17 @@ FORMS = {"csv": (log.csv_of, "text/csv; charset=utf-8"), "jsonl": (log.json_of, 
 @require_GET
 @may(Deed.READ)
 def show(request: MemberRequest) -> HttpResponse:
-    """Newest first, by domain, deed, person and day."""
-    asked = _asked(request.GET)
-    page, rows = paging.page_of(request, log.lines(request.organisation, asked))
+    """Newest first, by domain, deed, person and day, behind the line that the address names."""
+    asked, ours = _asked(request.GET), request.organisation
+    behind = log.place(ours, request.GET.get("older", ""))
+    found = log.stretch(ours, asked, paging.SIZE, behind)
     context = {
         "nav": "activity",
-        "page": page,
-        "page_query": paging.query_without_page(request),
-        "entries": activity_rows(rows),
+        "found": found,
+        "behind": behind,
+        "filter_query": paging.query_without(request, "older"),
+        "names_query": paging.query_without(request, "older", "names"),
+        "entries": activity_rows(found.lines),
         "chosen": asked,
         "actions": ACTIONS.items(),
     }
@@ -53,7 +56,8 @@ def export(request: MemberRequest, form: str) -> StreamingHttpResponse:
 def _asked(given: QueryDict) -> log.Asked:
     """What the address asks for; what is no date is left aside."""
     words = {name: typed(given, name) for name in ("domain", "action", "person")}
-    return log.Asked(**words, first=_day(typed(given, "from")), last=_day(typed(given, "to")))
+    names = log.Names.PART if given.get("names") == log.Names.PART else log.Names.EITHER
+    return log.Asked(**words, first=_day(typed(given, "from")), last=_day(typed(given, "to")), names=names)
 
 
 def _day(text: str) -> date | None:
