@@ -9,6 +9,7 @@ AGAIN = [
     "test_api_labels.py",
     "test_belonging.py",
     "test_closing.py",
+    "test_declared_clients.py",
     "test_imports_clients.py",
     "test_organisations_at_once.py",
 ]

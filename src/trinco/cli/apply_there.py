@@ -30,14 +30,17 @@ class Portion:
 
 def whose(server: Server) -> str:
     """The name of the token's organisation. Raises ServerError."""
-    return held(server)[0]
-
-
-def held(server: Server) -> tuple[str, str]:
-    """The name of the token's organisation, and what is hosted there as a file. Raises ServerError."""
     answer = server.ask("/state")
     with _understood():
-        return str(answer["organisation"]), str(answer["file"])
+        name, _file = str(answer["organisation"]), str(answer["file"])
+        return name
+
+
+def held(server: Server) -> tuple[str, list[str]]:
+    """What the token's organisation and its clients host as a file, and whom it leaves out. Raises ServerError."""
+    answer = server.ask("/state?clients=true")
+    with _understood():
+        return str(answer["file"]), [str(each) for each in answer["left_out"]]
 
 
 def part_of(declaration: Declaration, name: str) -> tuple[DeclaredOrganisation, list[str]]:
@@ -54,10 +57,8 @@ def part_of(declaration: Declaration, name: str) -> tuple[DeclaredOrganisation, 
 def portions(server: Server, declared: DeclaredOrganisation, *, dry: bool, prune: bool) -> Iterator[Portion]:
     """Apply it in portions, each told when it is done. Raises ServerError: what was told before stays done."""
     yield from _domains(server, declared, dry=dry, prune=prune)
-    numbers = _clients(server) if declared.clients else {}
-    for client in declared.clients:
-        for portion in _of_client(server, client, numbers.get(client.name, []), dry=dry, prune=prune):
-            yield Portion([_below(declared.name, step) for step in portion.steps], portion.same)
+    if declared.clients:
+        yield from _of_clients(server, declared, dry=dry, prune=prune)
     yield from _terms(server, declared, dry=dry)  # at the end: whoever lacks a second factor is not let in then
 
 
@@ -80,16 +81,60 @@ def _unspoken(declared: DeclaredOrganisation) -> DeclaredOrganisation:
     return replace(declared, second_factor=None, single_sign_on=None)
 
 
+def _of_clients(server: Server, declared: DeclaredOrganisation, *, dry: bool, prune: bool) -> Iterator[Portion]:
+    """First those that are not there are made, and then each is brought in line. One that is refused stops no other."""
+    there = _clients(server)
+    missing = [_heir(each, declared) for each in declared.clients if each.name not in there]
+    refused: set[str] = set()
+    for start in range(0, len(missing), AT_ONCE):
+        portion = _sent(server, _over(declared, missing[start : start + AT_ONCE]), dry=dry)
+        refused |= {step["organisation"][-1] for step in portion.steps if step["refused"] is not None}
+        yield Portion([step for step in portion.steps if step["refused"] or step["step"] == "add"], portion.same)
+    numbers = _clients(server) if missing and not dry else there
+    for client in (each for each in declared.clients if each.name not in refused):
+        if dry and client.name not in there:
+            yield from _imagined(server, declared, client)
+            continue
+        for portion in _of_client(server, client, numbers.get(client.name, []), dry=dry, prune=prune):
+            yield Portion([_below(declared.name, step) for step in portion.steps], portion.same)
+
+
+def _heir(client: DeclaredOrganisation, provider: DeclaredOrganisation) -> DeclaredOrganisation:
+    """As it begins: with what the file demands of its provider's people, which is set there at the end only. What the
+    file says of the client itself comes after its domains."""
+    begins = provider.second_factor if client.second_factor is None else None
+    return DeclaredOrganisation(client.name, begins)
+
+
+def _imagined(server: Server, declared: DeclaredOrganisation, client: DeclaredOrganisation) -> Iterator[Portion]:
+    """What would be done for one that a dry run does not make, beside making it."""
+    domains = client.domains or ()
+    parts = [replace(_unspoken(client), domains=domains[at : at + AT_ONCE]) for at in range(0, len(domains), AT_ONCE)]
+    for part in (*parts, replace(client, domains=None)):
+        portion = _sent(server, _over(declared, [part]), dry=True)
+        yield Portion([step for step in portion.steps if step["domain"] or step["step"] != "add"], portion.same)
+
+
+def _over(provider: DeclaredOrganisation, clients: list[DeclaredOrganisation]) -> DeclaredOrganisation:
+    return DeclaredOrganisation(provider.name, clients=tuple(clients))
+
+
 def _of_client(
     server: Server, client: DeclaredOrganisation, numbers: list[int], *, dry: bool, prune: bool
 ) -> Iterator[Portion]:
     """By the provider's token, at the client's addresses."""
     if len(numbers) != 1:
-        yield Portion([_not_there(client.name, "several clients are" if numbers else "no client there is")], 0)
+        how = "several clients are" if numbers else "no client there is"
+        yield _refused(client.name, f"{how} called so; the clients that the token sees are in `GET /api/v1/clients`")
         return
     at = replace(server, url=f"{_MOUNT.sub('', server.url)}/o/{numbers[0]}")
-    yield from _domains(at, client, dry=dry, prune=prune)
-    yield from _terms(at, client, dry=dry)
+    try:
+        yield from _domains(at, client, dry=dry, prune=prune)
+        yield from _terms(at, client, dry=dry)
+    except ServerError as problem:
+        if not problem.usage:
+            raise
+        yield _refused(client.name, str(problem))  # as where it wants a second factor that the person does not have
 
 
 def _clients(server: Server) -> dict[str, list[int]]:
@@ -106,9 +151,8 @@ def _clients(server: Server) -> dict[str, list[int]]:
             cursor = {"cursor": str(answer["next"])}
 
 
-def _not_there(name: str, how: str) -> dict[str, Any]:
-    refused = f"{how} called so; the clients that the token sees are in `GET /api/v1/clients`"
-    return {"organisation": [name], "domain": None, "step": "none", "differences": {}, "refused": refused}
+def _refused(name: str, why: str) -> Portion:
+    return Portion([{"organisation": [name], "domain": None, "step": "none", "differences": {}, "refused": why}], 0)
 
 
 def _below(provider: str, step: dict[str, Any]) -> dict[str, Any]:

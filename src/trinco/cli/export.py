@@ -35,24 +35,29 @@ def state(
     """Write organisations, domains, policies and TLS reporting as YAML to standard output, as `trinco apply` takes it.
 
     With --owner of this person's organisation and its clients alone; with --server of the organisation of the token in
-    TRINCO_TOKEN, or in the file that TRINCO_TOKEN_FILE names. Exit 1: an organisation is left out, since its name does
-    not say which one is meant.
+    TRINCO_TOKEN, or in the file that TRINCO_TOKEN_FILE names, and its clients. Exit 1: an organisation is left out,
+    since its name does not say which one is meant.
     """
     if server:
-        typer.echo(_there(server), nl=False)
+        content, names = _there(server)
+        _write_out(content, names, "others are called so, it cannot be written, or the token is not let in there")
         return
     with orm.tables():
         declaration, left_out = present.declaration(_organisations(owner))
-    typer.echo(written(declaration), nl=False)
-    for each in left_out:
-        typer.echo(f"trinco: left out: {printable(each.name)}: others are called so, or it cannot be written", err=True)
+    _write_out(written(declaration), [each.name for each in left_out], "others are called so, or it cannot be written")
+
+
+def _write_out(content: str | bytes, left_out: list[str], why: str) -> None:
+    typer.echo(content, nl=False)
+    for name in left_out:
+        typer.echo(f"trinco: left out: {printable(name)}: {why}", err=True)
     if left_out:
         raise typer.Exit(orm.EXIT_FINDING)
 
 
-def _there(url: str) -> str:
+def _there(url: str) -> tuple[str, list[str]]:
     try:
-        return apply_there.held(remote.server(url, settings.CONFIG.token))[1]
+        return apply_there.held(remote.server(url, settings.CONFIG.token))
     except remote.ServerError as error:
         raise orm.ended(str(error), orm.EXIT_USAGE if error.usage else orm.EXIT_UNTESTED) from error
 

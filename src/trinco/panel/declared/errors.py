@@ -44,4 +44,8 @@ class OtherOrganisation(TrincoError):
 
 
 class NotAllowed(TrincoError):
-    """The person, or the token, may not do this in the organisation."""
+    """The person, or the token, may not do this in the organisation. `takes`: what would."""
+
+    def __init__(self, takes: str) -> None:
+        super().__init__(takes)
+        self.takes = takes

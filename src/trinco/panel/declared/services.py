@@ -7,16 +7,19 @@ as everywhere (`policies.services`): the bodies now, their ids once every edge s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import cast
 
 from django.db import transaction
 
+from trinco.panel import wall
 from trinco.panel.accounts import people
 from trinco.panel.accounts.actors import Actor
-from trinco.panel.accounts.errors import NoSingleSignOn
+from trinco.panel.accounts.errors import NoClients, NoSingleSignOn
 from trinco.panel.accounts.models import Organisation
+from trinco.panel.accounts.roles import Deed
 from trinco.panel.declared import present
 from trinco.panel.declared.comparing import Difference
 from trinco.panel.declared.errors import AmbiguousOrganisation, NotAllowed
@@ -32,13 +35,33 @@ def steps(declaration: Declaration, terms: Terms) -> Iterator[Step]:
         yield from _organisation(each, Place((each.name,), terms), None)
 
 
-def steps_of(declared: DeclaredOrganisation, row: Organisation, terms: Terms, *, owns: bool) -> Iterator[Step]:
-    """The steps of one organisation that is there, and of no client of it. `owns`: whether its terms may be changed."""
-    here = Place((row.name,), terms, organisation=row)
+def steps_of(
+    declared: DeclaredOrganisation, row: Organisation, terms: Terms, *, may: Callable[[Deed], bool]
+) -> Iterator[Step]:
+    """The steps of one organisation that is there, and the making of those clients of it that are not: what else they
+    are to have is looked at in a dry run alone. `may`: what whoever asks may do in it."""
+    here, owns = Place((row.name,), terms, organisation=row), may(Deed.ORGANISATION_MANAGE)
     for step in _demands(declared, here if owns else replace(here, terms=replace(terms, dry=True))):
-        yield step if owns else replace(step, problem=NotAllowed())
+        yield step if owns else replace(step, problem=NotAllowed("an owner's with the scope `admin`"))
     if declared.domains is not None:
         yield from settled(here, declared.domains)
+    for client in declared.clients:
+        yield from _client(client, row, terms, makes=may(Deed.CLIENTS_MANAGE))
+
+
+@wall.lifted()  # nobody may see yet what is made here, nor whether another one is called so
+def _client(declared: DeclaredOrganisation, provider: Organisation, terms: Terms, *, makes: bool) -> list[Step]:
+    """The steps of making it; none where it is there."""
+    place = Place((provider.name, declared.name), terms, inherited=provider.mfa_required)
+    if provider.parent_id is not None:
+        return [replace(place.step("", Kind.ADD), problem=NoClients(provider.name))]
+    with suppress(AmbiguousOrganisation):
+        if present.found(declared.name, provider) is not None:
+            return []
+        if not makes:
+            needed = NotAllowed("an owner's or an admin's with the scope `admin`")
+            return [replace(place.step("", Kind.ADD), problem=needed)]
+    return list(_organisation(declared if terms.dry else replace(declared, domains=None), place, provider))
 
 
 def _organisation(declared: DeclaredOrganisation, place: Place, provider: Organisation | None) -> Iterator[Step]:
@@ -68,9 +91,13 @@ def _found(place: Place, provider: Organisation | None) -> Organisation | None:
 
 @transaction.atomic
 def _added(place: Place, provider: Organisation | None) -> Organisation:
-    """Whoever adds one holds a row that there is once: two files that are applied at once make it once."""
-    Revision.objects.get_or_create(pk=1)
-    Revision.objects.select_for_update().get(pk=1)
+    """Whoever adds one holds its provider, or a row that there is once: two files that are applied at once make it
+    once."""
+    if provider is None:
+        Revision.objects.get_or_create(pk=1)
+        Revision.objects.select_for_update().get(pk=1)
+    else:
+        Organisation.objects.select_for_update(no_key=True).get(pk=provider.pk)
     row, name, actor = _found(place, provider), place.path[-1], place.terms.actor
     return row or _made(name, provider, actor)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trinco.core.errors import InputError, TrincoError
-from trinco.panel.accounts.errors import NoSingleSignOn
+from trinco.panel.accounts.errors import NoClients, NoSingleSignOn
 from trinco.panel.declared.errors import AmbiguousOrganisation, NotAllowed, OtherOrganisation
 from trinco.panel.declared.steps import Kind, Step
 from trinco.panel.domains import errors as domains
@@ -16,7 +16,8 @@ _OVERRIDE = "`force: true` goes on, on the record"
 _WORDS: dict[type[TrincoError], Callable[[Any], str]] = {
     AmbiguousOrganisation: lambda _: "several organisations have this name; rename all but one",
     OtherOrganisation: lambda error: f"the token is about {error.name} alone",
-    NotAllowed: lambda _: "your role, or the token's scope, does not allow this",
+    NotAllowed: lambda error: f"your role, or the token's scope, does not allow this; {error.takes} would",
+    NoClients: lambda _: "a client has no clients of its own",
     NoSingleSignOn: lambda _: "this installation has no provider for single sign-on (docs/sso.md)",
     domains.TooManyTags: lambda _: "an organisation has 100 tags at most",
     policies.NoMxYet: lambda _: "the policy wants an mx list, and the domain never had one",
