@@ -291,3 +291,13 @@ class TestAsked:
         mine.update(checked_at=timezone.now() - timedelta(seconds=6))
         services.watch(domain)
         assert schedule.take(timezone.now(), 10) == [domain]
+
+    def test_a_new_domain_whose_page_is_open_comes_before_those_that_were_imported(self):
+        whose = organisation()
+        imported = [hosted(whose, f"d{number}.example") for number in range(3)]
+        HostedDomain.objects.everywhere().update(check_due_at=timezone.now() - timedelta(minutes=1))
+        domain = hosted(whose, NAME)
+        services.watch(domain)
+        assert schedule.take(timezone.now(), 1) == [domain]
+        services.watch(domain)
+        assert schedule.take(timezone.now(), 10) == imported

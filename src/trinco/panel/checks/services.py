@@ -101,10 +101,11 @@ def check_now(domain: HostedDomain) -> bool:
 
 
 def watch(domain: HostedDomain) -> None:
-    """Somebody looks at the set-up page of a domain: look every five seconds, however old it is."""
+    """Somebody looks at the set-up page of a domain: look every five seconds, however old it is; one that was never
+    looked at comes before all that were just imported, unless a worker has taken it already."""
     now = clock.now()
     mine = HostedDomain.objects.of(domain.organisation).filter(pk=domain.pk, state=State.SETUP)
-    rested = clock.due("checked_at", now - WATCHED, 2 * WATCHED)
+    rested = clock.due("checked_at", now - WATCHED, 2 * WATCHED) | Q(checked_at=None, check_due_at__lte=now)
     mine.filter(rested, check_due_at__gt=now - schedule.AHEAD).update(check_due_at=now - schedule.AHEAD)
 
 
