@@ -99,11 +99,14 @@ class TestWhose:
             scopes.scope_of(request(f"?domain={name}", ours))
 
     def test_a_sender(self) -> None:
-        senders = [scopes.scope_of(request(query)).submitter for query in ("", "?sender=", "?sender=Google.COM%00")]
-        assert senders == [None, "", "google.com"]
+        asked_for = ("?to=2026-11-20", "?to=2026-11-20&sender=", "?to=2026-11-20&sender=Google.COM%00")
+        assert [scopes.scope_of(request(query)).submitter for query in asked_for] == [None, "", "google.com"]
 
     def test_trust(self) -> None:
-        assert [scopes.scope_of(request(query)).everything for query in ("", "?trust=all")] == [False, True]
+        assert [scopes.scope_of(request(f"?to=2026-11-20{more}")).everything for more in ("", "&trust=all")] == [
+            False,
+            True,
+        ]
 
 
 class TestAddresses:

@@ -89,6 +89,17 @@ class TestByResult:
         totals.update(failed_session_count=9)
         assert "the summaries to 9: senders give details of some only" in text(person, BY_RESULT)
 
+    def test_thirty_days_are_the_same_thirty_on_every_page(self, domain: HostedDomain, person: Client) -> None:
+        """They end with the day that is over, and with today once somebody has told of it."""
+        today = support_charts.today()
+        report(domain, today - timedelta(days=30), 1_000)
+        report(domain, today - timedelta(days=29), 200)
+        for sessions in ("1,200", "203"):
+            assert f"Sessions, 30 days {sessions} " in text(person, BY_RESULT)
+            assert f"Sessions, 30 days {sessions} " in text(person, DOMAIN)
+            assert f" {sessions} 100.00 % " in text(person, "/")
+            report(domain, today, 3)
+
     def test_a_word_that_the_standard_does_not_have(self, domain: HostedDomain, person: Client, day: date) -> None:
         report(domain, day, 1, Failure("x-teapot", 2), policy_type="x-tea")
         said = text(person, BY_RESULT)

@@ -25,7 +25,9 @@ class ScopeParameters(Schema):
 
     domain: str | None = Field(None, description="One of your domains. Without it: all of them.")
     from_: str | None = Field(None, alias="from", description="The first UTC day, as in 2026-11-01.")
-    to: str | None = Field(None, description="The last UTC day; today without it.")
+    to: str | None = Field(
+        None, description="The last UTC day; without it yesterday, and today once somebody has reported about it."
+    )
     range: str | None = Field(None, description=f"Days until `to`, in place of `from`: {', '.join(map(str, RANGES))}.")
     day: str | None = Field(None, description="One UTC day.")
     sender: str | None = Field(None, description="The domain of the sender's contact address.")
@@ -55,7 +57,7 @@ def scope_of(request: HttpRequest, organisation: Organisation, more: Iterable[st
     """The scope. `more`: further parameters that the operation knows. Raises Problem 400, and Http404 for a domain."""
     known(request, (*PARAMETERS, *more))
     try:
-        found = asked.asked(organisation, request.GET.dict(), timezone.now().date())
+        found = asked.asked_by_now(organisation, request.GET.dict(), timezone.now().date())
     except NoSuchDomain as error:
         raise Http404 from error
     for fault in found.faults:

@@ -2,7 +2,8 @@
 
     domain=<name>   from=YYYY-MM-DD  to=YYYY-MM-DD   range=7|30|90|365   day=YYYY-MM-DD   sender=<submitter>   trust=all
 
-`range` counts back from `to`, which is today (UTC) unless it is given. `day` narrows the rows to one day of the range.
+`range` counts back from `to`. Unless that is given it is yesterday (UTC), since senders tell of a day when it is over,
+and today as soon as one has told of it. `day` narrows the rows to one day of the range.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from trinco.core.names import Domain
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.reports.models import DOMAIN_LENGTH
-from trinco.panel.reports.scope import Scope
+from trinco.panel.reports.scope import Scope, session_totals
 
 RANGES = (7, 30, 90, 365)
 """Days that `range` may be."""
@@ -53,8 +54,22 @@ class Asked:
         return self.span if self.day is None else replace(self.span, first=self.day, last=self.day)
 
 
+def asked_by_now(organisation: Organisation, given: Mapping[str, str], today: date) -> Asked:
+    """`asked`, where days that are counted back end with the last one that somebody can have told of, as they do in the
+    list of domains: the same thirty days have the same sessions on every page. Raises NoSuchDomain."""
+    found = asked(organisation, given, today)
+    span = found.span
+    if found.range is None or given.get("to", "").strip() or found.day in (span.first, span.last):
+        return found
+    if session_totals(replace(span, first=today, submitter=None)).exists():
+        return found
+    before = timedelta(days=1)
+    return replace(found, span=replace(span, first=span.first - before, last=span.last - before))
+
+
 def asked(organisation: Organisation, given: Mapping[str, str], today: date) -> Asked:
-    """What these parameters ask for. A bad one is left aside and stands in `faults`. Raises NoSuchDomain."""
+    """What these parameters ask for, with `today` where no `to` is given. A bad one is left aside and stands in
+    `faults`. Raises NoSuchDomain."""
     faults: list[BadParameter] = []
     first, last, days = _range(given, today, faults)
     span = Scope(

@@ -32,7 +32,7 @@ class UnknownDomain(Http404):
 def asked_of(request: MemberRequest) -> Asked:
     """What the address asks for; what is wrong in it is left aside. Raises UnknownDomain, an Http404."""
     try:
-        return asked.asked(request.organisation, request.GET.dict(), timezone.now().date())
+        return asked.asked_by_now(request.organisation, request.GET.dict(), timezone.now().date())
     except NoSuchDomain as error:
         raise UnknownDomain from error
 
