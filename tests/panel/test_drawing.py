@@ -220,9 +220,21 @@ class TestFigures:
         assert figures.success_rate(successful, failed) == said
 
     @pytest.mark.parametrize(
-        ("part", "decimals", "said"), [(1, 0, "< 1 %"), (0, 2, "0.00 %"), (1, 2, "0.10 %"), (870, 0, "87 %")]
+        ("part", "decimals", "said"),
+        [
+            (1, 0, "< 1 %"),
+            (0, 2, "0.00 %"),
+            (1, 2, "0.10 %"),
+            (870, 0, "87 %"),
+            (237, 0, "24 %"),
+            (999, 0, "99 %"),
+            (1000, 0, "100 %"),
+            (2046, 0, "205 %"),
+        ],
     )
-    def test_what_is_more_than_nothing_is_never_nought(self, part: int, decimals: int, said: str) -> None:
+    def test_what_is_more_than_nothing_is_never_nought_and_a_part_never_the_whole(
+        self, part: int, decimals: int, said: str
+    ) -> None:
         assert figures.share(part, 1000, decimals).replace("\N{NO-BREAK SPACE}", " ") == said
 
     @pytest.mark.parametrize(

@@ -34,12 +34,13 @@ def success_rate(successful: int, failed: int) -> str:
 
 
 def share(part: int, whole: int, decimals: int = 0) -> str:
-    """`87 %`; what is more than nothing is never `0 %`."""
+    """`87 %`, to the nearest; what is more than nothing is never `0 %`, what is less than the whole never `100 %`."""
     least = 10.0**-decimals
     value = 100 * part / whole if whole else 0.0
     if 0 < value < least:
         return f"< {number_format(least, decimals)}\N{NO-BREAK SPACE}%"
-    return f"{number_format(value, decimals)}\N{NO-BREAK SPACE}%"
+    nearest = min(round(value, decimals), 100 - least) if part < whole else round(value, decimals)
+    return f"{number_format(nearest, decimals)}\N{NO-BREAK SPACE}%"
 
 
 def _hundredths(number: int) -> str:
