@@ -18,7 +18,7 @@ from trinco.panel import wall
 from trinco.panel.postgresql.base import Cursor
 
 CONFIGURED = """[databases]
-postgres = host={directory} user=trinco pool_size=1
+postgres = host={directory} user=trinco pool_size={size}
 [pgbouncer]
 unix_socket_dir = {directory}
 listen_port = 6432
@@ -43,9 +43,9 @@ def pool() -> Iterator[str]:
             process.wait(60)
 
 
-def started(program: str, server: Postgres) -> subprocess.Popen[bytes]:
+def started(program: str, server: Postgres, size: int = 1) -> subprocess.Popen[bytes]:
     settings = server.directory / "pgbouncer.ini"
-    settings.write_text(CONFIGURED.format(directory=server.directory))
+    settings.write_text(CONFIGURED.format(directory=server.directory, size=size))
     if server.user:
         shutil.chown(settings, server.user)
     with (server.directory / "pool.log").open("wb") as log:

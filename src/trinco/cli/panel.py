@@ -21,7 +21,7 @@ from trinco.panel.static import collect
 THREADS = 8
 STOP_SECONDS = 3
 
-MIGRATE_HELP = "Bring the tables up to date first (one process at a time)."
+MIGRATE_HELP = "Bring the tables up to date first; waits where another does it."
 
 
 def register(app: typer.Typer) -> None:
