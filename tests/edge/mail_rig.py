@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 from tests.edge.policy_rig import LOOPS
 
 from trinco.core.tlsrpt.arrival import Arrival
 from trinco.edge import maild
 from trinco.edge.maild import MailLimits
+from trinco.edge.mailroom import Memory
 
 HOST = "reports.example"
 TOKEN, OTHER = "a" * 26, "b" * 26
@@ -56,6 +58,7 @@ class MailRig:
     tls: Callable[[], ssl.SSLContext | None] = lambda: None
     limits: MailLimits = field(default_factory=MailLimits)
     loop_name: str = "asyncio"
+    memories: list[Memory] = field(default_factory=list)
     port: int = 0
     faults: list[dict[str, Any]] = field(default_factory=list)
     """What reached the loop's exception handler."""
@@ -88,11 +91,22 @@ class MailRig:
         self._loop.set_exception_handler(lambda _, context: self.faults.append(context))
         self._stop = asyncio.Event()
         options: dict[str, Any] = {"reports_host": "Reports.Example", "tls": self.tls, "limits": self.limits}
-        async with maild.listen(self.desk, [("127.0.0.1", 0)], **options) as bound:
-            self.port = bound[0][1]
-            ready.set()
-            await self._stop.wait()
+        with patch.object(maild, "Memory", self._remember):
+            listener = maild.listen(self.desk, [("127.0.0.1", 0)], **options)
+            async with listener as bound:
+                self.port = bound[0][1]
+                ready.set()
+                await self._stop.wait()
         self.tasks = len(asyncio.all_tasks()) - 1
+
+    def _remember(self, limits: MailLimits) -> Memory:
+        self.memories.append(Memory(limits))
+        return self.memories[0]
+
+    @property
+    def taken(self) -> int:
+        """Octets of mails that the mailbox counts."""
+        return self.memories[0].taken
 
     @contextmanager
     def talk(self, *lines: str) -> Iterator[Talk]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import struct
-import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import dns.message
 import pytest
 from dnszone import BASE, LABEL, LONG, PUBLICATION, query, said
 from test_dnsd import STS, TXT, by_tcp, framed, read, run, serving
+from tests.edge.held_clock import HeldClock
 
 from trinco.edge import dnstcp
 from trinco.edge.answers import Answers
@@ -18,20 +21,34 @@ from trinco.edge.dnsd import Limits
 
 ASKED = query(STS, "TXT").to_wire()
 FRAME = struct.pack("!H", len(ASKED)) + ASKED
-QUICK = Limits(rates=None, idle=0.4)
+QUICK = Limits(rates=None, idle=0.5)
+STEP = 0.0625
 
 loops = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 
 
-async def closed_after(reader: asyncio.StreamReader) -> float:
-    """Seconds until the server closes; what it sends until then is dropped."""
-    began = time.monotonic()
-    try:
+async def closed(reader: asyncio.StreamReader) -> None:
+    """Wait until the server closes; what it sends until then is dropped."""
+    with suppress(ConnectionError):
         while await asyncio.wait_for(reader.read(65536), 60):
             pass
-    except ConnectionError:
-        pass
-    return time.monotonic() - began
+
+
+async def closed_after(reader: asyncio.StreamReader, held: HeldClock, writes: Callable[[], None] = int) -> float:
+    """Seconds until the server closes, with what is written meanwhile."""
+    began, closing = held.now, asyncio.ensure_future(closed(reader))
+    while not closing.done():
+        writes()
+        held.now += STEP
+        await asyncio.sleep(0.01)
+    return held.now - began
+
+
+@pytest.fixture
+def held() -> Iterator[HeldClock]:
+    """The seconds of the server."""
+    with HeldClock().instead() as clock:
+        yield clock
 
 
 @loops
@@ -118,42 +135,37 @@ class TestNothingToSay:
 class TestDeadlines:
     """RFC 7766 6.2.3: a server closes what is idle; nothing but a whole message counts as being busy."""
 
-    def test_a_silent_client(self, loop: str) -> None:
+    def test_a_silent_client(self, held: HeldClock, loop: str) -> None:
         async def test() -> None:
             async with serving(limits=QUICK) as server:
                 reader, writer = await asyncio.open_connection(*server)
-                assert 0.2 < await closed_after(reader) < 5
+                assert await closed_after(reader, held) >= 0.5
                 writer.close()
 
         run(test(), loop)
 
-    def test_half_a_message(self, loop: str) -> None:
+    def test_half_a_message(self, held: HeldClock, loop: str) -> None:
         async def test() -> None:
             async with serving(limits=QUICK) as server:
                 reader, writer = await asyncio.open_connection(*server)
                 writer.write(FRAME + FRAME[:20])
                 assert read(await framed(reader)).answer == [TXT]
-                assert 0.2 < await closed_after(reader) < 5
+                assert await closed_after(reader, held) >= 0.5
                 writer.close()
 
         run(test(), loop)
 
-    def test_a_message_that_drips_in(self, loop: str) -> None:
+    def test_a_message_that_drips_in(self, held: HeldClock, loop: str) -> None:
         async def test() -> None:
             async with serving(limits=QUICK) as server:
                 reader, writer = await asyncio.open_connection(*server)
-                closing = asyncio.ensure_future(closed_after(reader))
-                for octet in FRAME * 3:
-                    if closing.done():
-                        break
-                    writer.write(bytes((octet,)))
-                    await asyncio.sleep(0.05)
-                assert 0.2 < await closing < 5
+                octets = itertools.cycle(FRAME)
+                assert await closed_after(reader, held, lambda: writer.write(bytes((next(octets),)))) >= 0.5
                 writer.close()
 
         run(test(), loop)
 
-    def test_replies_that_nobody_reads(self, loop: str) -> None:
+    def test_replies_that_nobody_reads(self, held: HeldClock, loop: str) -> None:
         """What waits for the client stays within bounds, and goes with the connection."""
 
         async def test() -> None:
@@ -162,16 +174,17 @@ class TestDeadlines:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 sock.setblocking(False)
                 await asyncio.get_running_loop().sock_connect(sock, server)
-                sent, began = 0, time.monotonic()
-                while time.monotonic() - began < 8:
+                sent, began = 0, held.now
+                while held.now < began + 1000:
                     try:
                         sent += sock.send(FRAME * 100)
                     except BlockingIOError:
-                        await asyncio.sleep(0.05)
+                        held.now += STEP
+                        await asyncio.sleep(0.01)
                     except ConnectionError:
                         break
                 sock.close()
-                assert 0.2 < time.monotonic() - began < 8
+                assert 0.5 <= held.now - began < 1000
                 assert sent < 8 << 20
 
         run(test(), loop)
@@ -198,12 +211,13 @@ class TestDeadlines:
 
         run(test(), loop)
 
-    def test_a_busy_client_stays(self, loop: str) -> None:
+    def test_a_busy_client_stays(self, held: HeldClock, loop: str) -> None:
         async def test() -> None:
             async with serving(limits=QUICK) as server:
                 reader, writer = await asyncio.open_connection(*server)
                 for _ in range(8):
-                    await asyncio.sleep(0.1)
+                    held.now += 0.25
+                    await asyncio.sleep(0.13)  # somebody looks who is idle
                     writer.write(FRAME)
                     assert read(await framed(reader)).answer == [TXT]
                 writer.close()
@@ -221,7 +235,7 @@ class TestCaps:
                 clients = [await asyncio.open_connection(*server) for _ in range(3)]
                 assert [await self.reply(*client) for client in clients] == [[TXT]] * 3
                 reader, writer = await asyncio.open_connection(*server)
-                assert await closed_after(reader) < 5
+                await closed(reader)
                 writer.close()
                 clients.pop()[1].close()
                 await asyncio.sleep(0.1)
@@ -240,7 +254,7 @@ class TestCaps:
                     assert await self.reply(*client) == [TXT]
                 newcomer = await asyncio.open_connection(*server)
                 assert await self.reply(*newcomer) == [TXT]
-                assert await closed_after(clients[1][0]) < 5
+                await closed(clients[1][0])
                 assert await self.reply(*clients[0]) == [TXT]
                 for _, writer in (*clients, newcomer):
                     writer.close()

@@ -6,12 +6,13 @@ import asyncio
 import gc
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from tests.edge.held_clock import HeldClock, until
 from tests.edge.mail_rig import HOST, KEPT, MAIL, TO, Desk, MailRig, Talk
 from tests.edge.policy_rig import LOOPS
 from tests.support_certs import Authority
@@ -30,6 +31,13 @@ def loop_name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture
+def held() -> Iterator[HeldClock]:
+    """The seconds of the mailbox."""
+    with HeldClock().instead() as clock:
+        yield clock
+
+
 @contextmanager
 def limited(loop_name: str, desk: Desk | None = None, **limits: Any) -> Iterator[MailRig]:
     with MailRig(desk or Desk(), loop_name=loop_name, limits=MailLimits(**limits)).running() as rig:
@@ -37,14 +45,17 @@ def limited(loop_name: str, desk: Desk | None = None, **limits: Any) -> Iterator
     assert (rig.faults, rig.tasks) == ([], 0)
 
 
-def _dripped(talk: Talk, octets: bytes, pause: float) -> float:
-    """Seconds until the other side had enough of these octets, which come again and again."""
-    started = time.monotonic()
-    with suppress(ConnectionError):
-        while time.monotonic() < started + 5:
+def _enough(talk: Talk, octets: bytes) -> Callable[[], bool]:
+    """Whether the other side has had enough of these octets, which come again each time that one asks."""
+
+    def enough() -> bool:
+        try:
             talk.send(octets)
-            time.sleep(pause)
-    return time.monotonic() - started
+        except ConnectionError:
+            return True
+        return False
+
+    return enough
 
 
 def _conversations() -> int:
@@ -84,7 +95,7 @@ class TestSize:
 
     def test_without_an_end(self, loop_name: str) -> None:
         with limited(loop_name, size=SMALL) as rig, rig.talk(*IN_A_MAIL) as talk:
-            assert _dripped(talk, b"x" * 10_000, 0.0) < 3
+            until(_enough(talk, b"x" * 10_000))
             assert rig.desk.arrivals == []
 
     def test_the_connection_goes_on(self, loop_name: str) -> None:
@@ -114,7 +125,7 @@ class TestMemory:
     def test_no_room_for_now(self, loop_name: str) -> None:
         with limited(loop_name, memory=SMALL, memory_per_address=SMALL) as rig, rig.talk(*IN_A_MAIL) as holding:
             holding.send(b"x" * (SMALL - 50))
-            time.sleep(0.1)
+            until(lambda: rig.taken > SMALL - 100)  # all but what may be the beginning of an end
             assert rig.deliver(b"y" * 100 + b"\r\n") == b"452 4.3.1 Too many reports at once, try again later\r\n"
             with rig.talk("EHLO a") as talk:
                 assert talk.say("MAIL FROM:<> SIZE=1000").startswith(b"452 4.3.1 ")
@@ -123,14 +134,17 @@ class TestMemory:
             assert rig.deliver() == KEPT
 
     def test_what_the_desk_has_in_hand_counts(self, loop_name: str) -> None:
-        async def slowly(_arrival: Arrival) -> None:
-            await asyncio.sleep(0.3)
+        enough = asyncio.Event()
 
-        with limited(loop_name, Desk(deed=slowly), memory=SMALL, memory_per_address=SMALL) as rig:
+        async def in_hand(_arrival: Arrival) -> None:
+            await enough.wait()
+
+        with limited(loop_name, Desk(deed=in_hand), memory=SMALL, memory_per_address=SMALL) as rig:
             with rig.talk(*IN_A_MAIL) as talk:
                 talk.send(b"x" * (SMALL - 50) + b"\r\n.\r\n")
-                time.sleep(0.1)
+                until(lambda: rig.taken > SMALL - 100)  # all but what may be the beginning of an end
                 assert rig.deliver(b"y" * 100 + b"\r\n").startswith(b"452 ")
+                rig._loop.call_soon_threadsafe(enough.set)
                 assert talk.reply() == KEPT
             assert rig.deliver(b"y" * 100 + b"\r\n") == KEPT
 
@@ -139,36 +153,34 @@ class TestMemory:
             for _ in range(3):
                 with rig.talk(*IN_A_MAIL) as talk:
                     talk.send(b"x" * (SMALL - 50))
-            time.sleep(0.1)
+                until(lambda: rig.taken == 0)
             assert rig.deliver(b"y" * 1000 + b"\r\n") == KEPT
 
 
 class TestTime:
     """Every wait has an end that no octet moves."""
 
-    def test_for_a_command(self, loop_name: str) -> None:
-        with limited(loop_name, command=0.3) as rig, rig.talk("EHLO a") as talk:
-            started = time.monotonic()
-            assert talk.rest() == b"421 4.4.2 Too slow\r\n"
-            assert time.monotonic() - started < 2
+    def test_for_a_command(self, held: HeldClock, loop_name: str) -> None:
+        with limited(loop_name, command=0.5) as rig, rig.talk("EHLO a") as talk:
+            took, said = held.ended_after(talk.connection, 0.125)
+            assert (took >= 0.5, said) == (True, b"421 4.4.2 Too slow\r\n")
 
-    def test_for_a_command_that_drips(self, loop_name: str) -> None:
-        with limited(loop_name, command=0.4) as rig, rig.talk("EHLO a") as talk:
-            assert _dripped(talk, b"N", 0.05) < 3
+    def test_for_a_command_that_drips(self, held: HeldClock, loop_name: str) -> None:
+        with limited(loop_name, command=0.5) as rig, rig.talk("EHLO a") as talk:
+            assert held.until(_enough(talk, b"N"), 0.125) >= 0.5
 
-    def test_for_a_mail_that_drips(self, loop_name: str) -> None:
-        with limited(loop_name, data=0.4) as rig, rig.talk(*IN_A_MAIL) as talk:
-            assert _dripped(talk, b"x\r\n", 0.05) < 3
+    def test_for_a_mail_that_drips(self, held: HeldClock, loop_name: str) -> None:
+        with limited(loop_name, data=0.5) as rig, rig.talk(*IN_A_MAIL) as talk:
+            assert held.until(_enough(talk, b"x\r\n"), 0.125) >= 0.5
             assert rig.desk.arrivals == []
 
-    def test_for_a_handshake(self, loop_name: str, tmp_path: object) -> None:
+    def test_for_a_handshake(self, held: HeldClock, loop_name: str, tmp_path: object) -> None:
         context = Authority(tmp_path).server(HOST)  # type: ignore[arg-type]
-        rig = MailRig(tls=lambda: context, loop_name=loop_name, limits=MailLimits(handshake=0.3))
+        rig = MailRig(tls=lambda: context, loop_name=loop_name, limits=MailLimits(handshake=0.5))
         with rig.running(), rig.talk("EHLO a") as talk:
             assert talk.say("STARTTLS").startswith(b"220 ")
-            started = time.monotonic()
-            assert talk.rest() == b""
-            assert time.monotonic() - started < 2
+            took, said = held.ended_after(talk.connection, 0.125)
+            assert (took >= 0.5, said) == (True, b"")
         assert (rig.faults, rig.tasks) == ([], 0)
 
     def test_a_handshake_that_breaks_off_leaves_nothing(self, loop_name: str, tmp_path: object) -> None:
@@ -178,10 +190,7 @@ class TestTime:
             for _ in range(20):
                 with rig.talk("EHLO a") as talk:
                     assert talk.say("STARTTLS").startswith(b"220 ")
-            until = time.monotonic() + 60
-            while (left := _conversations()) and time.monotonic() < until:
-                time.sleep(0.05)
-            assert left == 0
+            until(lambda: _conversations() == 0)
 
     def test_commands_at_once_leave_the_loop_to_others(self, loop_name: str) -> None:
         """The name server and the policy host have the same loop."""
@@ -191,12 +200,9 @@ class TestTime:
             longest = _longest_turn(rig, 1.0)
         assert longest < 0.2
 
-    def test_in_all(self, loop_name: str) -> None:
+    def test_in_all(self, held: HeldClock, loop_name: str) -> None:
         with limited(loop_name, total=0.5) as rig, rig.talk("EHLO a") as talk:
-            started = time.monotonic()
-            while talk.say("NOOP") == b"250 OK\r\n":
-                time.sleep(0.05)
-            assert time.monotonic() - started < 3
+            assert held.until(lambda: talk.say("NOOP") != b"250 OK\r\n", 0.125) >= 0.5
 
 
 class TestCounts:

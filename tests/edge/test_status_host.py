@@ -79,7 +79,7 @@ class TestStatus:
         """RELIABILITY row 16: header deadline."""
 
         def wait(port):
-            with socket.create_connection(("127.0.0.1", port), 5) as silent, suppress(ConnectionResetError):
+            with socket.create_connection(("127.0.0.1", port), 60) as silent, suppress(ConnectionResetError):
                 assert silent.recv(1) == b""
 
         async def run():

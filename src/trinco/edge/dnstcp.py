@@ -17,6 +17,7 @@ from typing import Protocol, cast
 import structlog
 
 from trinco.edge.answers import Answers
+from trinco.edge.limits import clock
 from trinco.edge.tally import SILENCE
 from trinco.edge.transfer import Transfers
 
@@ -46,6 +47,7 @@ class Connections:
         self, answers: Answers, limits: TcpLimits, loop: asyncio.AbstractEventLoop, transfers: Transfers | None = None
     ) -> None:
         self.answers, self.transfers, self._limits, self._loop = answers, transfers, limits, loop
+        self._now = clock()
         self._waiting: OrderedDict[Connection, float] = OrderedDict()
         self._clients: Counter[bytes] = Counter()
         self._sweeper = loop.call_later(limits.idle / 4, self._sweep)
@@ -57,13 +59,13 @@ class Connections:
         if len(self._waiting) >= self._limits.connections:
             next(iter(self._waiting)).end()
         self._clients[connection.client] += 1
-        self._waiting[connection] = self._loop.time()
+        self._waiting[connection] = self._now()
         return True
 
     def heard(self, connection: Connection) -> None:
         """A whole message came from `connection`: its time begins anew."""
         if connection in self._waiting:
-            self._waiting[connection] = self._loop.time()
+            self._waiting[connection] = self._now()
             self._waiting.move_to_end(connection)
 
     def forget(self, connection: Connection) -> None:
@@ -81,7 +83,7 @@ class Connections:
             connection.end()
 
     def _sweep(self) -> None:
-        limit = self._loop.time() - self._limits.idle
+        limit = self._now() - self._limits.idle
         for connection, since in tuple(self._waiting.items()):
             if since > limit:
                 break

@@ -6,7 +6,6 @@ has what is under way where content is taken.
 
 from __future__ import annotations
 
-import asyncio
 import resource
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from trinco.edge.connection import Connection
 from trinco.edge.exchange import House, Receiver
 from trinco.edge.guests import Endpoint, received
-from trinco.edge.limits import Limits, Log, Roster
+from trinco.edge.limits import Limits, Log, Roster, clock
 from trinco.edge.listener import Answer, Listener
 from trinco.edge.sni import Contexts
 from trinco.edge.tally import Tally
@@ -45,13 +44,13 @@ async def listen(
 
     Leaving waits as `guests` does for conversations that are in the middle of something.
     """
-    loop = asyncio.get_running_loop()
+    now = clock()
     limits = replace(limits, connections=_affordable(limits.connections))
-    roster: Roster[Connection] = Roster(limits, loop.time)
+    roster: Roster[Connection] = Roster(limits, now)
     buffer = memoryview(bytearray(READ))
-    house = None if service.receiver is None else House(service.receiver, limits, loop.time)
+    house = None if service.receiver is None else House(service.receiver, limits, now)
     listener = Listener(
-        contexts, service.answer, service.admit, limits, roster, Log(limits, loop.time), buffer, house, service.tally
+        contexts, service.answer, service.admit, limits, roster, Log(limits, now), buffer, house, service.tally
     )
     beside = () if house is None else (house.close,)
     async with received(lambda: Connection(listener), endpoints, roster, limits.phases, *beside) as bound:

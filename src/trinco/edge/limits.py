@@ -7,6 +7,7 @@ has waited longest without getting on goes: a crowd of silent connections never 
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ import structlog
 _log = structlog.get_logger("trinco.edge")
 
 Clock = Callable[[], float]
+
+
+def clock() -> Clock:
+    """What a listener reads all its deadlines from: the seconds of the running loop."""
+    return asyncio.get_running_loop().time
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,14 +33,13 @@ BUGS
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from trinco.edge.guests import Endpoint, received
-from trinco.edge.limits import Log, Roster
+from trinco.edge.limits import Log, Roster, clock
 from trinco.edge.mailroom import MailLimits, Memory, Room
 from trinco.edge.mailtalk import Conversation
 from trinco.edge.ports import ReportDesk
@@ -65,9 +64,9 @@ async def listen(
     that are in the middle.
     """
     limits = limits or MailLimits()
-    loop = asyncio.get_running_loop()
+    now = clock()
     shared = limits.shared()
-    roster: Roster[Conversation] = Roster(shared, loop.time)
-    room = Room(desk, reports_host.lower(), tls, limits, Memory(limits), Log(shared, loop.time))
+    roster: Roster[Conversation] = Roster(shared, now)
+    room = Room(desk, reports_host.lower(), tls, limits, Memory(limits), Log(shared, now))
     async with received(lambda: Conversation(room, roster), endpoints, roster, shared.phases, room.close) as bound:
         yield bound

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from trinco.core.errors import Refused
 from trinco.edge import http1
 from trinco.edge.guests import Endpoint, received
-from trinco.edge.limits import Limits, Log, Phase, Roster, origin
+from trinco.edge.limits import Limits, Log, Phase, Roster, clock, origin
 from trinco.edge.pipe import Pipe
 
 SPARE: Final = 16 * 1024
@@ -107,9 +107,9 @@ async def visited(
 
     OSError when one is taken.
     """
-    loop = asyncio.get_running_loop()
-    roster: Roster[Visitor] = Roster(limits, loop.time)
-    log = Log(limits, loop.time)
+    now = clock()
+    roster: Roster[Visitor] = Roster(limits, now)
+    log = Log(limits, now)
 
     def visitor() -> Visitor:
         return Visitor(answer, limits, roster, log)
