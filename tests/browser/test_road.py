@@ -50,7 +50,7 @@ def sign_in(visitor: Visitor, email: str, password: str) -> Page:
 
 def curl(server: Server) -> str:
     """The policy of the domain, by its own name under the development root, as the greeting tells people to fetch it."""
-    options = ["--silent", "--show-error", "--max-time", "10", "--cacert", server.told["ca"]]
+    options = ["--silent", "--show-error", "--max-time", "60", "--cacert", server.told["ca"]]
     options += ["--connect-to", f"::{server.told['policy']}"]
     url = f"https://mta-sts.{DOMAIN}/.well-known/mta-sts.txt"
     return subprocess.run(["curl", *options, url], capture_output=True, check=True, timeout=60).stdout.decode()

@@ -57,6 +57,11 @@ def edges() -> dict[str, Any]:
     return {node.name: [node.acknowledged, node.failing] for node in EdgeNode.objects.all()}
 
 
+def leased() -> list[str]:
+    """The edges whose lease runs."""
+    return [node.name for node in EdgeNode.objects.filter(lease_until__gt=timezone.now())]
+
+
 def revision() -> int:
     return Revision.objects.get().number
 
@@ -81,7 +86,7 @@ def _announce() -> None:
 
 
 def main() -> None:
-    deeds = {deed.__name__: deed for deed in (host, publish, current, edges, revision, close)}
+    deeds = {deed.__name__: deed for deed in (host, publish, current, edges, leased, revision, close)}
     for line in sys.stdin:
         deed, *arguments = json.loads(line)
         if deed == "announce":

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 from unittest.mock import patch
 
-from tests.edge.policy_rig import TIMEOUT, drained
+from tests.edge.policy_rig import TIMEOUT
 
-from trinco.edge import dnstcp, https, maild, plainhttp
+from trinco.edge import dnstcp, https, maild, plainhttp, sni
 
 FAR = 1e9
 """A deadline that no test comes to."""
@@ -31,7 +31,7 @@ class HeldClock:
     @contextmanager
     def instead(self) -> Iterator[HeldClock]:
         with ExitStack() as stack:
-            for module in (dnstcp, https, maild, plainhttp):
+            for module in (dnstcp, https, maild, plainhttp, sni):
                 stack.enter_context(patch.object(module, "clock", lambda: self))
             yield self
 
@@ -48,20 +48,25 @@ class HeldClock:
     def ended_after(self, connection: socket.socket, step: float, dripped: bytes = b"") -> tuple[float, bytes]:
         """How many seconds the other side keeps the connection while an octet of this drips in with each step, and
         what it says at last."""
-        answer: list[bytes] = []
-        reader = threading.Thread(target=lambda: answer.append(drained(connection)))
+        heard: list[bytes] = []
+        reader = threading.Thread(target=_hear, args=(connection, heard))
         reader.start()
-        octets = chain.from_iterable(repeat(dripped)) if dripped else repeat(None)
+        octets = chain.from_iterable(repeat(dripped))
 
         def ended() -> bool:
-            octet = next(octets)
-            with suppress(OSError):
-                connection.send(b"" if octet is None else bytes((octet,)))
-            reader.join(0)
+            if dripped and not heard:
+                with suppress(OSError):
+                    connection.send(bytes((next(octets),)))
             return not reader.is_alive()
 
         took = self.until(ended, step)
-        return took, answer[0]
+        return took, b"".join(heard)
+
+
+def _hear(connection: socket.socket, heard: list[bytes]) -> None:
+    with suppress(ConnectionResetError):
+        while piece := connection.recv(65536):
+            heard.append(piece)
 
 
 def until(holds: Callable[[], bool]) -> None:

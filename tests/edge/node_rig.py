@@ -25,13 +25,14 @@ PATIENCE = 60.0
 
 
 class Clock:
-    """CLOCK_BOOTTIME, that jumps when a test lets the machine sleep."""
+    """CLOCK_BOOTTIME, that jumps when a test lets the machine sleep. `stopped_at`: it stands still there."""
 
     def __init__(self) -> None:
         self.slept = 0.0
+        self.stopped_at: float | None = None
 
     def __call__(self) -> float:
-        return boottime() + self.slept
+        return self.slept + (boottime() if self.stopped_at is None else self.stopped_at)
 
 
 class Panel:

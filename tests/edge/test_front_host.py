@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from threading import Thread
 
 import pytest
 from tests.edge.front_rig import Front, fronted, get
+from tests.edge.held_clock import HeldClock
 from tests.edge.policy_rig import LOOPS, PATH, body_of, drained, hosted, publication
 from tests.support_tls import Authority
 
@@ -153,8 +155,12 @@ class TestHostile:
         assert status(front.say(octets)) == wanted
 
     def test_silent_ones_are_gone(self, table):
-        with fronted(table, limits=Limits(header=0.2, closing=0.2)) as front:
-            assert front.say(b"GET") == b""
+        limits, said = Limits(header=0.5, closing=0.5), list[bytes]()
+        with HeldClock().instead() as held, fronted(table, limits=limits) as front:
+            silent = Thread(target=lambda: said.append(front.say(b"GET")))
+            silent.start()
+            assert held.until(lambda: not silent.is_alive(), 0.0625) >= 0.5
+        assert said == [b""]
 
     def test_a_crowd_of_questions_keeps_nobody_out(self, table):
         """Strangers' handshakes are a front's questions: the newcomer gets in, and whoever waits longest goes."""

@@ -113,7 +113,7 @@ class TestDatabaseAway:
             async with edge.running() as node:
                 await until(lambda: panel.acknowledged)
                 real = panel.revision
-                panel.revision = lambda: (hang.wait(10), real())[1]
+                panel.revision = lambda: (hang.wait(60), real())[1]
                 await until(lambda: node.stale_since)
                 panel.revision = real
                 hang.set()
@@ -159,6 +159,7 @@ class TestOutrun:
 
         async def scenario() -> None:
             async with edge.running() as node:
+                edge.clock.stopped_at = edge.clock()
                 panel.away = edge.outrun = True
                 await until(lambda: node.stale_since)
                 await asyncio.sleep(0.5)

@@ -78,7 +78,7 @@ async def told(*answers: Answer) -> AsyncIterator[tuple[Primary, list[Peer], lis
             await opened.__aexit__(None, None, None)
 
 
-async def until(holds: Callable[[], Any], seconds: float = 5) -> None:
+async def until(holds: Callable[[], Any], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0.01)
@@ -149,26 +149,27 @@ class TestNotHeard:
 
         run(test())
 
-    def test_something_newer_is_told_at_once(self) -> None:
+    def test_something_newer_is_told_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(notify, "PATIENCE", 600.0)
+
         async def test() -> None:
             async with told(lambda _: None) as (server, peers, secondaries):
-                await asyncio.sleep(1.0)
-                heard = len(peers[0].heard)
+                await until(lambda: peers[0].heard)
                 peers[0].answer = acknowledge
-                began = time.monotonic()
                 await server.take(hosted(LABEL))
                 await until(lambda: secondaries[0].acknowledged == 8)
-                assert time.monotonic() - began < 0.5
-                assert peers[0].serials[heard:] == [8]
+                assert peers[0].serials == [7, 8]
 
         run(test())
 
-    def test_one_that_is_silent_holds_no_other_up(self) -> None:
+    def test_one_that_is_silent_holds_no_other_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(notify, "PATIENCE", 600.0)
+
         async def test() -> None:
             async with told(lambda _: None, acknowledge) as (server, _, secondaries):
                 for revision in (8, 9, 10):
                     await server.take(hosted(LABEL, policy_id=str(revision)))
-                    await until(lambda revision=revision: secondaries[1].acknowledged == revision, 1)
+                    await until(lambda revision=revision: secondaries[1].acknowledged == revision)
                 assert secondaries[0].acknowledged is None
 
         run(test())

@@ -37,7 +37,7 @@ class TestCurl:
     def curl(self, rig: Rig, root: Path, *options: str, url: str = f"https://{HOST}{PATH}") -> tuple[int, bytes]:
         to = ["--connect-to", f"::127.0.0.1:{rig.port}", "--cacert", str(root)]
         done = subprocess.run(
-            [needs("curl"), "-sS", "--max-time", "10", *to, *options, url], capture_output=True, check=False
+            [needs("curl"), "-sS", "--max-time", "60", *to, *options, url], capture_output=True, check=False
         )
         return done.returncode, done.stdout
 

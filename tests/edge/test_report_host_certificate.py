@@ -288,7 +288,8 @@ class TestMail:
             async with mailtls.kept(table, HOST, support_tls.unseal) as tls:
                 first = tls()
                 table.apply(Change(2, replace(ZONE, reports_certificate=replace(good, leaf=b"no certificate"))))
-                await asyncio.sleep(0.2)
+                while not lines:
+                    await asyncio.sleep(0.02)
                 assert (tls() is first, first is not None) == (True, True)
                 table.apply(Change(3, replace(ZONE, reports_certificate=good)))
                 assert await soon(tls, first) is not None

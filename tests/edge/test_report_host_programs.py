@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import random
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -63,7 +62,7 @@ class TestCurl:
     def curl(self, rig: ReportRig, files: Path, name: str, *options: str, media_type: str = JSON) -> tuple[int, bytes]:
         to = ["--connect-to", f"::127.0.0.1:{rig.port}", "--cacert", str(files / "ca.pem")]
         what = ["--data-binary", f"@{files / name}", "-H", f"Content-Type: {media_type}"]
-        command = [needs("curl"), "-sS", "--max-time", "20", *to, *what, "-w", "%{http_code}", "-o", "/dev/null"]
+        command = [needs("curl"), "-sS", "--max-time", "60", *to, *what, "-w", "%{http_code}", "-o", "/dev/null"]
         done = subprocess.run([*command, *options, URL], capture_output=True, check=False)
         return done.returncode, done.stdout
 
@@ -84,13 +83,11 @@ class TestCurl:
     def test_one_that_waits_to_be_asked_for(
         self, rig: ReportRig, files: Path, name: str, chunks: tuple[str, ...]
     ) -> None:
-        """curl waits a second for the word; that it did not have to is seen by the time that it took."""
-        begun = time.monotonic()
-        assert self.curl(rig, files, name, "-H", "Expect: 100-continue", "--expect100-timeout", "9", *chunks) == (
+        """Without the word curl would wait for it beyond the end of its patience, and fail."""
+        assert self.curl(rig, files, name, "-H", "Expect: 100-continue", "--expect100-timeout", "600", *chunks) == (
             0,
             b"201",
         )
-        assert time.monotonic() - begun < 8
         assert [got.body for got in rig.desk.arrivals] == [(files / name).read_bytes()]
 
     @pytest.mark.parametrize("options", [(), ("-H", "Expect:"), ("-H", "Transfer-Encoding: chunked")])

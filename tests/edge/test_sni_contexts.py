@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
+from tests.edge.held_clock import HeldClock
 from tests.edge.publications import change, label_of, publication
 
 from trinco.core.errors import TrincoError
@@ -214,10 +215,8 @@ class TestChangedCertificate:
 class TestUnusable:
     """RELIABILITY: what cannot be used is said in one line, not tried again for every client, and tried again later."""
 
-    def test_it_is_refused_without_another_try_until_some_time_has_passed(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(sni, "RETRY_AFTER", 0.2)
+    def test_it_is_refused_without_another_try_until_some_time_has_passed(self) -> None:
+        held = HeldClock()
 
         async def run() -> None:
             shop = Workshop()
@@ -230,10 +229,10 @@ class TestUnusable:
                         made.get(at(0))
                 assert len(shop.unsealed) == 1
                 shop.broken = False
-                await asyncio.sleep(0.25)
+                held.now += sni.RETRY_AFTER
                 assert await context_of(made, 0) == "context 1"
 
-        with capture_logs() as lines:
+        with held.instead(), capture_logs() as lines:
             asyncio.run(run())
         values = {"server_name": "mta-sts.d0.example", "error": "the seal does not fit"}
         assert lines == [{"event": "certificate_unusable", **values, "log_level": "info"}]

@@ -75,10 +75,10 @@ class Carrier:
         """Carry for ever."""
         while True:
             self._spool.written.clear()
-            pause = await self._round()
+            retry = await self._round()
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await (self._spool.written if pause == POLL else asyncio.Event()).wait()
+                async with asyncio.timeout(retry or POLL):
+                    await (asyncio.Event() if retry else self._spool.written).wait()
 
     async def end(self) -> None:
         """Carry what is there, if there is anybody to take it, and stop."""
@@ -89,8 +89,8 @@ class Carrier:
         self._ending.set()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _round(self) -> float:
-        """Carry everything that is there. Gives the seconds until the next time."""
+    async def _round(self) -> float | None:
+        """Carry everything that is there. Gives the seconds until the next try; None when nothing is left to try."""
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._carry)
         except FeedUnavailable as error:
@@ -102,7 +102,7 @@ class Carrier:
             log.info("reports_flow", stale_since=self.stale_since.isoformat(timespec="seconds"))
         self.stale_since, self._retry = None, SOON
         await self._tell()
-        return POLL
+        return None
 
     async def _tell(self) -> None:
         """Tell what was turned away, those with most of it first. What cannot be told now is told later."""

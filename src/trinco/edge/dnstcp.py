@@ -47,7 +47,7 @@ class Connections:
         self, answers: Answers, limits: TcpLimits, loop: asyncio.AbstractEventLoop, transfers: Transfers | None = None
     ) -> None:
         self.answers, self.transfers, self._limits, self._loop = answers, transfers, limits, loop
-        self._now = clock()
+        self.now = clock()
         self._waiting: OrderedDict[Connection, float] = OrderedDict()
         self._clients: Counter[bytes] = Counter()
         self._sweeper = loop.call_later(limits.idle / 4, self._sweep)
@@ -59,13 +59,13 @@ class Connections:
         if len(self._waiting) >= self._limits.connections:
             next(iter(self._waiting)).end()
         self._clients[connection.client] += 1
-        self._waiting[connection] = self._now()
+        self._waiting[connection] = self.now()
         return True
 
     def heard(self, connection: Connection) -> None:
         """A whole message came from `connection`: its time begins anew."""
         if connection in self._waiting:
-            self._waiting[connection] = self._now()
+            self._waiting[connection] = self.now()
             self._waiting.move_to_end(connection)
 
     def forget(self, connection: Connection) -> None:
@@ -83,7 +83,7 @@ class Connections:
             connection.end()
 
     def _sweep(self) -> None:
-        limit = self._now() - self._limits.idle
+        limit = self.now() - self._limits.idle
         for connection, since in tuple(self._waiting.items()):
             if since > limit:
                 break
@@ -172,7 +172,7 @@ class Connection(asyncio.Protocol):
         if transfers is not None:
             self._pause()
             self._transfer = transfers.replies(message, self._address)
-            self._transfer_ends = asyncio.get_running_loop().time() + transfers.bounds.seconds
+            self._transfer_ends = self._connections.now() + transfers.bounds.seconds
             self._go_on()
 
     def _go_on(self) -> None:
@@ -193,7 +193,7 @@ class Connection(asyncio.Protocol):
         if reply is None:
             self._transfer = None
             self._turn()
-        elif asyncio.get_running_loop().time() > self._transfer_ends:
+        elif self._connections.now() > self._transfer_ends:
             self.end()
         else:
             self._connections.answers.rcodes[reply[3] & 15] += 1

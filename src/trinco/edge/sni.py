@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from trinco.core.errors import InputError, TrincoError
 from trinco.core.hosting import Certificate, Change, HostedDomain, Publication
-from trinco.edge.limits import Limits, Log
+from trinco.edge.limits import Limits, Log, clock
 from trinco.edge.ports import CertificateSource, Unsealer
 from trinco.edge.tls import Alert, Builder, Context
 
@@ -251,7 +251,8 @@ class Contexts:
         self._ready: OrderedDict[bytes, _Ready] = OrderedDict()
         self._flights: dict[bytes, _Flight] = {}
         self._loop = asyncio.get_running_loop()
-        self._log = Log(limits, self._loop.time)
+        self._now = clock()
+        self._log = Log(limits, self._now)
         self._worker = ThreadPoolExecutor(1, "trinco-contexts")
 
     def __len__(self) -> int:
@@ -270,7 +271,7 @@ class Contexts:
         if ready.context is not None:
             self._ready.move_to_end(server_name)
             return ready.context
-        if ready.retry_at > self._loop.time():
+        if ready.retry_at > self._now():
             raise ContextUnavailable("its certificate could not be used")
         return self._flight(server_name, *found)
 
@@ -307,7 +308,7 @@ class Contexts:
         if error is not None:
             self._log.line("certificate_unusable", server_name=server_name, error=str(error))
         context = None if error is not None else future.result()
-        self._keep(server_name, _Ready(certificate, context, self._loop.time() + RETRY_AFTER))
+        self._keep(server_name, _Ready(certificate, context, self._now() + RETRY_AFTER))
 
     def _keep(self, server_name: bytes, ready: _Ready) -> None:
         self._ready[server_name] = ready
