@@ -69,7 +69,6 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "django_htmx",
     "heroicons",
-    "ninja",
 ]
 MIDDLEWARE = [
     "trinco.panel.health.HealthMiddleware",
