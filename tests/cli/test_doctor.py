@@ -111,6 +111,16 @@ class TestTables:
         )
         assert examine_here.clock().verdict is Verdict.ERROR
 
+    @pytest.mark.parametrize(("hours", "verdict"), [(1, Verdict.OK), (3, Verdict.ERROR)])
+    def test_looks_that_are_overdue_tell_of_a_worker_that_stands_still(
+        self, organisation: Organisation, hours: int, verdict: Verdict
+    ) -> None:
+        looked = timezone.now() - timedelta(hours=hours)
+        HostedDomain.objects.everywhere().create(
+            organisation=organisation, name="a.example", label="l", state="live", checked_at=looked
+        )
+        assert examine_here.looks().verdict is verdict
+
     @pytest.mark.parametrize(
         ("results", "verdict"),
         [

@@ -63,6 +63,17 @@ class TestTheSentence:
         assert "The record mta-sts.correio.example no longer points here" in text(person)
 
 
+class TestOverdue:
+    """A green sentence holds only as long as somebody looks."""
+
+    @pytest.mark.parametrize(("hours", "told"), [(1, False), (3, True)])
+    def test_a_look_that_is_overdue_is_told(self, domain: HostedDomain, person: Client, hours: int, told: bool) -> None:
+        looked = timezone.now() - timedelta(hours=hours)
+        HostedDomain.objects.everywhere().filter(pk=domain.pk).update(checked_at=looked)
+        said = f"DNS and mail servers were last looked at {hours} h ago"
+        assert [said in text(person, page) for page in (PAGE, "/")] == [told, told]
+
+
 class TestTheParts:
     def test_the_mail_servers(self, domain: HostedDomain, person: Client) -> None:
         MxSighting.objects.of(domain.organisation).create(

@@ -115,7 +115,7 @@ class TestFigures:
         enforcing(ours, "alpha.example")
         support_web.ready(ours, "charlie.example")
         text = support_web.text_of(person.get("/"))
-        assert "Need attention 0 nothing is broken Ready to enforce 1 Enforce it… Policy modes" in text
+        assert "Need attention 0 nothing is broken Ready to enforce 1 Enforce it… Policies served, by mode" in text
         assert "1 enforce 1 testing 0 none" in text
 
     def test_an_empty_organisation_learns_what_to_do(self, person: Client) -> None:

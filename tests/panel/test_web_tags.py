@@ -75,7 +75,7 @@ class TestFilters:
 
     def test_the_figures_above_are_of_all(self, four: dict[str, HostedDomain], person: Client) -> None:
         text = support_web.text_of(person.get("/", {"tag": "north"}))
-        assert "Ready to enforce 1 Enforce it… Policy modes" in text
+        assert "Ready to enforce 1 Enforce it… Policies served, by mode" in text
 
     def test_tags_stand_beside_the_name(self, four: dict[str, HostedDomain], person: Client) -> None:
         assert "alpha.example Tags: North " in support_web.text_of(person.get("/?state=setup"))

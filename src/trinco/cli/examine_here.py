@@ -20,8 +20,8 @@ from trinco.panel import wall, wall_tables
 from trinco.panel.accounts.models import AuditEntry
 from trinco.panel.certificates import hosts
 from trinco.panel.certificates.models import Account
-from trinco.panel.checks import caa
-from trinco.panel.domains.models import HostedDomain, MxSighting, Starttls
+from trinco.panel.checks import caa, schedule
+from trinco.panel.domains.models import HostedDomain, MxSighting, Starttls, State
 from trinco.panel.domains.services import SERVED
 from trinco.panel.webhooks import services
 from trinco.panel.webhooks.models import Delivery, DeliveryState, Webhook
@@ -44,6 +44,7 @@ def examine(settings: Config) -> Iterator[Finding]:
     if reachable.verdict == "ok":
         yield from wall_of_tenants()
         yield clock()
+        yield looks()
         yield outward_smtp()
         yield from webhooks()
         yield from authority(settings)
@@ -142,6 +143,15 @@ def clock() -> Finding:
     if newest is not None and newest > timezone.now() + _SKEW:
         return error("clock", f"it is behind the newest entry of the log, {newest:%Y-%m-%d %H:%M} UTC", "set the clock")
     return ok("clock", f"{timezone.now():%Y-%m-%d %H:%M} UTC, not before anything in the log")
+
+
+def looks() -> Finding:
+    """Whether a worker looks at what is served: nothing on any page changes by itself while none does."""
+    live = HostedDomain.objects.everywhere().filter(state=State.LIVE)
+    if late := schedule.overdue(live, timezone.now()).count():
+        seen = f"{late} of {live.count()} domains that are served were last looked at more than two hours ago"
+        return error("looks", seen, "see whether the worker runs (trinco serve, or trinco worker), and its log")
+    return ok("looks", "no look at a domain that is served is overdue")
 
 
 def outward_smtp() -> Finding:

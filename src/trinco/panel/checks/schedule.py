@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from trinco.panel import clock
 from trinco.panel.domains.models import Finding, HostedDomain, MxSighting, State
@@ -35,6 +35,8 @@ _COMPLETE = timedelta(seconds=30)
 _TROUBLED = timedelta(minutes=5)
 _LIVE = timedelta(minutes=45)
 """Nearly an hour: `enforce` asks for MX that were read within the last hour."""
+OVERDUE = timedelta(hours=2)
+"""A live domain that was last looked at longer ago waits for a worker that stands still or cannot follow."""
 _LEAVING = timedelta(days=1)
 _AWAITED = ((timedelta(hours=1), timedelta(seconds=10)), (timedelta(days=1), timedelta(minutes=1)))
 """(age, pause) while the owner has a text to publish."""
@@ -59,6 +61,16 @@ def pause_awaiting(released: datetime | None, now: datetime) -> timedelta:
 def _pause_in_setup(age: timedelta, findings: set[str]) -> timedelta:
     usual = next((rest for limit, rest in _FRESH if age < limit), _SETUP)
     return min(usual, _COMPLETE) if findings == {Finding.FOUND} else usual
+
+
+def overdue(domains: QuerySet[HostedDomain], now: datetime) -> QuerySet[HostedDomain]:
+    """Those of them of which what is known may be out of date."""
+    return domains.filter(state=State.LIVE, checked_at__lt=now - OVERDUE)
+
+
+def is_overdue(domain: HostedDomain, now: datetime) -> bool:
+    """`overdue` of one that is at hand."""
+    return domain.state == State.LIVE and domain.checked_at is not None and domain.checked_at < now - OVERDUE
 
 
 def take(now: datetime, most: int) -> list[HostedDomain]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Min, QuerySet, Sum
 from django.http import QueryDict
+from django.utils import timezone
 
 from trinco.core.mtasts.policy import Mode
 from trinco.panel.accounts.models import Organisation
+from trinco.panel.checks import schedule
 from trinco.panel.domains.finding import Wanted, fitting
 from trinco.panel.domains.models import HostedDomain, Level, State
 from trinco.panel.policies.models import Standing
@@ -129,6 +131,12 @@ def last_reported(organisation: Organisation) -> date | None:
     """The newest day that any report of theirs is about. One query."""
     days = OrganisationDay.objects.of(organisation).values_list("day").annotate(there=Sum("totals"))
     return days.filter(there__gt=0).order_by("-day").values_list("day", flat=True).first()
+
+
+def overdue_since(domains: QuerySet[HostedDomain]) -> datetime | None:
+    """When the one of them was looked at whose next look is the longest overdue; None: none is. One query."""
+    found: datetime | None = schedule.overdue(domains, timezone.now()).aggregate(oldest=Min("checked_at"))["oldest"]
+    return found
 
 
 def hosted_by(clients: QuerySet[Organisation]) -> QuerySet[HostedDomain]:

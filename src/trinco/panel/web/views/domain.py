@@ -7,12 +7,14 @@ from dataclasses import replace
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from trinco.core.names import Domain
 from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
+from trinco.panel.checks.schedule import is_overdue
 from trinco.panel.checks.services import check_now
 from trinco.panel.domains import services
 from trinco.panel.domains.models import HostedDomain, State
@@ -45,6 +47,7 @@ def show(request: MemberRequest, name: Domain) -> HttpResponse:
         "domain": domain,
         "modes": MODES.values(),
         "view": domain_view(domain, current),
+        "overdue_since": domain.checked_at if is_overdue(domain, timezone.now()) else None,
         "versions": version_rows(versions, VERSIONS),
         "more": len(versions) > VERSIONS,
         **listing.tags_of(domain),

@@ -36,6 +36,7 @@ def show(request: MemberRequest) -> HttpResponse:
     context = {
         "nav": "overview",
         "domain_count": counts.of("all"),
+        "overdue_since": overview.overdue_since(overview.hosted(request.organisation)),
         "last_reported": overview.last_reported(request.organisation),
         "counts": counts,
         "bars": bars(counts),
