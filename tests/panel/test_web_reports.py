@@ -59,6 +59,15 @@ class TestByResult:
         ] == []
         assert "Sessions, 30 days 100 Encrypted and verified 93.00 %" in said
 
+    @pytest.mark.parametrize(("began", "compared"), [(33, False), (55, True), (66, True)])
+    def test_days_before_are_compared_with_where_there_were_reports_all_the_time(
+        self, domain: HostedDomain, person: Client, day: date, began: int, compared: bool
+    ) -> None:
+        for ago in (began, 32):
+            report(domain, support_charts.today() - timedelta(days=ago), 50)
+        report(domain, day, 120)
+        assert ("on the 30 days before" in text(person, BY_RESULT)) == compared
+
     def test_worst_first_with_its_share(self, domain: HostedDomain, person: Client, day: date) -> None:
         report(domain, day, 90, Failure("starttls-not-supported", 1), Failure("certificate-expired", 9))
         said = text(person, BY_RESULT)

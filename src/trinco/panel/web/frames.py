@@ -16,7 +16,7 @@ from trinco.panel.domains.turned_away import missing
 from trinco.panel.reports import charts
 from trinco.panel.reports.asked import Asked
 from trinco.panel.reports.models import DailyTotal
-from trinco.panel.reports.scope import Scope, sessions
+from trinco.panel.reports.scope import Scope, session_totals, sessions
 from trinco.panel.web import overview, scopes
 from trinco.panel.web.access import MemberRequest
 from trinco.panel.web.presenters.chart import chart_view
@@ -27,6 +27,8 @@ from trinco.panel.web.presenters.sources import SPARK, source_views
 CHOICES = 300
 """Domains that a list to choose from holds; where there are more, the name is typed."""
 YEAR = 365
+_WEEK = timedelta(days=7)
+"""Days around the beginning of what is compared with: who had reports then had them all the time."""
 
 
 def frame(request: MemberRequest, asked: Asked) -> dict[str, Any]:
@@ -118,8 +120,9 @@ def _links(request: MemberRequest) -> dict[str, Any]:
 
 def _figures(span: Scope, sums: charts.Sums, days: Sequence[charts.Day]) -> dict[str, Any]:
     length = timedelta(days=len(days))
-    before = charts.sums(replace(span, first=span.first - length, last=span.last - length))
-    return {"figures": figures_view(sums, before, days)}
+    before = replace(span, first=span.first - length, last=span.last - length)
+    whole = session_totals(replace(before, first=before.first - _WEEK, last=before.first + _WEEK)).exists()
+    return {"figures": figures_view(sums, charts.sums(before) if whole else None, days)}
 
 
 def _nothing(request: MemberRequest, span: Scope) -> dict[str, Any]:

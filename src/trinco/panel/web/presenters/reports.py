@@ -88,13 +88,14 @@ class DetailView:
     sessions: int
 
 
-def figures_view(now: Sums, before: Sums, days: Sequence[Day]) -> Figures:
-    """`before`: the same length of time before it."""
-    rate, earlier = 1 - now.failure_rate, 1 - before.failure_rate
-    comparable = 0 < now.sessions <= MANIFOLD * before.sessions
+def figures_view(now: Sums, before: Sums | None, days: Sequence[Day]) -> Figures:
+    """`before`: the same length of time before it; None: nobody reported on the whole of that."""
+    earlier_sessions = before.sessions if before else 0
+    rate, earlier = 1 - now.failure_rate, 1 - before.failure_rate if before else 0.0
+    comparable = 0 < now.sessions <= MANIFOLD * earlier_sessions
     return Figures(
         sessions=now.sessions,
-        sessions_note=_change(now.sessions, before.sessions, len(days)) if comparable else "",
+        sessions_note=_change(now.sessions, earlier_sessions, len(days)) if comparable else "",
         rate=figures.success_rate(now.successful_session_count, now.failed_session_count),
         rate_note=_points(rate, earlier) if comparable else "",
         worse=rate < earlier,
