@@ -104,7 +104,7 @@ def why(line: ImportLine) -> str:
     words = {
         Ending.NAME: lambda: said(line.detail),
         Ending.MX: lambda: said(line.detail),
-        Ending.TAGS: lambda: said(line.detail),
+        Ending.TAGS: lambda: _("Its tags: %(why)s") % {"why": said(line.detail)},
         Ending.WIDE: lambda: _wide(line.detail),
         Ending.TWICE: lambda: _("Stands in line %(n)s already.") % {"n": line.detail},
         Ending.OURS: lambda: _("lies in the zone of this installation itself"),
