@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -18,6 +19,8 @@ CONFIG: Final = load(os.environ)
 """The whole configuration, read once."""
 
 _HERE = Path(__file__).resolve().parent
+_API_LIBRARY = Path(str(distribution("django-ninja").locate_file("ninja")))
+"""No app: each process would load all of it (0.2 s), and only those that answer HTTP need it."""
 _URL = urlsplit(CONFIG.panel_url)
 _SECURE = _URL.scheme == "https"
 _LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
@@ -95,6 +98,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [_API_LIBRARY / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -116,6 +120,7 @@ CACHES = {
     "here": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},  # this process's: costs no write
 }
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [_API_LIBRARY / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "trinco.panel.static.StaticStorage"},

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.shortcuts import render
 from django.urls import get_script_prefix
 from django.utils.translation import get_language
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
+from ninja.openapi.docs import Swagger
 from ninja.openapi.schema import OpenAPISchema
 
 from trinco.core.errors import TrincoError
@@ -52,6 +55,14 @@ Errors are RFC 9457 problem documents; `type` tells them apart.
 """
 
 
+class Page(Swagger):
+    """The page of the description, by the templates and files that the settings name: the library is no app."""
+
+    def render_page(self, request: HttpRequest, api: NinjaAPI, **path: Any) -> HttpResponse:
+        of_swagger = {**self.settings, "url": self.get_openapi_url(api, path)}
+        return render(request, self.template, {"swagger_settings": json.dumps(of_swagger), "api": api})
+
+
 class Api(NinjaAPI):
     """Every answer is its caller's alone, and nobody keeps it on the way."""
 
@@ -82,6 +93,7 @@ api = Api(
     auth=needs(None),
     throttle=[Budget()],
     parser=StrictParser(),
+    docs=Page(),
 )
 api.add_decorator(once, mode="operation")
 api.add_decorator(framed, mode="view")
