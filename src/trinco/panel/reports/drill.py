@@ -11,12 +11,14 @@ from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.reports.models import Applied, FailureRow, PolicyRow, Report
-from trinco.panel.reports.scope import Scope, Sessions, counted, failures, totals
+from trinco.panel.reports.scope import Scope, Sessions, counted, failure_totals, failures, totals
 from trinco.panel.reports.totals import MAX_RESULTS, MAX_TYPES, NAMELESS
 
 MAX_DETAILS = 200
 _SHOWN = 5
 """Reports that are named as those with too many kinds of failure."""
+_PLACES = 200
+"""Days of senders of whose reports the kinds of failure are counted, the newest first."""
 ENOUGH = 5_000
 """Totals whose details are looked at: days before the one on which the newest come to so many are left out."""
 _FURTHER = (31, 366, 100_000)
@@ -178,15 +180,16 @@ def _detail(row: Mapping[str, Any]) -> DetailRow:
 
 
 def folded(scope: Scope) -> list[Folded]:
-    """Reports of the scope with more kinds of failure than the totals name, the one with most of them first. One query,
-    and one for each."""
-    rows = FailureRow.objects.of(scope.organisation).filter(report__counted=True, day__range=(scope.first, scope.last))
-    if scope.domain is not None:
-        rows = rows.filter(domain=scope.domain)
-    if scope.submitter is not None:
-        rows = rows.filter(submitter=scope.submitter)
+    """Reports of the scope with more kinds of failure than the totals name, the one with most of them first. Three
+    queries, and one for each. Of many, those of the newest days are looked at (`_PLACES`)."""
+    places = _nameless(scope)
+    if not places:
+        return []
+    # Their domains stand for the tenant: SQLite would rather read every report of the organisation than look for these.
+    reports = Report.objects.everywhere().filter(places, counted=True)
     if not scope.everything:
-        rows = rows.filter(counted(scope, "report__"))
+        reports = reports.filter(counted(scope))
+    rows = FailureRow.objects.everywhere().filter(report__in=list(reports.order_by().values_list("pk", flat=True)))
     large = rows.order_by().values("report").annotate(n=Count("pk")).filter(n__gt=MAX_RESULTS).order_by("-n", "report")
     columns = ("report__submitter", "report__day")
     found = [
@@ -195,6 +198,14 @@ def folded(scope: Scope) -> list[Folded]:
     return [
         one for one in (Folded(key, sender, day, _kinds(key)) for key, sender, day in found) if one.kinds > MAX_RESULTS
     ]
+
+
+def _nameless(scope: Scope) -> Q:
+    """Where the totals have failures without their names, which is told sooner than by counting those of all reports:
+    the domain, the day and the sender. Empty: nowhere."""
+    rows = failure_totals(scope).filter(result_type=NAMELESS, mx="").order_by("-day", "domain", "submitter")
+    places = rows.values("day", "domain", "submitter").distinct()[:_PLACES]
+    return Q(*(Q(**place) for place in places), _connector=Q.OR)
 
 
 def folded_types(scope: Scope) -> list[Folded]:

@@ -265,6 +265,11 @@ class DailyTotal(models.Model):
                 condition=~models.Q(result_type=""),
                 name="failures_of_organisation",
             ),
+            models.Index(  # few: where a report has more kinds of failure than are named
+                fields=["organisation", "-day", "domain", "submitter"],
+                condition=models.Q(result_type="-", mx=""),
+                name="failures_nameless",
+            ),
         ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -154,6 +155,14 @@ def levels(organisation: Organisation, filter_: Filter) -> dict[int, int]:
     """How many domains of each level fit, whatever the chip. One query."""
     rows = fitting(hosted(organisation), replace(filter_, show="all").wanted)
     return dict(rows.order_by().values_list("level").annotate(Count("pk")))
+
+
+def searched(organisation: Organisation, filter_: Filter) -> tuple[dict[int, int], list[int]]:
+    """`levels` and the keys of `matching` at once: a part of a name is dear to look for. One query."""
+    rows = matching(organisation, replace(filter_, show="all")).values_list("level", "pk")
+    found = list(rows)
+    shown = CHIPS[filter_.show]
+    return Counter(level for level, _key in found), [key for level, key in found if level in shown]
 
 
 def named(rows: QuerySet[HostedDomain], search: str) -> QuerySet[HostedDomain]:

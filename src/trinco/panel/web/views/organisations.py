@@ -70,7 +70,7 @@ def clients(request: MemberRequest) -> HttpResponse:
     chosen, narrowed = request.GET.get("client", ""), overview.asked(request.GET)
     wanted = mine.filter(pk=int(chosen)) if chosen.isascii() and chosen.isdigit() and len(chosen) < 18 else mine
     rows = finding.fitting(overview.hosted_by(wanted), narrowed.wanted)
-    page, found = paging.page_of(request, rows.prefetch_related("tags"))
+    page, found = (paging.page_of_found if narrowed.search else paging.page_of)(request, rows.prefetch_related("tags"))
     context = {
         "nav": "clients",
         "clients": list(mine.order_by("name", "pk")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.core.paginator import Page
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,6 +17,7 @@ from trinco.panel.accounts import actors
 from trinco.panel.accounts.roles import Deed
 from trinco.panel.domains import services
 from trinco.panel.domains.errors import AlreadyAdded, OurOwnName
+from trinco.panel.domains.models import HostedDomain
 from trinco.panel.web import listing, overview, paging
 from trinco.panel.web.access import MemberRequest, is_htmx, may
 from trinco.panel.web.forms import AddDomainForm
@@ -47,9 +49,7 @@ def show(request: MemberRequest) -> HttpResponse:
 
 def _table(request: MemberRequest, wanted: overview.Filter, levels: dict[int, int] | None) -> dict[str, Any]:
     """What `_domains.html` shows. `levels`: how many of each fit, where that is known."""
-    shown = overview.Counts(overview.levels(request.organisation, wanted) if levels is None else levels, {})
-    rows = overview.matching(request.organisation, wanted).prefetch_related("tags")
-    page, found = paging.page_of(request, rows, shown.of(wanted.show))
+    shown, page, found = _found(request, wanted, levels)
     return {
         "page": page,
         "page_query": f"{urlencode(wanted.parameters)}&" if wanted.parameters else "",
@@ -59,6 +59,18 @@ def _table(request: MemberRequest, wanted: overview.Filter, levels: dict[int, in
         "q": wanted.search,
         **listing.around(request.organisation, wanted),
     }
+
+
+def _found(
+    request: MemberRequest, wanted: overview.Filter, levels: dict[int, int] | None
+) -> tuple[overview.Counts, Page[Any], list[HostedDomain]]:
+    """How many there are of each level, and a page of those that are shown."""
+    rows = overview.matching(request.organisation, wanted).prefetch_related("tags")
+    if wanted.search:
+        levels, keys = overview.searched(request.organisation, wanted)
+        return overview.Counts(levels, {}), *paging.page_of_found(request, rows, keys)
+    shown = overview.Counts(overview.levels(request.organisation, wanted) if levels is None else levels, {})
+    return shown, *paging.page_of(request, rows, shown.of(wanted.show))
 
 
 @require_http_methods(["GET", "POST"])
