@@ -203,3 +203,14 @@ class TestBounds:
         assert names(last.content.decode()) == [f"d{number:04}.example" for number in range(100, 120)]
         assert "101–120 of 120 Back" in support_web.text_of(last)
         assert 'href="?show=setup&amp;page=2"' in first.content.decode()
+
+    def test_what_is_searched_for_is_counted_and_paged_alike(self, ours: Organisation, person: Client) -> None:
+        self.many(ours, 120)
+        support_web.ready(ours, "d0999.example")
+        last = person.get("/?q=d0&page=3")
+        assert names(last.content.decode()) == [f"d{number:04}.example" for number in range(99, 120)]
+        assert "All 121 Attention 0 Ready 1 Setup 120" in support_web.text_of(last)
+        some = person.get("/?q=d00&show=setup&page=2")
+        assert names(some.content.decode()) == [f"d{number:04}.example" for number in range(50, 100)]
+        assert "51–100 of 100 Back" in support_web.text_of(some)
+        assert self.queries(person, "/?q=d0") == self.queries(person, "/?q=d09")
