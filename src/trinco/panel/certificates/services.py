@@ -12,6 +12,7 @@ from django.db import transaction
 
 from trinco.core.errors import TrincoError
 from trinco.panel import keyring
+from trinco.panel.asking import Question
 from trinco.panel.certificates import development, queue
 from trinco.panel.certificates.authority import Authority
 from trinco.panel.certificates.development import DevelopmentAuthority
@@ -31,6 +32,10 @@ def development_root(data: Path) -> Path:
     return development.ensure(data, keyring.current())
 
 
+_SOME = Question(due)
+"""Where no authority is named."""
+
+
 def issue_due(now: datetime, *, authority: Authority | None = None, jitter: Jitter = random.random) -> int:
     """Get a certificate for served domains that have none, or whose own is due for renewal. How many were got.
 
@@ -39,6 +44,8 @@ def issue_due(now: datetime, *, authority: Authority | None = None, jitter: Jitt
     """
     if authority is None and settings.CONFIG.acme_directory:
         return queue.work(now, jitter)
+    if not settings.CONFIG.acme_directory and not _SOME.holds(now):
+        return 0
     keys = list(due(now).values_list("pk", flat=True)[:AT_ONCE])
     if not keys:
         return 0

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from trinco.panel import clock
+from trinco.panel.asking import Question
 from trinco.panel.domains.models import Finding, HostedDomain, MxSighting, State
 
 LEASE = timedelta(seconds=60)
@@ -73,13 +74,28 @@ def is_overdue(domain: HostedDomain, now: datetime) -> bool:
     return domain.state == State.LIVE and domain.checked_at is not None and domain.checked_at < now - OVERDUE
 
 
-def take(now: datetime, most: int) -> list[HostedDomain]:
-    """The domains that are due, the longest overdue first, leased to this worker."""
+def _due(now: datetime) -> QuerySet[HostedDomain]:
     too_far = Q(state__in=(State.SETUP, State.LIVE), check_due_at__gt=now + _AFAR)
     moment = clock.due("check_due_at", now, _AFAR_LEAVING) | too_far
-    due = HostedDomain.objects.everywhere().filter(moment).exclude(state=State.GONE)
-    if most < 1 or not due.exists():  # without a lock, since most calls find nothing
+    return HostedDomain.objects.everywhere().filter(moment).exclude(state=State.GONE)
+
+
+def _live_hosts() -> QuerySet[MxSighting]:
+    return MxSighting.objects.everywhere().filter(domain__state=State.LIVE)
+
+
+def _due_hosts(now: datetime) -> QuerySet[MxSighting]:
+    return _live_hosts().filter(clock.due("probe_due_at", now, _AFAR))
+
+
+_SOME, _SOME_HOSTS = Question(_due), Question(_due_hosts)
+
+
+def take(now: datetime, most: int) -> list[HostedDomain]:
+    """The domains that are due, the longest overdue first, leased to this worker."""
+    if most < 1 or not _SOME.holds(now):  # without a lock, since most calls find nothing
         return []
+    due = _due(now)
     with transaction.atomic():
         rows = list(due.order_by("check_due_at").select_for_update(skip_locked=True)[:most])
         HostedDomain.objects.everywhere().filter(pk__in=[row.pk for row in rows]).update(check_due_at=now + LEASE)
@@ -89,10 +105,9 @@ def take(now: datetime, most: int) -> list[HostedDomain]:
 def take_hosts(now: datetime, most: int) -> list[str]:
     """The MX hosts of live domains that are due to be probed, the longest overdue first, leased to this worker for
     every domain that has them."""
-    live = MxSighting.objects.everywhere().filter(domain__state=State.LIVE)
-    due = live.filter(clock.due("probe_due_at", now, _AFAR))
-    if not due.exists():
+    if not _SOME_HOSTS.holds(now):
         return []
+    live, due = _live_hosts(), _due_hosts(now)
     with transaction.atomic():
         rows = due.order_by("probe_due_at").select_for_update(of=("self",), skip_locked=True)
         hosts = list(dict.fromkeys(row.host for row in rows[: most * 4]))[:most]

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from trinco.core.mtasts.policy import Mode
+from trinco.panel.asking import Question
 from trinco.panel.checks import troubles
 from trinco.panel.checks.facts import Edges, Facts, edges_at, facts_of
 from trinco.panel.checks.readiness import gates
@@ -108,12 +109,19 @@ def refresh_changed(now: datetime) -> int:
     """`refresh` for the domains whose policy, certificate or state changed since their level was worked out, or of
     whose edges something else is known than at the last call in this process. At most 200 at a time."""
     _edges.mark(edges_at(now))
-    return refresh(_hosted().exclude(level_revision=F("revision")).order_by("pk")[:_AT_ONCE], now)
+    return refresh(_changed(now).order_by("pk")[:_AT_ONCE], now) if _SOME.holds(now) else 0
 
 
 def _hosted() -> QuerySet[HostedDomain]:
     rows = HostedDomain.objects.everywhere().exclude(state=State.GONE)
     return rows.select_related("standing__current", "standing__announced")
+
+
+def _changed(_now: datetime) -> QuerySet[HostedDomain]:
+    return _hosted().exclude(level_revision=F("revision"))
+
+
+_SOME = Question(_changed)
 
 
 class _LastEdges:

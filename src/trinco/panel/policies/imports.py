@@ -13,12 +13,13 @@ from datetime import datetime
 from itertools import groupby
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.services import record
+from trinco.panel.asking import Question
 from trinco.panel.domains import tags
 from trinco.panel.domains.many import add_many
 from trinco.panel.domains.models import HostedDomain, State
@@ -101,9 +102,18 @@ def _note(job: DomainImport, actor: Actor, action: str, after: dict[str, int]) -
     record(organisation=job.organisation, actor=actor, action=action, subject=f"#{job.pk}", after=after)
 
 
+def _running(_now: datetime) -> QuerySet[DomainImport]:
+    return DomainImport.objects.everywhere().filter(state=ImportState.RUNNING)
+
+
+_SOME = Question(_running)
+
+
 def imports_due(now: datetime) -> int:
     """Work off one portion of the import whose turn is longest ago. How many lines that were."""
-    running = DomainImport.objects.everywhere().filter(state=ImportState.RUNNING)
+    if not _SOME.holds(now):
+        return 0
+    running = _running(now)
     key = running.order_by("turn_at").values_list("pk", flat=True).first()
     if key is None:
         return 0

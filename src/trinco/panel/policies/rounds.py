@@ -11,6 +11,7 @@ from django.db.models import F, Q, QuerySet
 
 from trinco.panel.accounts.actors import TRINCO
 from trinco.panel.accounts.services import record
+from trinco.panel.asking import Question
 from trinco.panel.domains.models import HostedDomain, KeptAccess, State, Way
 from trinco.panel.domains.services import SERVED, locked, next_revision, touch
 from trinco.panel.policies import ledger
@@ -26,6 +27,8 @@ _log = structlog.get_logger("trinco.policies")
 def announce_due(now: datetime) -> int:
     """Announce the id of every policy that every live edge serves (RFC 8461 section 8.1); where an owner publishes it,
     it may be published from now on (`policies.ways`). How many were announced."""
+    if not _SOME.holds(now):
+        return 0
     keys = _waiting(gate(now))
     return sum(_announce_some(some, now) for some in _portions(keys))
 
@@ -47,6 +50,9 @@ def _open(rows: Sequence[HostedDomain], known: Gate) -> list[HostedDomain]:
 
 def _unannounced() -> QuerySet[Standing]:
     return Standing.objects.everywhere().filter(Q(announced=None) | ~Q(announced=F("current")))
+
+
+_SOME = Question(lambda _now: _unannounced().filter(domain__state__in=SERVED))
 
 
 @transaction.atomic

@@ -29,6 +29,7 @@ from trinco.core.tlsrpt.report import Report
 from trinco.net import dkim
 from trinco.net.dkim import Verdict
 from trinco.panel import clock
+from trinco.panel.asking import Question
 from trinco.panel.reports import trust
 from trinco.panel.reports.models import TEXT_LENGTH, RawReport, RawState, Trust
 from trinco.panel.reports.parts import refuse_size
@@ -119,16 +120,22 @@ def body_of(raw: RawReport) -> bytes:
         raise ReportSyntaxError("what was kept of it is damaged") from error
 
 
+def _due(now: datetime) -> QuerySet[RawReport]:
+    return RawReport.objects.everywhere().filter(clock.due("due_at", now, _AFAR))
+
+
+_SOME = Question(_due)
+
+
 def _taken(now: datetime) -> list[RawReport]:
     """The arrivals that are due, the longest overdue first, leased to this worker.
 
     One that was tried before comes alone: whatever it does to us, it does to no other.
     """
     _give_back()
-    raws = RawReport.objects.everywhere()
-    due = raws.filter(clock.due("due_at", now, _AFAR))
-    if not due.exists():  # without a lock, since most calls find nothing
+    if not _SOME.holds(now):  # without a lock, since most calls find nothing
         return []
+    raws, due = RawReport.objects.everywhere(), _due(now)
     with transaction.atomic():
         ordered = due.order_by("due_at", "pk").select_for_update(skip_locked=True)
         found = list(ordered.values_list("pk", "size", "tries")[:AT_ONCE])

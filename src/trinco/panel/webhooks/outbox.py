@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from trinco.panel.accounts.models import AuditEntry, AuditHead, Organisation
+from trinco.panel.asking import Question
 from trinco.panel.webhooks import messages
 from trinco.panel.webhooks.messages import Message
 from trinco.panel.webhooks.models import Delivery, DeliveryState, Occurrence, Webhook
@@ -41,14 +42,20 @@ def end_of(organisation: Organisation) -> int:
 
 def spread_due(now: datetime) -> int:
     """Make the deliveries of what has happened. How many."""
-    return sum(_read(key, now) for key in _behind()) + _of_occurrences(now)
+    read = sum(_read(key, now) for key in _behind(now).order_by("pk")) if _UNREAD.holds(now) else 0
+    return read + (_of_occurrences(now) if _OCCURRED.holds(now) else 0)
 
 
-def _behind() -> list[int]:
+def _behind(_now: datetime) -> QuerySet[Webhook, int]:
     """Those whose organisation's log has lines that they have not read."""
     ends = AuditHead.objects.filter(organisation=OuterRef("organisation")).values("number")[:1]
     rows = Webhook.objects.everywhere().filter(on=True).annotate(end=Subquery(ends)).filter(end__gt=F("line"))
-    return list(rows.order_by("pk").values_list("pk", flat=True))
+    return rows.values_list("pk", flat=True)
+
+
+_UNREAD = Question(_behind)
+_OCCURRED = Question(lambda _now: Occurrence.objects.everywhere())
+"""Both without a lock, since most calls find nothing."""
 
 
 @transaction.atomic
@@ -75,8 +82,6 @@ def _full(hook: Webhook) -> bool:
 @transaction.atomic
 def _of_occurrences(now: datetime) -> int:
     rows = Occurrence.objects.everywhere().order_by("pk")
-    if not rows.exists():  # without a lock, since most calls find nothing
-        return 0
     taken = list(rows.select_for_update(skip_locked=True)[:_AT_ONCE])
     hooks = _by_organisation(Webhook.objects.everywhere().filter(on=True), {row.organisation_id for row in taken})
     told = [(hook, messages.of_occurrence(row)) for row in taken for hook in hooks[row.organisation_id]]

@@ -21,6 +21,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from trinco.panel import clock
+from trinco.panel.asking import Question
 from trinco.panel.seal import SealError
 from trinco.panel.webhooks import services, stopping
 from trinco.panel.webhooks.models import Delivery, DeliveryState, Webhook
@@ -73,7 +74,10 @@ class Outcome:
 
 def waiting(now: datetime) -> bool:
     """Whether anything is due at all: without a lock, since most calls find nothing."""
-    return _due(now).filter(webhook__on=True).exists()
+    return _SOME.holds(now)
+
+
+_SOME = Question(lambda now: _due(now).filter(webhook__on=True))
 
 
 def in_hand(hooks: Iterable[Webhook]) -> Counter[_Share]:
