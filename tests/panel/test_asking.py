@@ -14,21 +14,28 @@ from tests.support_panel import hosted, live, organisation
 
 from trinco.panel.asking import Question
 from trinco.panel.certificates import services as certificates
-from trinco.panel.checks import schedule, status
+from trinco.panel.checks import label_hosts, publishing, schedule, status
 from trinco.panel.domains.models import HostedDomain, State
-from trinco.panel.policies import imports, rounds
-from trinco.panel.reports import digest
+from trinco.panel.policies import gate, imports, kept, rounds
+from trinco.panel.reports import copies, digest, recipients
 from trinco.panel.webhooks import outbox, turns
 
 QUESTIONS = {
+    "ahead": gate._SOME_AHEAD,
     "announce": rounds._SOME,
+    "asked": recipients._SOME,
     "certificates": certificates._SOME,
+    "copies": copies._SOME,
     "digest": digest._SOME,
+    "gone": kept._SOME_GONE,
     "hosts": schedule._SOME_HOSTS,
     "imports": imports._SOME,
+    "label hosts": label_hosts._SOME,
     "levels": status._SOME,
     "look": schedule._SOME,
     "occurred": outbox._OCCURRED,
+    "overtaken": rounds._SOME_OVERTAKEN,
+    "texts": publishing._SOME,
     "unread": outbox._UNREAD,
     "webhooks": turns._SOME,
 }

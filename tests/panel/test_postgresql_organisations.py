@@ -7,6 +7,7 @@ from tests.support_postgres import holds_again
 
 AGAIN = [
     "test_api_labels.py",
+    "test_asking.py",
     "test_belonging.py",
     "test_closing.py",
     "test_declared_clients.py",

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
 
 _MOMENTS = datetime(2001, 2, 3, 4, 5, 6, 7, UTC), datetime(2011, 12, 13, 14, 15, 16, 17, UTC)
+ALWAYS: Final = _MOMENTS[0]
+"""The moment for a question in which there is no time."""
 Ask = Callable[[datetime], QuerySet[Any]]
 
 

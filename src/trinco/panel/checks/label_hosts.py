@@ -13,12 +13,14 @@ from typing import Final
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from trinco.core.errors import DnsFailure
 from trinco.net import dns as look_ups
 from trinco.panel import clock
 from trinco.panel.accounts import labels
 from trinco.panel.accounts.models import HostClaim, Organisation
+from trinco.panel.asking import Question
 
 _log = structlog.get_logger("trinco.checks")
 AT_ONCE: Final = 16
@@ -33,6 +35,8 @@ _AFAR: Final = timedelta(hours=7)
 def look_due(now: datetime) -> int:
     """Look at the hosts that are due. How many."""
     taken = _taken(now)
+    if not taken:
+        return 0
     for claim, texts in zip(taken, asyncio.run(_looked([labels.proof(each)[0] for each in taken])), strict=True):
         if texts is not None:
             _note(claim, texts, now)
@@ -54,12 +58,18 @@ def check_now(organisation: Organisation) -> None:
     HostClaim.objects.of(organisation).update(due_at=clock.now())
 
 
+def _due(now: datetime) -> QuerySet[HostClaim]:
+    return HostClaim.objects.everywhere().filter(clock.due("due_at", now, _AFAR))
+
+
+_SOME = Question(_due)
+
+
 def _taken(now: datetime) -> list[HostClaim]:
-    due = HostClaim.objects.everywhere().filter(clock.due("due_at", now, _AFAR))
-    if not due.exists():  # without a lock, since most calls find nothing
+    if not _SOME.holds(now):  # without a lock, since most calls find nothing
         return []
     with transaction.atomic():
-        rows = list(due.order_by("due_at").select_for_update(skip_locked=True)[:AT_ONCE])
+        rows = list(_due(now).order_by("due_at").select_for_update(skip_locked=True)[:AT_ONCE])
         HostClaim.objects.everywhere().filter(pk__in=[row.pk for row in rows]).update(due_at=now + LEASE)
     return rows
 

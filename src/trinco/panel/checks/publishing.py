@@ -35,6 +35,7 @@ from trinco.net.dnstexts import TextPlace, TextState, WantedText, keep, look
 from trinco.net.dnswriting import Trouble, WritingFailed
 from trinco.panel import clock
 from trinco.panel.accounts.models import Organisation
+from trinco.panel.asking import Question
 from trinco.panel.domains.models import Finding, HostedDomain, KeptAccess, RecordName, RecordSighting, State, Way
 from trinco.panel.domains.reporting import report_text
 from trinco.panel.policies.instructions import target_of
@@ -176,11 +177,18 @@ def looked(zone: str, access: Access, wanted: Sequence[WantedText]) -> tuple[Tex
         return look(Timed(book, time.monotonic() + SECONDS), wanted)
 
 
+def _due(now: datetime) -> QuerySet[KeptAccess]:
+    return KeptAccess.objects.everywhere().filter(clock.due("due_at", now, 2 * _REST))
+
+
+_SOME = Question(_due)
+
+
 def _take(now: datetime) -> list[KeptAccess]:
     """The longest overdue of each organisation that has room, leased to this worker."""
-    due = KeptAccess.objects.everywhere().filter(clock.due("due_at", now, 2 * _REST))
-    if len(_in_hand) >= _AT_ONCE or not due.exists():
+    if len(_in_hand) >= _AT_ONCE or not _SOME.holds(now):
         return []
+    due = _due(now)
     with transaction.atomic():
         turns = {key: turn for turn, key in enumerate(_next(due))}
         rows = due.filter(pk__in=turns).order_by("pk").select_for_update(of=("self",), skip_locked=True)

@@ -10,11 +10,13 @@ import json
 from collections.abc import Mapping
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from trinco.net.dnsbooks import Access
 from trinco.panel import clock, keyring
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.services import record
+from trinco.panel.asking import ALWAYS, Question
 from trinco.panel.domains.models import HostedDomain, KeptAccess, State, Way
 from trinco.panel.domains.services import locked
 from trinco.panel.policies.errors import NotHosted
@@ -69,8 +71,14 @@ def access_of(kept: KeptAccess) -> Access:
 
 def forget_gone() -> int:
     """Forget those of domains that are no longer served. How many."""
-    gone = KeptAccess.objects.everywhere().filter(domain__state=State.GONE)
-    return gone.delete()[0] if gone.exists() else 0
+    return _gone().delete()[0] if _SOME_GONE.holds(ALWAYS) else 0
+
+
+def _gone() -> QuerySet[KeptAccess]:
+    return KeptAccess.objects.everywhere().filter(domain__state=State.GONE)
+
+
+_SOME_GONE = Question(lambda _now: _gone())
 
 
 def _packed(credentials: Mapping[str, str]) -> bytes:

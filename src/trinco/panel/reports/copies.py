@@ -20,7 +20,7 @@ import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import DatabaseError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -30,6 +30,7 @@ from trinco.core.tlsrpt import render
 from trinco.core.tlsrpt import report as core
 from trinco.panel import clock
 from trinco.panel.accounts import labels
+from trinco.panel.asking import Question
 from trinco.panel.reports import sending
 from trinco.panel.reports.models import Copy, Recipient, Report, Trust
 from trinco.panel.reports.originals import own_part
@@ -118,11 +119,17 @@ def _text(report: Report, recipient: Recipient) -> str:
         return "\n\n".join(paragraph % facts for paragraph in paragraphs) + "\n"
 
 
+def _due(now: datetime) -> QuerySet[Copy]:
+    return Copy.objects.everywhere().filter(clock.due("due_at", now, sending.AFAR))
+
+
+_SOME = Question(_due)
+
+
 def _taken(now: datetime) -> list[Copy]:
-    copies = Copy.objects.everywhere()
-    due = copies.filter(clock.due("due_at", now, sending.AFAR))
-    if not due.exists():  # without a lock, since most calls find nothing
+    if not _SOME.holds(now):  # without a lock, since most calls find nothing
         return []
+    copies, due = Copy.objects.everywhere(), _due(now)
     with transaction.atomic():
         locked = due.order_by("due_at", "pk").select_for_update(skip_locked=True)
         keys = list(locked.values_list("pk", flat=True)[:_AT_ONCE])

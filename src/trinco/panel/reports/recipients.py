@@ -22,7 +22,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import Exists, F, Min, OuterRef, Q
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -30,6 +30,7 @@ from trinco.panel import clock, wall
 from trinco.panel.accounts import labels
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.services import record
+from trinco.panel.asking import Question
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.domains.services import locked
 from trinco.panel.reports import sending
@@ -108,7 +109,7 @@ def remove_recipient(*, recipient: Recipient, actor: Actor) -> None:
 
 def ask_due(now: datetime) -> int:
     """Mail the questions that are due, one to an address. How many."""
-    return sum(_ask(key, now) for key in _due(now))
+    return sum(_ask(key, now) for key in _due(now)) if _SOME.holds(now) else 0
 
 
 def token_of(recipient: Recipient) -> str:
@@ -150,14 +151,19 @@ def _language() -> str:
     return (translation.get_language() or "en")[:10]
 
 
+def _waiting(now: datetime) -> QuerySet[Recipient]:
+    waiting = Recipient.objects.everywhere().filter(asked_at=None, confirmed_at=None)
+    return waiting.filter(Q(due_at=None) | clock.due("due_at", now, sending.AFAR))
+
+
+_SOME = Question(_waiting)
+
+
 def _due(now: datetime) -> list[int]:
     """The first row of each address that was not asked within the hour: however many domains ask one, it is one row."""
     recipients = Recipient.objects.everywhere()
     lately = recipients.filter(address=OuterRef("address"), asked_at__gt=now - ASK_AGAIN, asked_at__lte=now + _APART)
-    waiting = recipients.filter(asked_at=None, confirmed_at=None).filter(
-        Q(due_at=None) | clock.due("due_at", now, sending.AFAR)
-    )
-    addresses = waiting.filter(~Exists(lately)).order_by().values("address").annotate(first=Min("pk"))
+    addresses = _waiting(now).filter(~Exists(lately)).order_by().values("address").annotate(first=Min("pk"))
     return list(addresses.order_by("first").values_list("first", flat=True)[:_AT_ONCE])
 
 
