@@ -42,6 +42,8 @@ class _Reader:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self._key = ""
+        """To which what is read now belongs; "": the file as a whole."""
 
     def refuse(self) -> None:
         if self.problems:
@@ -125,18 +127,21 @@ class _Reader:
             if name in seen:
                 self._wrong(key.line, f"{shown(key.text)} stands in line {seen[name]} already")
             elif name is not None:
-                seen[name] = key.line
+                seen[name], self._key = key.line, name
                 yield value_of(name, value)
 
     def _value(self, fields: Mapping[str, Node], name: str, read_as: Callable[[Node], T]) -> T | None:
         """None where the key is not there, or its value is wrong."""
-        return self._tried(read_as, fields[name]) if name in fields else None
+        if name not in fields:
+            return None
+        self._key = name
+        return self._tried(read_as, fields[name])
 
     def _tried(self, read_as: Callable[..., T], node: Node) -> T | None:
         try:
             return read_as(node)
         except Fault as fault:
-            self._wrong(fault.line, fault.reason)
+            self._wrong(fault.line, f"{self._key}: {fault.reason}" if fault.bare and self._key else fault.reason)
             return None
 
     def _wrong(self, line: int, reason: str) -> None:
@@ -153,7 +158,7 @@ def _pairs(node: Node) -> tuple[tuple[Scalar, Node], ...]:
     if isinstance(node, Scalar) and node.null:
         return ()
     if not isinstance(node, Entries):
-        raise Fault(node, "names with a colon, and what belongs to each, are wanted here")
+        raise Fault(node, "names with a colon, and what belongs to each, are wanted here", bare=True)
     return node.pairs
 
 

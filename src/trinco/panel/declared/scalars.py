@@ -20,12 +20,16 @@ _NUMBER = re.compile(r"[0-9]{1,10}")
 
 
 class Fault(Exception):
-    """What stands there is not what is wanted there. Never leaves the reader."""
+    """What stands there is not what is wanted there. `bare`: the reason does not say of what.
 
-    def __init__(self, node: Node, reason: str) -> None:
+    Never leaves the reader.
+    """
+
+    def __init__(self, node: Node, reason: str, *, bare: bool = False) -> None:
         super().__init__(reason)
         self.line = node.line
         self.reason = reason
+        self.bare = bare
 
 
 def nameable(name: str) -> bool:
@@ -78,7 +82,7 @@ def one_of(node: Node, known: Sequence[str]) -> str:
     """One of these words."""
     text = _text(node)
     if text not in known:
-        raise Fault(node, f"{shown(text)} is none of {', '.join(known)}")
+        raise Fault(node, f"{shown(text)} is none of {', '.join(known)}", bare=True)
     return text
 
 
@@ -95,7 +99,7 @@ def boolean(node: Node) -> bool:
     """`true` or `false`, and none of the other words that some YAML readers take for them."""
     if isinstance(node, Scalar) and node.plain and node.text in {"true", "false"}:
         return node.text == "true"
-    raise Fault(node, "true or false is wanted here")
+    raise Fault(node, "true or false is wanted here", bare=True)
 
 
 def shown(text: str) -> str:
@@ -106,4 +110,4 @@ def shown(text: str) -> str:
 def _text(node: Node) -> str:
     if isinstance(node, Scalar):
         return node.text
-    raise Fault(node, "one word is wanted here")
+    raise Fault(node, "one word is wanted here", bare=True)
