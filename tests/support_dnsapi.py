@@ -36,7 +36,11 @@ class Cloudflare:
     records: list[dict[str, Any]] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
     port: int = 0
-    sleeps: float = 0.0
+    gate: threading.Event = field(default_factory=threading.Event)
+    """Nothing is answered while it is shut."""
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
     def add(self, rdtype: str, name: str, content: str) -> None:
         """A record that stands there."""
@@ -49,7 +53,7 @@ class Cloudflare:
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         """Status and document."""
-        time.sleep(self.sleeps)
+        assert self.gate.wait(60)
         parts = urlsplit(path)
         self.calls.append((method, parts.path))
         pages = {"page": 1, "total_pages": 1}

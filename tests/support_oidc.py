@@ -86,6 +86,9 @@ class OpenIdProvider:
     discovery: dict[str, Any] = field(default_factory=dict)
     answers: dict[str, tuple[int, str, bytes]] = field(default_factory=dict)
     hold: float = 0.0
+    """Seconds of silence before each answer; those who wait are answered when it becomes less."""
+    patience: Patience = field(default_factory=lambda: Patience(60.0, 60.0))
+    """Of those who ask."""
     port: int = 0
     asked: list[str] = field(default_factory=list)
     forms: list[tuple[dict[str, str], str]] = field(default_factory=list)
@@ -108,7 +111,9 @@ class OpenIdProvider:
             body = (await reader.readexactly(int(fields.get("content-length", 0)))).decode()
             path = head.split()[1].removeprefix("/realms/correio")
             self.asked.append(path)
-            await asyncio.sleep(self.hold)
+            begun = time.monotonic()
+            while time.monotonic() < begun + self.hold:
+                await asyncio.sleep(0.01)
             status, more, said = self.answers.get(path) or self.say(path, body, fields.get("authorization", ""))
             writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(said)}\r\n{more}\r\n".encode() + said)
             await writer.drain()
@@ -146,7 +151,7 @@ class OpenIdProvider:
 
     def asker(self, roots: Any, guard: Guard | None = None) -> Asker:
         names: Any = Names(Guard(LOOPBACK) if guard is None else guard, {HOST: ("127.0.0.1",)})
-        return Asker(names, https.context(roots), Patience(1.0, 1.5))
+        return Asker(names, https.context(roots), self.patience)
 
     def known(self, roots: Any, **client: str) -> oidc.Provider:
         """As a process of ours knows it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from tests import support_dns
 from tests.support_certs import Authority
 
 from trinco.cli import ports
@@ -27,7 +28,7 @@ from trinco.panel.webhooks.models import Webhook
 
 HOST = "hook.example.com"
 OK = b"HTTP/1.1 204 No Content\r\n\r\n"
-QUICK = Patience(1.0, 2.0)
+PATIENT = Patience(60.0, 60.0)
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
@@ -88,22 +89,24 @@ class Server:
 @contextmanager
 def served(server: Server, context: ssl.SSLContext) -> Iterator[Server]:
     """The server, in a thread of its own."""
-    loop, ready = asyncio.new_event_loop(), threading.Event()
-    stop = asyncio.Event()
+    ready, stop = threading.Event(), list[Callable[[], Any]]()
 
     async def serve() -> None:
+        over, loop = asyncio.Event(), asyncio.get_running_loop()
+        stop.append(lambda: loop.call_soon_threadsafe(over.set))
         async with await asyncio.start_server(server, "127.0.0.1", 0, ssl=context) as listener:
             server.port = listener.sockets[0].getsockname()[1]
             ready.set()
-            await stop.wait()
+            await over.wait()
+        await support_dns.end()  # with whom one was in the middle of something
 
-    thread = threading.Thread(target=lambda: (loop.run_until_complete(serve()), loop.close()))
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
+    assert ready.wait(60)
     try:
-        assert ready.wait(60)
         yield server
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        stop[0]()
         thread.join(60)
 
 
@@ -120,7 +123,7 @@ class Customer:
     def context(self, host: str = HOST) -> ssl.SSLContext:
         return self.authority.server(host)
 
-    def poster(self, *hosts: str, patience: Patience = QUICK) -> Poster:
+    def poster(self, *hosts: str, patience: Patience = PATIENT) -> Poster:
         names: Any = Names(Guard(LOOPBACK), dict.fromkeys(hosts or (HOST,), ("127.0.0.1",)))
         return Poster(names, https.context(self.authority.pem), patience)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from ipaddress import ip_network
 
 import pytest
 from tests import support_dns as lab
 
 from trinco.core.errors import DnsFailure
+from trinco.net import dns as dns_module
 from trinco.net.dns import Answer, Dns, Record
 from trinco.net.guard import Guard
 
@@ -31,7 +31,7 @@ ns2 A 127.0.0.3
 """
 
 
-def look_ups(world: lab.Internet, guard: Guard = LOOPBACK, seconds: float = 1.5) -> Dns:
+def look_ups(world: lab.Internet, guard: Guard = LOOPBACK, seconds: float = 60.0) -> Dns:
     return Dns(world.resolvers, world.port, guard, seconds)
 
 
@@ -107,6 +107,15 @@ class TestAuthoritative:
 class TestBadServers:
     """The servers are tried in turn; what one of them gets wrong is never taken for an answer (RFC 5452)."""
 
+    def leave_soon(self, monkeypatch: pytest.MonkeyPatch, *servers: str) -> None:
+        """Have no patience with these servers, and all of it with the others."""
+        whole = dns_module.ask
+        monkeypatch.setattr(
+            dns_module,
+            "ask",
+            lambda asked, there, seconds: whole(asked, there, 0.3 if there[0] in servers else seconds),
+        )
+
     @pytest.mark.parametrize(
         "habit",
         [
@@ -119,7 +128,8 @@ class TestBadServers:
             lab.wrong_question,
         ],
     )
-    def test_the_second_server_answers_when_the_first_one_does_not(self, habit):
+    def test_the_second_server_answers_when_the_first_one_does_not(self, habit, monkeypatch):
+        self.leave_soon(monkeypatch, "127.0.0.2")
         hosts = {"127.0.0.2": lab.Host(("a.example",), habit), "127.0.0.3": lab.Host(("a.example",))}
         with lab.internet({"a.example": TWO_SERVERS}, hosts) as world:
             assert ask(world, "a.example", "TXT") == Answer(
@@ -135,31 +145,32 @@ class TestBadServers:
             (lab.wrong_id, "did not answer"),
         ],
     )
-    def test_no_proper_answer_is_a_failure_with_its_reason_and_within_the_time(self, habit, reason):
+    def test_no_proper_answer_is_a_failure_with_its_reason_and_within_the_time(self, habit, reason, monkeypatch):
+        if reason == "did not answer":
+            self.leave_soon(monkeypatch, "127.0.0.2", "127.0.0.3")
         hosts = {address: lab.Host(("a.example",), habit) for address in ("127.0.0.2", "127.0.0.3")}
-        began = time.monotonic()
         with lab.internet({"a.example": TWO_SERVERS}, hosts) as world, pytest.raises(DnsFailure, match=reason):
             ask(world, "a.example", "TXT")
-        assert time.monotonic() - began < 5
 
     def test_a_server_that_is_down_costs_no_time_out(self):
         zone = TWO_SERVERS.replace("127.0.0.2", "127.0.0.99")
         with lab.internet({"a.example": zone}, {"127.0.0.3": lab.Host(("a.example",))}) as world:
-            began = time.monotonic()
-            answer = asyncio.run(look_ups(world, seconds=12.0).authoritative("a.example", "TXT"))
+            asking = look_ups(world, seconds=1800.0).authoritative("a.example", "TXT")
+            answer = asyncio.run(asyncio.wait_for(asking, 60))  # a time-out would be ten minutes
         assert answer.values("TXT") == ("here",)
-        assert time.monotonic() - began < 3
 
-    def test_a_silent_server_is_asked_last_from_then_on(self):
+    def test_a_silent_server_is_asked_last_from_then_on(self, monkeypatch):
+        self.leave_soon(monkeypatch, "127.0.0.2")
+
         async def twice(dns: Dns) -> None:
             await dns.authoritative("a.example", "TXT")
-            began = time.monotonic()
             await dns.authoritative("a.example", "MX")
-            assert time.monotonic() - began < 1
 
         hosts = {"127.0.0.2": lab.Host(("a.example",), lab.silent), "127.0.0.3": lab.Host(("a.example",))}
         with lab.internet({"a.example": TWO_SERVERS}, hosts) as world:
-            asyncio.run(twice(look_ups(world, seconds=6.0)))
+            asyncio.run(twice(look_ups(world)))
+        asked = [entry[0] for entry in world.asked if entry[2] in {"TXT", "MX"}]
+        assert asked == ["127.0.0.2", "127.0.0.3", "127.0.0.3"]
 
     def test_a_truncated_reply_is_asked_for_again_over_tcp(self):
         zone = TWO_SERVERS.replace('"here"', '"' + "x" * 200 + '"')

@@ -51,7 +51,7 @@ def look_ups(tmp_path_factory) -> Iterator[Dns]:
     program, directory = needs("nsd"), tmp_path_factory.mktemp("nsd")
     (directory / "zone").write_text(ZONE)
     with lab.internet({"a.example": ZONE}) as world, running(program, directory, world.port):
-        yield Dns(world.resolvers, world.port, Guard((ip_network("127.0.0.0/8"),)), 2.0)
+        yield Dns(world.resolvers, world.port, Guard((ip_network("127.0.0.0/8"),)), 60.0)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from trinco.net.https import Limits, context, fetch_policy
 
 DOMAIN = Domain.parse("a.example")
 BODY = b"version: STSv1\r\nmode: testing\r\nmx: mx.a.example\r\nmax_age: 86400\r\n"
-QUICK = Limits(seconds=1.0)
+PATIENT = Limits(seconds=60.0)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ class Server:
             writer.close()
 
 
-def fetch(server: Server, tls: ssl.SSLContext, trusting: ssl.SSLContext, limits: Limits = QUICK) -> bytes:
+def fetch(server: Server, tls: ssl.SSLContext, trusting: ssl.SSLContext, limits: Limits = PATIENT) -> bytes:
     def remember(connection, name, _context) -> None:
         connection.sni = name
 
@@ -84,7 +84,7 @@ def fetch_in_the_clear(answer: bytes, trusting: ssl.SSLContext) -> bytes:
     async def conversation() -> bytes:
         async with await asyncio.start_server(server, "127.0.0.1", 0) as listener:
             port = listener.sockets[0].getsockname()[1]
-            return await fetch_policy(DOMAIN, "127.0.0.1", port, trusting, QUICK)
+            return await fetch_policy(DOMAIN, "127.0.0.1", port, trusting, PATIENT)
 
     return asyncio.run(conversation())
 
@@ -262,7 +262,7 @@ class TestBroken:
 
     def test_nobody_listens(self, trusting):
         with pytest.raises(NoPolicy, match=r"cannot be reached at 127\.0\.0\.1 port 1: Connection refused"):
-            asyncio.run(fetch_policy(DOMAIN, "127.0.0.1", 1, trusting, QUICK))
+            asyncio.run(fetch_policy(DOMAIN, "127.0.0.1", 1, trusting, PATIENT))
 
     def test_a_server_without_tls(self, trusting):
         with pytest.raises(PolicyTlsError, match="no TLS session"):

@@ -15,7 +15,7 @@ from trinco.net.https import context
 from trinco.net.smtp import Caller, Probe, probe
 
 HOST = "mx.a.example"
-CALLER = Caller(helo="trinco.example", seconds=2.0)
+CALLER = Caller(helo="trinco.example", seconds=60.0)
 
 
 @pytest.fixture(scope="module")

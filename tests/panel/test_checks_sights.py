@@ -24,11 +24,13 @@ FOUND = Sight(Finding.FOUND)
 MISSING = Sight(Finding.MISSING)
 
 
-def look(zone: str, issuers: Issuers = NAMED, hosts: dict[str, lab.Host] | None = None, **zones: str) -> View:
+def look(
+    zone: str, issuers: Issuers = NAMED, hosts: dict[str, lab.Host] | None = None, seconds: float = 60.0, **zones: str
+) -> View:
     world = {"a.example": zone, "example": "", **{name.replace("_", "."): text for name, text in zones.items()}}
     with lab.internet(world, hosts) as dns:
         guard = Guard((ip_network("127.0.0.0/8"),))
-        look_ups = Dns(dns.resolvers, dns.port, guard, 1.0)
+        look_ups = Dns(dns.resolvers, dns.port, guard, seconds)
         return asyncio.run(view(look_ups, Subject("a.example", "l1", "trinco.example", issuers)))
 
 
@@ -91,7 +93,7 @@ class TestFindings:
 
     def test_a_silent_server_is_unknown(self):
         zone = "@ SOA a b 1 2 3 4 5\n@ NS ns\nns A 127.0.0.2\n"
-        seen = look(zone, hosts={"127.0.0.2": lab.Host(("a.example",), lab.silent)})
+        seen = look(zone, hosts={"127.0.0.2": lab.Host(("a.example",), lab.silent)}, seconds=1.0)
         assert {sight.finding for sight in seen.records.values()} == {Finding.UNKNOWN}
         assert seen.mx is None
 
@@ -100,7 +102,7 @@ class TestFindings:
         child = "@ SOA a b 1 2 3 4 5\n@ NS ns\nns A 127.0.0.2\n"
         world = {"127.0.0.2": lab.Host(("_tls.a.example",), lab.says("SERVFAIL"))}
         with lab.internet({"a.example": zone, "_tls.a.example": child}, world) as dns:
-            look_ups = Dns(dns.resolvers, dns.port, Guard((ip_network("127.0.0.0/8"),)), 1.0)
+            look_ups = Dns(dns.resolvers, dns.port, Guard((ip_network("127.0.0.0/8"),)), 60.0)
             seen = asyncio.run(view(look_ups, Subject("a.example", "l1", "trinco.example", NAMED)))
         assert [sight.finding for sight in seen.records.values()] == [Finding.FOUND, Finding.FOUND, Finding.UNKNOWN]
         assert seen.mx == ((10, "mx.a.example"),)

@@ -174,10 +174,10 @@ class TestHostile:
 
     def test_deep_nesting(self, loader: str) -> None:
         """Neither the stack nor the time goes with the depth."""
-        began = time.monotonic()
+        began = time.process_time()
         assert faults("[" * 100_000)[0].startswith("line 1: ")
         assert faults("{a: " * 20 + "}" * 20) == ["line 1: nested too deeply"]
-        assert time.monotonic() - began < 5
+        assert time.process_time() - began < 5
 
     @pytest.mark.parametrize("data", [b"\xff\xfev\x00", b"a: \xc3", b"a: \x00", b"a: \x1b", b"a: \xef\xbf\xbf"])
     def test_octets_that_are_no_text(self, loader: str, data: bytes) -> None:

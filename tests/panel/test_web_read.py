@@ -182,9 +182,9 @@ class TestHostile:
 
     def test_a_bomb_costs_bounded_time(self, db: None) -> None:
         bomb = gzip.compress(b'{"a": "' + b"x" * (200 * 1024 * 1024) + b'"}', compresslevel=1)
-        started = time.monotonic()
+        started = time.process_time()
         answer = drop(bomb)
-        assert time.monotonic() - started < 5
+        assert time.process_time() - started < 5
         assert answer.status_code == 400
         assert "octets unpacked" in support_web.text_of(answer)
 

@@ -126,9 +126,10 @@ class TestWriting:
     def test_one_that_takes_too_long(self, person: Client, fake: Cloudflare, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(writing, "SECONDS", 0.1)
         monkeypatch.setattr(writing, "_threads", ThreadPoolExecutor(1))
-        fake.sleeps = 0.3
+        fake.gate.clear()
         assert "The provider did not answer in time." in support_web.text_of(post(person))
         assert "Records are being written already." in support_web.text_of(post(person))
+        fake.gate.set()
         writing._threads.shutdown()  # when it is over, its place is free
         assert writing._talking == set()
 

@@ -26,13 +26,16 @@ def counted(what: str, who: str) -> int:
 
 
 def _counted(kept: BaseCache, what: str, who: str) -> int:
-    minute = int(timezone.now().timestamp()) // MINUTE
-    key = f"limits:{what}:{minute}:{who}"
+    key = f"limits:{what}:{_minute()}:{who}"
     kept.add(key, 0, 2 * MINUTE)
     try:
         return int(kept.incr(key))
     except ValueError:  # many others have pushed it out in between
         return 0
+
+
+def _minute() -> int:
+    return int(timezone.now().timestamp()) // MINUTE
 
 
 def rest() -> int:
