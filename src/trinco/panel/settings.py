@@ -126,6 +126,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "trinco.panel.static.StaticStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True  # every page asks by the names with a hash
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # a bulk change names each domain in a field of its own
 
 
