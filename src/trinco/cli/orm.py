@@ -29,7 +29,7 @@ def tables() -> Iterator[None]:
     except InputError as error:
         raise ended(f"{error.source!a}: {error.reason}" if error.source else error.reason, EXIT_USAGE) from error
     except DatabaseError as error:
-        told = "no answer from the database, or its tables are behind (`trinco panel --migrate` brings them up to date)"
+        told = "no answer from the database, or its tables are behind (`trinco migrate` brings them up to date)"
         raise ended(f"{told}: {error}", EXIT_UNTESTED) from error
 
 
