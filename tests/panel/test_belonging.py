@@ -5,13 +5,16 @@ from __future__ import annotations
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from django.core import mail
 from django.test import Client
 from django.urls import reverse
 from tests import support_panel, support_web
 from tests.support_api import Program, key_of, problem
 from tests.support_labels import HOST, at, client_of, labelled, proven
 
-from trinco.panel.accounts import audit, people, tokens
+from trinco.panel.accounts import audit, invitations, leaving, people, tokens
+from trinco.panel.accounts.actors import Actor
+from trinco.panel.accounts.errors import AccountGone
 from trinco.panel.accounts.models import AuditEntry, Identity, Invitation, Membership, Organisation, Role, User
 
 EVA = "eva@example.com"
@@ -70,6 +73,18 @@ class TestLeaving:
         assert "The organisation needs another owner first." in said(answer)
         assert Membership.objects.filter(user=owner).exists()
 
+    def test_the_last_owner_is_offered_no_way_out(self, ours: Organisation, eva: User) -> None:
+        owner = support_web.owner_of(ours)
+        client, reason = support_web.signed_in(owner), "The only owner: make somebody else an owner first."
+        pages = [client.get(each) for each in (reverse("belonging"), way_out(owner))]
+        assert [way_out(owner) in each.content.decode() for each in pages[:1]] == [False]
+        assert '<button class="btn danger"' not in pages[1].content.decode()
+        assert reason in said(pages[0])
+        assert "You are the only owner here." in said(pages[1])
+        Membership.objects.filter(user=eva).update(role=Role.OWNER)
+        page = client.get(reverse("belonging"))
+        assert (way_out(owner) in page.content.decode(), reason in said(page)) == (True, False)
+
     def test_whoever_acts_for_a_provider_is_no_member(self, ours: Organisation) -> None:
         beta = people.add_client(provider=ours, name="Beta", actor=support_panel.ANA)
         key = key_of(support_web.owner_of(ours), "admin")
@@ -113,6 +128,47 @@ class TestTheAccount:
         assert [audit.verify(each).broken for each in (ours, theirs)] == [None, None]
         assert EVA in said(support_web.browser(support_web.owner_of(ours)).get("/activity/"))
 
+    def test_a_mail_says_so(self, ours: Organisation, eva: User) -> None:
+        support_web.signed_in(eva).post(reverse("delete_account"), headers={"user-agent": "Kopf/7"})
+        sent = mail.outbox[-1]
+        assert (sent.to, sent.subject) == ([EVA], "[Trinco] Your account is deleted")
+        assert f"The account {EVA} was deleted on 20" in sent.body
+        assert "From the address 127.0.0.1, with the browser Kopf/7." in sent.body
+
+    def test_a_mail_in_portuguese_under_the_label(self, ours: Organisation, eva: User) -> None:
+        labelled(ours)
+        support_web.signed_in(eva).post(reverse("delete_account"), headers={"accept-language": "pt-pt"})
+        assert mail.outbox[-1].subject == "[Correio Seguro] A sua conta foi apagada"
+        assert f"A conta {EVA} foi apagada em 20" in mail.outbox[-1].body
+
+    def test_a_mail_server_that_is_away_keeps_nobody(self, eva: User, monkeypatch: pytest.MonkeyPatch) -> None:
+        def away(*_args: object) -> None:
+            raise OSError("no route")
+
+        monkeypatch.setattr("django.core.mail.EmailMessage.send", away)
+        answer = support_web.signed_in(eva).post(reverse("delete_account"))
+        assert (answer["Location"], User.objects.filter(email=EVA).exists()) == (reverse("account_login"), False)
+
+    def test_an_account_that_stays_is_told_nothing(self, ours: Organisation) -> None:
+        support_web.signed_in(support_web.owner_of(ours)).post(reverse("delete_account"))
+        assert mail.outbox == []
+
+    def test_who_was_removed_meanwhile_goes_from_elsewhere(
+        self, ours: Organisation, theirs: Organisation, eva: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Membership.objects.create(organisation=theirs, user=eva, role=Role.EDITOR)
+        leave = people.leave
+
+        def late(*, membership: Membership, actor: Actor) -> None:
+            if membership.organisation_id == ours.pk:
+                Membership.objects.filter(pk=membership.pk).delete()
+            leave(membership=membership, actor=actor)
+
+        monkeypatch.setattr(people, "leave", late)
+        support_web.signed_in(eva).post(reverse("delete_account"))
+        assert not User.objects.filter(email=EVA).exists()
+        assert [lines(each) for each in (ours, theirs)] == [[], [(EVA, EVA)]]
+
     def test_the_last_owner_is_told_where(self, ours: Organisation) -> None:
         owner = support_web.owner_of(ours)
         client = support_web.signed_in(owner)
@@ -137,6 +193,56 @@ class TestTheAccount:
     def test_the_address_is_free_again(self, ours: Organisation, eva: User) -> None:
         support_web.signed_in(eva).post(reverse("delete_account"))
         assert support_web.person(EVA, ours).pk != eva.pk
+
+
+class TestInTwoTabs:
+    """Whose account ends in another tab gets an answer in this one, and nothing of it is left behind."""
+
+    def asked(self, theirs: Organisation, eva: User) -> str:
+        support_web.browser(support_web.owner_of(theirs)).post(reverse("people"), {"email": EVA, "role": "viewer"})
+        return "/invitations/" + str(mail.outbox[-1].body).partition("/invitations/")[2].split()[0]
+
+    def meanwhile(self, monkeypatch: pytest.MonkeyPatch, where: object, name: str, eva: User) -> None:
+        """The account ends between the request's first look at it and this deed."""
+        deed = getattr(where, name)
+
+        def late(**facts: object) -> object:
+            leaving.delete_account(user=User.objects.get(pk=eva.pk), source="")
+            return deed(**facts)
+
+        monkeypatch.setattr(where, name, late)
+
+    def test_joining(self, theirs: Organisation, eva: User, monkeypatch: pytest.MonkeyPatch) -> None:
+        address, client = self.asked(theirs, eva), support_web.browser(eva)
+        self.meanwhile(monkeypatch, invitations, "join", eva)
+        answer = client.post(address, follow=True)
+        assert (answer.status_code, answer.redirect_chain) == (200, [(address, 302)])
+        assert "Join" in said(answer)
+        assert Invitation.objects.of(theirs).filter(email=EVA).exists()
+        assert not Membership.objects.filter(organisation=theirs, user__email=EVA).exists()
+
+    def test_a_new_token_on_the_page(self, eva: User, monkeypatch: pytest.MonkeyPatch) -> None:
+        client = support_web.signed_in(eva)
+        self.meanwhile(monkeypatch, tokens, "create_token", eva)
+        assert client.post(reverse("tokens"), {"name": "x", "days": 30, "scope": "read"}).status_code == 404
+
+    def test_deleting_it(self, eva: User, monkeypatch: pytest.MonkeyPatch) -> None:
+        client, sent = support_web.signed_in(eva), len(mail.outbox)
+        deed = leaving.delete_account
+
+        def twice(**facts: object) -> None:
+            deed(**facts)  # type: ignore[arg-type]
+            deed(**facts)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(leaving, "delete_account", twice)
+        assert client.post(reverse("delete_account"))["Location"] == reverse("account_login")
+        assert len(mail.outbox) == sent
+
+    def test_a_deed_says_what_is_the_case(self, theirs: Organisation, eva: User) -> None:
+        token = self.asked(theirs, eva).split("/")[2]
+        leaving.delete_account(user=User.objects.get(pk=eva.pk), source="")
+        with pytest.raises(AccountGone):
+            invitations.join(token=token, user=eva, source="")
 
 
 def key_of_first(user: User, where: Organisation) -> str:

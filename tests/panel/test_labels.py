@@ -323,6 +323,8 @@ class TestMails:
         owner.post("/people/", {"email": "nova@example.com", "role": "viewer"})
         body = str(mail.outbox[-1].body)
         assert f"on Correio Seguro ({labels.root(label)})" in body
+        assert f"\n\n{labels.root(None)}/invitations/" in body
+        assert "The link leads to 127.0.0.1, where Correio Seguro is run." in body
         token = body.partition("/invitations/")[2].partition("/")[0]
         assert titled(support_web.browser().get(f"/invitations/{token}/")).endswith("· Correio Seguro")
 
@@ -334,4 +336,5 @@ class TestMails:
         token = str(mail.outbox[-1].body).partition("/invitations/")[2].partition("/")[0]
         answer = at(OTHER).get(f"/invitations/{token}/")
         assert (answer.status_code, titled(answer).partition(" · ")[2]) == (404, "Outro")
-        assert at(HOST).get(f"/invitations/{token}/").status_code == 200
+        own = at(HOST).get(f"/invitations/{token}/")
+        assert (own.status_code, own["Location"]) == (302, f"{labels.root(None)}/invitations/{token}/")

@@ -8,16 +8,29 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.db import IntegrityError, connection, models, transaction
+from django.http import Http404
 from tests import support_panel, support_web
 from tests.support_api import key_of
 from tests.support_labels import labelled, proven
 
 from trinco.panel import closing
-from trinco.panel.accounts import audit, leaving, people, services
+from trinco.panel.accounts import audit, invitations, leaving, people, services
 from trinco.panel.accounts.access import access_to
-from trinco.panel.accounts.errors import LastOwner
-from trinco.panel.accounts.models import ApiToken, HostClaim, Label, Membership, Organisation, Role, User
+from trinco.panel.accounts.actors import Actor
+from trinco.panel.accounts.errors import AccountGone, InvitationRefused, LastOwner
+from trinco.panel.accounts.models import (
+    ApiToken,
+    AuditEntry,
+    HostClaim,
+    Invitation,
+    Label,
+    Membership,
+    Organisation,
+    Role,
+    User,
+)
 from trinco.panel.domains import filters
 from trinco.panel.domains.tag_models import SavedFilter
 from trinco.panel.webhooks.models import Webhook
@@ -129,3 +142,108 @@ class TestAtOnce:
         ending.join()
         joining.join()
         assert (ended, type(joined[0]), User.objects.filter(pk=eva.pk).exists()) == ([None], IntegrityError, False)
+
+    def test_who_joins_while_their_account_ends_is_told_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        if connection.vendor != "postgresql":
+            return
+        eva = support_web.person("eva@example.com", support_panel.organisation(), Role.VIEWER)
+        token, theirs = asked_to_theirs()
+        leaves, goes_on = threading.Event(), threading.Event()
+        leave = people.leave
+
+        def slowly(**facts: Any) -> None:
+            leave(**facts)
+            leaves.set()
+            goes_on.wait(60)
+
+        monkeypatch.setattr(people, "leave", slowly)
+        ending, ended = beside(lambda: leaving.delete_account(user=eva, source=""))
+        assert leaves.wait(60)
+        joining, joined = beside(lambda: invitations.join(token=token, user=eva, source=""))
+        wait_for_its_lock()
+        goes_on.set()
+        ending.join()
+        joining.join()
+        assert (ended, type(joined[0])) == ([None], AccountGone)
+        assert (Invitation.objects.of(theirs).count(), Membership.objects.filter(organisation=theirs).count()) == (1, 1)
+
+    def test_who_joins_first_leaves_there_as_well(self) -> None:
+        """The account's end waits for whoever joins, and finds what they joined."""
+        if connection.vendor != "postgresql":
+            return
+        eva = support_web.person("eva@example.com", support_panel.organisation(), Role.VIEWER)
+        token, theirs = asked_to_theirs()
+        with transaction.atomic():
+            invitations.join(token=token, user=eva, source="")
+            ending, ended = beside(lambda: leaving.delete_account(user=eva, source=""))
+            wait_for_its_lock()
+        ending.join()
+        assert (ended, User.objects.filter(pk=eva.pk).exists()) == ([None], False)
+        assert list(AuditEntry.objects.of(theirs).order_by("number").values_list("action", flat=True)) == [
+            "member.invited",
+            "member.joined",
+            "member.left",
+        ]
+
+    @pytest.mark.parametrize("anew", [False, True])
+    def test_of_two_who_accept_at_once_one_does(self, anew: bool) -> None:
+        if connection.vendor != "postgresql":
+            return
+        ours = support_panel.organisation()
+        token, theirs = asked_to_theirs()
+        eva = None if anew else support_web.person("eva@example.com", ours, Role.VIEWER)
+        with transaction.atomic():
+            people._lock(theirs.pk)
+            both = [beside(lambda: accepted(token, eva)) for _ in range(2)]
+            wait_for_its_lock()
+        for thread, _ended in both:
+            thread.join()
+        assert sorted(type(ended[0]) is InvitationRefused for _thread, ended in both) == [False, True]
+        assert Membership.objects.filter(organisation=theirs, user__email="eva@example.com").count() == 1
+
+    def test_who_joins_what_is_being_closed_finds_a_dead_link(self) -> None:
+        if connection.vendor != "postgresql":
+            return
+        token, theirs = asked_to_theirs()
+        there = access_to(support_web.owner_of(theirs), theirs.pk)
+        assert there is not None
+        with transaction.atomic():
+            closing.close(access=there, actor=support_panel.ANA)
+            joining, joined = beside(lambda: accepted(token, None))
+            wait_for_its_lock()
+        joining.join()
+        assert (type(joined[0]), User.objects.filter(email="eva@example.com").exists()) == (InvitationRefused, False)
+
+    def test_who_leaves_while_being_removed_is_gone_once(self) -> None:
+        if connection.vendor != "postgresql":
+            return
+        ours = support_panel.organisation()
+        eva = support_web.person("eva@example.com", ours, Role.VIEWER)
+        row = Membership.objects.get(user=eva)
+        there = access_to(support_web.owner_of(ours), ours.pk)
+        assert there is not None
+        with transaction.atomic():
+            people.remove_member(membership=row, access=there, actor=support_panel.ANA)
+            one, left = beside(lambda: people.leave(membership=row, actor=support_panel.ANA))
+            other, deleted = beside(lambda: leaving.delete_account(user=eva, source=""))
+            wait_for_its_lock()
+        one.join()
+        other.join()
+        assert (type(left[0]), deleted, User.objects.filter(pk=eva.pk).exists()) == (Http404, [None], False)
+        assert [each.action for each in AuditEntry.objects.of(ours)] == ["member.removed"]
+
+
+def asked_to_theirs() -> tuple[str, Organisation]:
+    """The token of an invitation to Eva, and where it leads."""
+    theirs = support_panel.organisation("rui@example.net")
+    there = access_to(support_web.owner_of(theirs), theirs.pk)
+    assert there is not None
+    wanted = invitations.Wanted("eva@example.com", Role.VIEWER)
+    invitations.invite(access=there, wanted=wanted, actor=Actor("rui@example.net", ""))
+    return str(mail.outbox[-1].body).partition("/invitations/")[2].partition("/")[0], theirs
+
+
+def accepted(token: str, eva: User | None) -> object:
+    if eva is None:
+        return invitations.join_anew(token=token, password=None, source="")
+    return invitations.join(token=token, user=eva, source="")

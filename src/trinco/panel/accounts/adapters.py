@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from allauth.core import context as current
 from allauth.core.exceptions import ReauthenticationRequired
@@ -16,6 +16,7 @@ from django.core.mail import EmailMessage
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from trinco.panel import doors, keyring, wall
@@ -25,6 +26,8 @@ from trinco.panel.accounts.models import Label, User
 from trinco.panel.accounts.services import give_organisation
 from trinco.panel.afterwards import afterwards
 
+_MOST_AGENT = 200
+"""Characters of what a browser says of itself, in a mail."""
 MFA_NAME = "mfa-secret"
 """Under which they are sealed."""
 
@@ -92,6 +95,21 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if commit:
             give_organisation(user=saved, organisation=None)
         return saved
+
+
+def farewell(request: HttpRequest, user: User) -> EmailMessage:
+    """The mail which says that the account is deleted: made while it is there, for its label, and sent afterwards."""
+    adapter = get_adapter(request)
+    facts = {
+        "request": request,
+        "user": user,
+        "current_site": None,
+        "timestamp": timezone.now(),
+        "ip": adapter.get_client_ip(request),
+        "user_agent": adapter.get_http_user_agent(request)[:_MOST_AGENT],
+    }
+    mail: EmailMessage = adapter.render_mail("account/email/account_deleted", user.email, facts)
+    return mail
 
 
 class _Site:

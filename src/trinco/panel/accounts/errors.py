@@ -17,6 +17,10 @@ class AccountExists(TrincoError):
         self.email = email
 
 
+class AccountGone(TrincoError, Http404):
+    """The account was deleted while a deed of its person was under way."""
+
+
 class EmailSyntaxError(InputError):
     """Not an e-mail address."""
 

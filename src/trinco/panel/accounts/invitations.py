@@ -3,6 +3,9 @@
 The link has 256 random bits, of which the table keeps a digest. It shows a page with a button, since mail scanners
 follow links. Whoever holds the link reads the address's mail, and to them alone the page says whether there is an
 account; whoever invites is told the same either way.
+
+The link leads to the panel's own host, whatever label the mail bears. Whoever has a label's host may lead it to a
+server of theirs, read there what was mailed to somebody they invited, and have an account for that mailbox by it.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from smtplib import SMTPException
+from urllib.parse import urlsplit
 
 from django.core.mail import EmailMessage
 from django.db import transaction
@@ -33,7 +37,7 @@ from trinco.panel.accounts.errors import (
 from trinco.panel.accounts.models import AuditEntry, Invitation, Membership, Organisation, User
 from trinco.panel.accounts.people import judged_anew, require_rank
 from trinco.panel.accounts.roles import Deed, Role, rank
-from trinco.panel.accounts.services import Details, address_of, create_account, record
+from trinco.panel.accounts.services import Details, address_of, create_account, hold_account, record
 
 LIVES = timedelta(days=7)
 MOST = 100
@@ -90,7 +94,11 @@ def has_account(invitation: Invitation) -> bool:
 @wall.lifted()
 @transaction.atomic
 def join(*, token: str, user: User, source: str) -> Organisation:
-    """A person with an account says yes. Raises InvitationRefused, also where the link was meant for somebody else."""
+    """A person with an account says yes.
+
+    Raises InvitationRefused, also where the link was meant for somebody else, and AccountGone.
+    """
+    hold_account(user)
     row = _taken(token)
     if user.email.lower() != row.email:
         raise InvitationRefused("meant for another address")
@@ -187,7 +195,7 @@ def _send(row: Invitation, token: str) -> None:
 
 def _mail(row: Invitation, token: str) -> EmailMessage:
     label = labels.of(row.organisation)
-    panel = labels.root(label)
+    home, panel = labels.root(None), labels.root(label)
     with translation.override(row.language):
         facts = {
             "person": row.invited_by,
@@ -195,13 +203,15 @@ def _mail(row: Invitation, token: str) -> EmailMessage:
             "role": Role(row.role).label,
             "panel": panel,
             "product": labels.product(label),
-            "link": f"{panel}/invitations/{token}/",
+            "link": f"{home}/invitations/{token}/",
+            "host": urlsplit(home).hostname,
             "days": LIVES.days,
         }
         paragraphs: Iterable[str] = (
             _("%(person)s invites you to %(organisation)s on %(product)s (%(panel)s), in the role “%(role)s”."),
             _("To accept, open this page within %(days)d days:"),
             "%(link)s",
+            *([_("The link leads to %(host)s, where %(product)s is run.")] if home != panel else ()),
             _("If you do not know what this is about, do nothing."),
         )
         subject = _("Invitation to %(organisation)s") % facts

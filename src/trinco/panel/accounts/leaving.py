@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
-from django.shortcuts import get_object_or_404
+from django.http import Http404
 
 from trinco.panel import wall
 from trinco.panel.accounts import people
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.models import Membership, Role, User
+from trinco.panel.accounts.services import hold_account
 
 
 def owned_alone(user: User) -> QuerySet[Membership]:
@@ -26,9 +29,10 @@ def owned_alone(user: User) -> QuerySet[Membership]:
 def delete_account(*, user: User, source: str) -> None:
     """The person leaves everywhere; then password, second factors, sessions, tokens and the account are gone.
 
-    Raises LastOwner, and Http404: it is gone already.
+    Raises LastOwner, AccountGone.
     """
-    get_object_or_404(User.objects.select_for_update(), pk=user.pk)  # nobody makes them a member meanwhile
+    hold_account(user)  # nobody makes them a member meanwhile
     for row in Membership.objects.filter(user=user).order_by("organisation"):
-        people.leave(membership=row, actor=Actor(user.email, source))
+        with suppress(Http404):  # somebody has removed them there meanwhile
+            people.leave(membership=row, actor=Actor(user.email, source))
     user.delete()

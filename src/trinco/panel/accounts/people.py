@@ -167,6 +167,12 @@ def _take_back_invitations(row: Membership, role: Role | None) -> None:
     sent.delete()
 
 
+def only_owner(organisation: Organisation) -> int | None:
+    """The key of the membership without which nobody would own the organisation; None: there are others."""
+    owners = Membership.objects.filter(organisation=organisation, role=Role.OWNER).values_list("pk", flat=True)[:2]
+    return owners[0] if len(owners) == 1 else None
+
+
 def _require_another_owner(row: Membership) -> None:
     owners = Membership.objects.filter(organisation=row.organisation_id, role=Role.OWNER)
     if not owners.exclude(pk=row.pk).exists():

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from trinco.panel.accounts import audit
 from trinco.panel.accounts.actors import Actor
-from trinco.panel.accounts.errors import AccountExists, EmailSyntaxError, NoMembership
+from trinco.panel.accounts.errors import AccountExists, AccountGone, EmailSyntaxError, NoMembership
 from trinco.panel.accounts.models import AuditEntry, Membership, Organisation, Role, User
 
 
@@ -76,6 +76,17 @@ def give_organisation(*, user: User, organisation: Organisation | None) -> Membe
         return Membership.objects.create(organisation=organisation, user=user, role=role)
     own = Organisation.objects.create(name=user.email[:120])
     return Membership.objects.create(organisation=own, user=user, role=Role.OWNER)
+
+
+def hold_account(user: User) -> User:
+    """The person's row, held until the deed is committed: their account does not end meanwhile. Raises AccountGone.
+
+    Before any organisation's, as the end of an account has it.
+    """
+    row = User.objects.select_for_update().filter(pk=user.pk).first()
+    if row is None:
+        raise AccountGone(user.email)
+    return row
 
 
 def membership_of(user: User) -> Membership:

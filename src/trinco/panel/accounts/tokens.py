@@ -22,9 +22,9 @@ from trinco.panel.accounts import roles
 from trinco.panel.accounts.access import Access, access_to, by_token
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.errors import ScopeTooWide, TooManyTokens
-from trinco.panel.accounts.models import ApiToken, Membership, TokenScope, User
+from trinco.panel.accounts.models import ApiToken, Membership, TokenScope
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.accounts.services import record
+from trinco.panel.accounts.services import hold_account, record
 
 MARK = "trinco_"
 LIFETIMES = (30, 90, 365)
@@ -70,13 +70,13 @@ def create_token(
 ) -> tuple[ApiToken, str]:
     """A token of this person in this organisation, and its key, which is told nowhere else.
 
-    Raises ScopeTooWide, TooManyTokens.
+    Raises ScopeTooWide, TooManyTokens, AccountGone.
     """
     now = timezone.now()
     if scope not in scopes_of(membership):
         raise ScopeTooWide(scope)
     # The person's row is the lock: of two requests at once the second counts what the first has made.
-    user = User.objects.select_for_update().get(pk=membership.user_id)
+    user = hold_account(membership.user)
     if usable(ApiToken.objects.of(membership.organisation).filter(user=user), now).count() >= MAX_TOKENS:
         raise TooManyTokens(str(MAX_TOKENS))
     key = _key()

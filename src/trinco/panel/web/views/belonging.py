@@ -13,10 +13,12 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from trinco.core.errors import TrincoError
 from trinco.panel import doors
-from trinco.panel.accounts import actors, labels, leaving, people
+from trinco.panel.accounts import actors, adapters, labels, leaving, people
 from trinco.panel.accounts.access import visible
 from trinco.panel.accounts.actors import Actor
+from trinco.panel.accounts.errors import AccountGone
 from trinco.panel.accounts.models import Membership, User
+from trinco.panel.afterwards import afterwards
 from trinco.panel.web.access import signed_in
 from trinco.panel.web.refusals import refusal
 
@@ -26,7 +28,7 @@ from trinco.panel.web.refusals import refusal
 def show(request: HttpRequest) -> HttpResponse:
     """The organisations, each with the way out."""
     rows = _memberships(request).order_by("organisation__name", "pk")
-    return render(request, "web/belonging.html", {"nav": "account", "memberships": rows})
+    return render(request, "web/belonging.html", {"nav": "account", "memberships": rows, "alone": _alone(request)})
 
 
 @require_http_methods(["GET", "POST"])
@@ -44,7 +46,7 @@ def leave(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, _("You have left %s.") % row.organisation.name)
             return redirect("belonging")
-    context = {"nav": "account", "row": row, "problem": problem}
+    context = {"nav": "account", "row": row, "problem": problem, "alone": row.pk in _alone(request)}
     return render(request, "web/leave_organisation.html", context)
 
 
@@ -56,14 +58,16 @@ def delete(request: HttpRequest) -> HttpResponse:
     user, problem = _user(request), ""
     elsewhere = _beyond(request)
     if request.method == "POST" and not elsewhere:
+        farewell = adapters.farewell(request, user)
         try:
             leaving.delete_account(user=user, source=actors.client_address(request))
+        except AccountGone:  # deleted in another tab, or by the first of two clicks
+            return _gone(request)
         except TrincoError as error:
             problem = refusal(error)
         else:
-            logout(request)
-            messages.success(request, _("Your account is deleted."))
-            return redirect("account_login")
+            afterwards(request, farewell.send)
+            return _gone(request)
     context = {
         "nav": "account",
         "problem": problem,
@@ -73,10 +77,21 @@ def delete(request: HttpRequest) -> HttpResponse:
     return render(request, "web/delete_account.html", context)
 
 
+def _gone(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    messages.success(request, _("Your account is deleted."))
+    return redirect("account_login")
+
+
 def _memberships(request: HttpRequest) -> QuerySet[Membership]:
     """Those behind the door by which the person came."""
     seen = doors.within(request, visible(_user(request)))
     return Membership.objects.select_related("organisation", "user").filter(user=request.user.pk, organisation__in=seen)
+
+
+def _alone(request: HttpRequest) -> set[int]:
+    """The memberships as the only owner."""
+    return set(leaving.owned_alone(_user(request)).values_list("pk", flat=True))
 
 
 def _beyond(request: HttpRequest) -> bool:

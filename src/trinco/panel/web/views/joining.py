@@ -1,4 +1,7 @@
-"""The page behind the link of an invitation: yes, by a person with an account or by a new one."""
+"""The page behind the link of an invitation: yes, by a person with an account or by a new one.
+
+It is at the panel's own host alone, drawn as the label of the organisation has it.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from trinco.panel import doors, mounts
-from trinco.panel.accounts import actors, invitations, provider
-from trinco.panel.accounts.errors import AccountExists, InvitationRefused
+from trinco.panel import doors
+from trinco.panel.accounts import actors, invitations, labels, provider
+from trinco.panel.accounts.errors import AccountExists, AccountGone, InvitationRefused
 from trinco.panel.accounts.models import Invitation, User
 from trinco.panel.limits import allowed
 from trinco.panel.web.access import public
 from trinco.panel.web.context import show_label_of
+from trinco.panel.web.onward import enter
 from trinco.panel.web.people_forms import PasswordForm
 from trinco.panel.web.refusals import refusal
 
@@ -31,9 +35,14 @@ def show(request: HttpRequest, token: str) -> HttpResponse:
     if not allowed("join", actors.client_address(request), MOST_A_MINUTE):
         return render(request, "429.html", status=429)
     try:
-        return _answered(request, token, _row(request, token))
+        row = _row(request, token)
+        if doors.label_here(request) is not None:
+            return redirect(f"{labels.root(None)}{request.path}")
+        return _answered(request, token, row)
     except InvitationRefused as error:
         return render(request, "web/invitation.html", {"problem": refusal(error)}, status=404)
+    except AccountGone:  # deleted in another tab: a stranger asks now
+        return redirect(request.path)
 
 
 def _row(request: HttpRequest, token: str) -> Invitation:
@@ -49,7 +58,7 @@ def _answered(request: HttpRequest, token: str, row: Invitation) -> HttpResponse
     if isinstance(request.user, User):
         if request.method == "POST" and request.user.email.lower() == row.email:
             source = actors.client_address(request)
-            return redirect(mounts.root(invitations.join(token=token, user=request.user, source=source).pk))
+            return enter(request, request.user, invitations.join(token=token, user=request.user, source=source))
         return render(request, "web/invitation.html", {"row": row, "other": request.user.email.lower() != row.email})
     if invitations.has_account(row):
         return render(request, "web/invitation.html", {"row": row, "sign_in": True})
@@ -66,4 +75,4 @@ def _anew(request: HttpRequest, token: str, row: Invitation) -> HttpResponse:
     except AccountExists:  # made by somebody else in between
         return render(request, "web/invitation.html", {"row": row, "sign_in": True})
     login(request, user, backend=BACKEND)  # the mail proved the address, and a new account has no second factor
-    return redirect(mounts.root(row.organisation_id))
+    return enter(request, user, row.organisation)

@@ -120,6 +120,7 @@ def _page(request: MemberRequest, form: InviteForm) -> dict[str, Any]:
         "form": form,
         "members": members,
         "protected": mfa.having([each.user_id for each in members]),
+        "only_owner": people.only_owner(request.organisation),
         "given": given,
         "within": [role for role, _label in given],
         "invitations": Invitation.objects.of(request.organisation),
