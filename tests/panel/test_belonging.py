@@ -226,6 +226,12 @@ class TestInTwoTabs:
         self.meanwhile(monkeypatch, tokens, "create_token", eva)
         assert client.post(reverse("tokens"), {"name": "x", "days": 30, "scope": "read"}).status_code == 404
 
+    def test_a_new_token_by_the_api(self, eva: User, monkeypatch: pytest.MonkeyPatch) -> None:
+        client = support_web.signed_in(eva)
+        self.meanwhile(monkeypatch, tokens, "create_token", eva)
+        answer = client.post("/api/v1/tokens", {"name": "x"}, content_type="application/json")
+        assert problem(answer) == (404, "Not Found", None)
+
     def test_deleting_it(self, eva: User, monkeypatch: pytest.MonkeyPatch) -> None:
         client, sent = support_web.signed_in(eva), len(mail.outbox)
         deed = leaving.delete_account

@@ -66,6 +66,20 @@ class TestRoles:
         assert "The organisation needs another owner first." in said(page)
         assert Membership.objects.get(organisation=ours).role == Role.OWNER
 
+    def test_the_last_owner_is_told_in_place(self, ours: Organisation, owner: Client) -> None:
+        row, reason = (
+            Membership.objects.get(organisation=ours),
+            "Owner The only owner: make somebody else an owner first.",
+        )
+        deeds = [reverse(name, args=[row.pk]) for name in ("member_role", "member_remove")]
+        page = owner.get(reverse("people"))
+        assert (reason in said(page), [each in page.content.decode() for each in deeds]) == (True, [False, False])
+        admin = support_web.browser(member(ours, Role.ADMIN).user)
+        assert "The only owner" not in said(admin.get(reverse("people")))
+        member(ours, Role.OWNER, "rui@example.com")
+        page = owner.get(reverse("people"))
+        assert (reason in said(page), [each in page.content.decode() for each in deeds]) == (False, [True, True])
+
     def test_one_of_two_owners_may_go(self, ours: Organisation, owner: Client) -> None:
         row = member(ours, Role.OWNER)
         owner.post(reverse("member_remove", args=[row.pk]))

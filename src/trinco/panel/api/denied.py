@@ -21,6 +21,7 @@ _PLAIN: dict[type[TrincoError], tuple[Kind, str]] = {
     accounts.OnlyProviders: (kinds.NOT_FOUND, "A client has its provider's label."),
     accounts.NoLabel: (kinds.NOT_FOUND, "There is no label yet: PUT its name and colour first."),
     accounts.OrganisationClosed: (kinds.NOT_FOUND, ""),
+    accounts.AccountGone: (kinds.NOT_FOUND, "The account was deleted meanwhile."),
     accounts.LastOwner: (kinds.CONFLICT, "The organisation needs another owner first."),
     accounts.RankTooHigh: (kinds.FORBIDDEN, "That role is higher than yours."),
     accounts.ScopeTooWide: (kinds.FORBIDDEN, "The scope opens more than you may do."),
