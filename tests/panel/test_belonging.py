@@ -138,8 +138,8 @@ class TestTheAccount:
     def test_a_mail_in_portuguese_under_the_label(self, ours: Organisation, eva: User) -> None:
         labelled(ours)
         support_web.signed_in(eva).post(reverse("delete_account"), headers={"accept-language": "pt-pt"})
-        assert mail.outbox[-1].subject == "[Correio Seguro] A sua conta foi apagada"
-        assert f"A conta {EVA} foi apagada em 20" in mail.outbox[-1].body
+        assert mail.outbox[-1].subject == "[Correio Seguro] A sua conta foi eliminada"
+        assert f"A conta {EVA} foi eliminada em 20" in mail.outbox[-1].body
 
     def test_a_mail_server_that_is_away_keeps_nobody(self, eva: User, monkeypatch: pytest.MonkeyPatch) -> None:
         def away(*_args: object) -> None:
