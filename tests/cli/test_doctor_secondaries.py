@@ -21,6 +21,9 @@ from trinco.edge.tsig import Keys
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(examine_secondaries, "SECONDS", 0.1)
     monkeypatch.setattr(examine_secondaries, "_PAUSE", 0.05)
+    monkeypatch.setattr(
+        examine_secondaries.peers, "PATIENCE", 60.0
+    )  # who is there is waited for; who is not is heard of
 
 
 def server(serial: int) -> AbstractAsyncContextManager[list[tuple[str, int]]]:
@@ -66,7 +69,7 @@ class TestSecondaries:
         assert found(None, 7)[0].verdict is Verdict.UNTESTED
 
     def test_one_that_follows_meanwhile_is_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(examine_secondaries, "SECONDS", 5.0)
+        monkeypatch.setattr(examine_secondaries, "SECONDS", 60.0)
         serials = iter([4, 5, 7])
 
         async def told(zone: object, endpoint: object, key: object = None) -> int:

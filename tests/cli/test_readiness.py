@@ -19,6 +19,12 @@ from trinco.playground.world import World, Zone
 CLOSED = ("127.0.0.1", 9)
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is there is waited for, however busy the machine is."""
+    monkeypatch.setattr(readiness, "SECONDS", 180.0)
+
+
 async def nobody(_name: str, _rtype: str) -> dns.message.Message:
     raise OSError
 
@@ -47,7 +53,7 @@ class TestPanel:
             (b"\xff\xfe", False),
         ],
     )
-    def test_is_ready_when_it_says_so(self, said: bytes, ready: bool) -> None:
+    def test_is_ready_when_it_says_so(self, patient: None, said: bytes, ready: bool) -> None:
         assert against(said, readiness.panel_answers) is ready
 
     def test_that_does_not_listen_is_not_ready(self) -> None:
@@ -64,7 +70,7 @@ class TestMailbox:
             (b"x" * 100_000, False),
         ],
     )
-    def test_is_ready_when_it_greets(self, said: bytes, ready: bool) -> None:
+    def test_is_ready_when_it_greets(self, patient: None, said: bytes, ready: bool) -> None:
         assert against(said, readiness.mailbox_answers) is ready
 
     def test_that_does_not_listen_is_not_ready(self) -> None:
@@ -76,10 +82,11 @@ class TestOthers:
         assert against(b"", readiness.accepts) is True
         assert asyncio.run(readiness.accepts(CLOSED)) is False
 
-    def test_a_name_server_replies_to_anything(self) -> None:
+    def test_a_name_server_replies_to_anything(self, patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
         async def run() -> tuple[bool, bool]:
             async with listen(Responder(World([Zone("example")], []), nobody), "127.0.0.1", 0) as bound:
                 there = await readiness.name_server_answers(bound, "example")
+            monkeypatch.setattr(readiness, "SECONDS", 0.3)
             return there, await readiness.name_server_answers(CLOSED, "example")
 
         assert asyncio.run(run()) == (True, False)

@@ -115,7 +115,8 @@ class TestLatest:
             (5, (2**31 + 6,), 5),
         ],
     )
-    def test_the_latest_that_is_later(self, revision, serials, found):
+    def test_the_latest_that_is_later(self, revision, serials, found, monkeypatch):
+        monkeypatch.setattr(peers, "PATIENCE", 60.0)
         assert self.asked(revision, *serials) == found
 
     def test_without_the_key_nobody_is_believed(self):
@@ -139,7 +140,9 @@ class TestFollowing:
 
         asyncio.run(scenario())
 
-    def test_what_is_taken_over_is_there_for_those_with_the_key(self):
+    def test_what_is_taken_over_is_there_for_those_with_the_key(self, monkeypatch):
+        monkeypatch.setattr(peers, "PATIENCE", 60.0)
+
         async def scenario() -> int | None:
             serving = Serving(publication(2, 5))
             config = with_secondaries(("127.0.0.1", 9))

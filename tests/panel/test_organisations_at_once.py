@@ -56,7 +56,7 @@ def beside(deed: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
 def wait_for_its_lock() -> None:
     """Until the other connection waits for one of our locks."""
     asked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    for _ in range(1000):
+    for _ in range(6000):
         with connection.cursor() as cursor:
             cursor.execute(asked)
             if cursor.fetchone()[0]:

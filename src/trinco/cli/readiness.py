@@ -14,6 +14,8 @@ from trinco.config import Config, Endpoint
 
 PAUSE = 0.1
 """Seconds between two questions."""
+SECONDS = 3.0
+"""So long an answer may take; a name server's, a third of it."""
 
 Probe = Callable[[], Awaitable[bool]]
 
@@ -66,7 +68,7 @@ async def accepts(endpoint: Endpoint) -> bool:
 async def panel_answers(endpoint: Endpoint) -> bool:
     """Whether the panel says that it is alive and that its database answers."""
     try:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(SECONDS):
             reader, writer = await asyncio.open_connection(*endpoint)
             writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             line = await reader.readline()
@@ -79,7 +81,7 @@ async def panel_answers(endpoint: Endpoint) -> bool:
 async def mailbox_answers(endpoint: Endpoint) -> bool:
     """Whether a mail server greets whoever connects (RFC 5321 section 3.1)."""
     try:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(SECONDS):
             reader, writer = await asyncio.open_connection(*endpoint)
             try:
                 greeting = await reader.read(3)
@@ -95,7 +97,7 @@ async def name_server_answers(endpoint: Endpoint, name: str) -> bool:
     """Whether a query over UDP gets any reply."""
     query = dns.message.make_query(name, "SOA")
     try:
-        await dns.asyncquery.udp(query, endpoint[0], timeout=1, port=endpoint[1])
+        await dns.asyncquery.udp(query, endpoint[0], timeout=SECONDS / 3, port=endpoint[1])
     except (OSError, dns.exception.DNSException):
         return False
     return True
