@@ -59,15 +59,6 @@ class TestByResult:
         ] == []
         assert "Sessions, 30 days 100 Encrypted and verified 93.00 %" in said
 
-    @pytest.mark.parametrize(("began", "compared"), [(33, False), (55, True), (66, True)])
-    def test_days_before_are_compared_with_where_there_were_reports_all_the_time(
-        self, domain: HostedDomain, person: Client, day: date, began: int, compared: bool
-    ) -> None:
-        for ago in (began, 32):
-            report(domain, support_charts.today() - timedelta(days=ago), 50)
-        report(domain, day, 120)
-        assert ("on the 30 days before" in text(person, BY_RESULT)) == compared
-
     def test_worst_first_with_its_share(self, domain: HostedDomain, person: Client, day: date) -> None:
         report(domain, day, 90, Failure("starttls-not-supported", 1), Failure("certificate-expired", 9))
         said = text(person, BY_RESULT)
@@ -97,17 +88,6 @@ class TestByResult:
         assert "The details add up to 7 failures, the summaries to 5: one session can fail" in text(person, BY_RESULT)
         totals.update(failed_session_count=9)
         assert "the summaries to 9: senders give details of some only" in text(person, BY_RESULT)
-
-    def test_thirty_days_are_the_same_thirty_on_every_page(self, domain: HostedDomain, person: Client) -> None:
-        """They end with the day that is over, and with today once somebody has told of it."""
-        today = support_charts.today()
-        report(domain, today - timedelta(days=30), 1_000)
-        report(domain, today - timedelta(days=29), 200)
-        for sessions in ("1,200", "203"):
-            assert f"Sessions, 30 days {sessions} " in text(person, BY_RESULT)
-            assert f"Sessions, 30 days {sessions} " in text(person, DOMAIN)
-            assert f" {sessions} 100.00 % " in text(person, "/")
-            report(domain, today, 3)
 
     def test_a_word_that_the_standard_does_not_have(self, domain: HostedDomain, person: Client, day: date) -> None:
         report(domain, day, 1, Failure("x-teapot", 2), policy_type="x-tea")
