@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.password_validation import MinimumLengthValidator
 from django.utils import timezone, translation
 from tests import support_messages, support_panel
 
@@ -58,6 +59,15 @@ class TestCatalogue:
         allowed = {"você": "é mesmo você?"}
         found = [text for text in texts if re.search(rf"\b{brazilian}\b", text) and text != allowed.get(brazilian)]
         assert found == []
+
+
+class TestDjango:
+    """What Django says of a form is in the language of the page as well."""
+
+    def test_of_a_password(self) -> None:
+        with translation.override("pt"):
+            said = str(MinimumLengthValidator(12).get_error_message())
+        assert said == "Esta palavra-passe é demasiado curta. Deve ter pelo menos 12 caracteres."
 
 
 class TestStatuses:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext, pgettext_lazy
+from django.utils.translation import ngettext, ngettext_lazy, pgettext_lazy
 
 from trinco.core.mtasts.policy import Mode
 
@@ -34,6 +34,14 @@ MODES: dict[str, ModeWords] = {
         _("Mail is not delivered over an unverified connection."),
     ),
 }
+
+OF_DJANGO = (
+    ngettext_lazy(
+        "This password is too short. It must contain at least %d character.",
+        "This password is too short. It must contain at least %d characters.",
+    ),
+)
+"""What Django says, and its Portuguese catalogue lacks: ours goes before it."""
 
 DAY = 86_400
 SPANS: tuple[tuple[int, Callable[[int], str]], ...] = (
