@@ -111,6 +111,16 @@ class TestPages:
         row.refresh_from_db()
         assert (row.state, row.tries) == ("waiting", 0)
 
+    def test_no_attempt_is_promised_before_it_is_tried_again(self, ana: Client, ours: Organisation) -> None:
+        hook, now = made(ours), timezone.now()
+        ana.post(reverse("webhook_test", args=[hook.pk]))
+        Delivery.objects.of(ours).update(tries=4, due_at=now - timedelta(minutes=5))
+        Webhook.objects.of(ours).update(failures=4, rest_until=now + timedelta(minutes=10))
+        page = support_web.text_of(ana.get(reverse("webhook", args=[hook.pk])))
+        until = re.search(r"It is left alone until (.+?) UTC", page)
+        assert until is not None
+        assert f"next attempt {until[1]} UTC" in page
+
     def test_another_address_asks_for_a_fresh_sign_in(self, ours: Organisation) -> None:
         hook = made(ours)
         left, address = support_web.browser(support_web.owner_of(ours)), reverse("webhook", args=[hook.pk])
