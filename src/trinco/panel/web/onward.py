@@ -39,4 +39,3 @@ def _signs_in_here(request: HttpRequest, user: User, organisation: Organisation)
     passkeys = Authenticator.objects.filter(user=user, type=Authenticator.Type.WEBAUTHN)
     by_sso = organisation.sso_required or came.by_sso(request) or not user.has_usable_password()
     return by_sso or passkeys.exists()
-
