@@ -50,7 +50,7 @@ class Place:
     def trinco(self, *arguments: object) -> tuple[int, str]:
         """The exit status of a command, and all that it said."""
         process = self.start(*arguments)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=300)
         return process.returncode, said
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
@@ -63,7 +63,7 @@ class Place:
         code = f"{_PRELUDE}answer = None\n{script}\nprint(json.dumps(answer))"
         command = [sys.executable, "-c", code]
         done = subprocess.run(
-            command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+            command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])

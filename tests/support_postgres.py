@@ -112,7 +112,7 @@ def _initialised(initdb: Path, data: Path, user: str | None) -> None:
 
 def _wait(pg_isready: Path, directory: Path, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
-    while subprocess.run([str(pg_isready), "-q", "-h", str(directory)], check=False, timeout=60).returncode:
+    while subprocess.run([str(pg_isready), "-q", "-h", str(directory)], check=False, timeout=300).returncode:
         assert process.poll() is None, (directory / "log").read_text()
         assert time.monotonic() < deadline, (directory / "log").read_text()
         time.sleep(0.05)

@@ -53,7 +53,7 @@ class TestUnits:
             text = each.read_text().replace("/opt/trinco/.venv/bin/trinco", sys.executable)
             (tmp_path / each.name).write_text(text)
         command = [needs("systemd-analyze"), "verify", "--man=no", "--recursive-errors=one", str(tmp_path / unit.name)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         ours = [line for line in done.stderr.splitlines() if "trinco" in line]
         assert (ours, done.returncode) == ([], 0), done.stderr
 

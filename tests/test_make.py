@@ -22,7 +22,7 @@ def script(name: str, *arguments: str, **environment: str) -> subprocess.Complet
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -127,7 +127,7 @@ class TestDebian:
             env={"PATH": str(bare / "bin"), **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 
@@ -200,7 +200,7 @@ class TestStrict:
             env={**os.environ, "CI": ci},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert re.sub(r" in [\d.]+s.*", "", done.stdout.strip().splitlines()[-1]) == line

@@ -177,7 +177,7 @@ class TestPlainInstall:
             env=CLEAN,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 2

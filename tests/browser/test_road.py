@@ -53,7 +53,7 @@ def curl(server: Server) -> str:
     options = ["--silent", "--show-error", "--max-time", "60", "--cacert", server.told["ca"]]
     options += ["--connect-to", f"::{server.told['policy']}"]
     url = f"https://mta-sts.{DOMAIN}/.well-known/mta-sts.txt"
-    return subprocess.run(["curl", *options, url], capture_output=True, check=True, timeout=60).stdout.decode()
+    return subprocess.run(["curl", *options, url], capture_output=True, check=True, timeout=300).stdout.decode()
 
 
 def dig(server: Server, name: str) -> list[str]:
@@ -61,7 +61,7 @@ def dig(server: Server, name: str) -> list[str]:
     host, _, port = server.told["zones"].rpartition(":")
     command = ["dig", f"@{host}", "-p", port, "+short", "+time=5", name, "TXT"]
     ends = time.monotonic() + 60
-    while not (said := subprocess.run(command, capture_output=True, check=False, timeout=60).stdout.decode()):
+    while not (said := subprocess.run(command, capture_output=True, check=False, timeout=300).stdout.decode()):
         assert time.monotonic() < ends
     return said.splitlines()
 

@@ -194,7 +194,7 @@ class TestStopped:
         target = other.data.parent / "stopped.tar"
         process = begun(other, target)
         process.send_signal(number)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=300)
         assert (process.returncode, said) == (3, "trinco backup: stopped\n")
         assert sorted(path.name for path in target.parent.iterdir()) == ["data"]
 
@@ -203,7 +203,7 @@ class TestStopped:
         target = other.data.parent / "killed.tar"
         process = begun(other, target)
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
         assert (target.exists(), target.with_name(".killed.tar.part").exists()) == (False, True)
         (other.data / archive.ROOT).unlink()
         assert other.trinco("backup", target)[0] == 0

@@ -291,7 +291,7 @@ class TestCommand:
         known = {name: value for name, value in os.environ.items() if not name.startswith("TRINCO_")}
         command = [sys.executable, "-m", "trinco", "doctor", *arguments]
         return subprocess.run(
-            command, cwd=tmp_path, env=known | settings, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=tmp_path, env=known | settings, capture_output=True, text=True, timeout=300, check=False
         )
 
     def test_says_what_is_wrong_and_ends_with_one(self, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class Place:
         return self.run("-m", "trinco", "keys", *arguments)
 
     def sealed(self) -> dict[str, bytes]:
-        with sqlite3.connect(f"file:{self.data}/trinco.sqlite3?mode=ro", uri=True, timeout=60) as tables:
+        with sqlite3.connect(f"file:{self.data}/trinco.sqlite3?mode=ro", uri=True, timeout=300) as tables:
             return dict(tables.execute("select host, sealed_key from certificates_order"))
 
     def under_the_first(self) -> int:

@@ -22,7 +22,7 @@ def python(*args: str) -> subprocess.CompletedProcess:
     """A Python of its own, which imports from where this one does."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, *args]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 def with_module(monkeypatch, module) -> None:

@@ -94,7 +94,7 @@ class TestPanel:
 
     def test_a_bad_setting_is_one_line(self, tmp_path):
         with running(tmp_path, "panel", PANEL_LISTEN="nowhere") as process:
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=300)
         assert (process.returncode, err) == (
             2,
             "trinco: TRINCO_PANEL_LISTEN: wants ADDRESS:PORT, an IPv6 address in brackets\n",

@@ -178,7 +178,7 @@ class TestColour:
     def test_in_a_pipe(self, tmp_path):
         (tmp_path / "p.txt").write_bytes(GOOD + b"\r\n")
         command = [sys.executable, "-m", "trinco", "policy", "lint", str(tmp_path / "p.txt")]
-        result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, timeout=60, check=False)
+        result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, timeout=300, check=False)
         assert (result.returncode, result.stdout.isascii(), b"\x1b" in result.stdout) == (1, True, False)
 
     @staticmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -33,12 +34,19 @@ def against(said: bytes, talk: Callable[[Endpoint], Awaitable[Any]]) -> Any:
     """Talk to a server that says this to whoever connects."""
 
     async def run() -> Any:
+        served = asyncio.Event()
+
         async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(said)
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+            served.set()
 
         async with asyncio.timeout(60), await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            return await talk(server.sockets[0].getsockname()[:2])
+            found = await talk(server.sockets[0].getsockname()[:2])
+            await served.wait()  # whoever is gone before has left a connection open
+        return found
 
     return asyncio.run(run())
 

@@ -51,7 +51,7 @@ class TestEndpoints:
             env={**CLEAN, "TRINCO_DATA": ".run"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert (done.returncode, "another one works with" in done.stderr) == (2, True)
@@ -103,7 +103,7 @@ class TestDoctor:
                 env={**CLEAN, "TRINCO_DATA": ".run"},
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=300,
                 check=False,
             )
             return {finding["part"]: finding["verdict"] for finding in json.loads(done.stdout)["findings"]}
@@ -155,7 +155,7 @@ class TestWrongUse:
             env=CLEAN | settings,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert (done.returncode, said in done.stderr) == (2, True)

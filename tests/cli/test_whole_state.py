@@ -51,7 +51,7 @@ class TestHere:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("TRINCO_", "DJANGO_"))}
         environ = {**clean, "TRINCO_DATA": str(folder / "data"), "TRINCO_RESOLVERS": "127.0.0.1:1"}
         command = [sys.executable, "-m", "trinco", *arguments]
-        done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, check=False, timeout=60)
+        done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, check=False, timeout=300)
         assert (done.returncode, done.stderr) == (0, b""), done
         return done.stdout.decode()
 

@@ -267,7 +267,7 @@ def test_by_openssl(authority: Authority, needs: Callable[[str], str]) -> None:
         command = [needs("openssl"), "s_client", "-quiet", "-starttls", "smtp", "-crlf", "-verify_return_error"]
         command += ["-connect", f"127.0.0.1:{rig.port}", "-verify_hostname", HOST, "-CAfile", str(authority.pem)]
         lines = f"EHLO sender.example\nMAIL FROM:<>\nRCPT TO:<{TO}>\nDATA\nSubject: x\n\n{{}}\n.\nQUIT\n"
-        done = subprocess.run(command, input=lines.encode(), capture_output=True, timeout=60, check=False)
+        done = subprocess.run(command, input=lines.encode(), capture_output=True, timeout=300, check=False)
         assert KEPT in done.stdout, done.stderr
         assert rig.desk.bodies == [b"Subject: x\r\n\r\n{}\r\n"]
 

@@ -68,7 +68,7 @@ class TestOpensslClient:
     def s_client(self, rig: Rig, root: Path, *options: str, said: str = "Q") -> str:
         to = ["-connect", f"127.0.0.1:{rig.port}", "-servername", HOST, "-CAfile", str(root)]
         command = [needs("openssl"), "s_client", *to, "-verify_return_error", *options]
-        return subprocess.run(command, input=said, capture_output=True, text=True, check=False, timeout=60).stdout
+        return subprocess.run(command, input=said, capture_output=True, text=True, check=False, timeout=300).stdout
 
     def test_the_chain_is_whole_and_valid(self, rig: Rig, root: Path) -> None:
         out = self.s_client(rig, root, "-showcerts")

@@ -302,6 +302,6 @@ class TestRealDisk:
 def last_line(*command: str) -> str:
     """What a program says at its end; "" when it says nothing."""
     done = subprocess.run(
-        command, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=60
+        command, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=300
     )
     return "".join(done.stdout.splitlines()[-1:])

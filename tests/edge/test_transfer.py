@@ -294,7 +294,7 @@ class TestDig:
             "+tries=1",
             *words,
         ]
-        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60).stdout
+        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300).stdout
 
     def test_axfr_and_ixfr(self) -> None:
         async def test() -> None:

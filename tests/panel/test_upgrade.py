@@ -211,7 +211,7 @@ class TestKilled:
             process = place.start("migrate")
             time.sleep(0.4 + step * 0.15)
             process.kill()
-            process.communicate(timeout=60)
+            process.communicate(timeout=300)
         assert place.trinco("migrate")[0] == 0
         assert place.trinco("migrate", "--check") == (0, "The tables are up to date: nothing to do\n")
         assert place.rows("PRAGMA integrity_check") == [("ok",)]
