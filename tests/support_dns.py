@@ -170,11 +170,15 @@ async def _serve(world: Internet, started: threading.Event, stop: list[Callable[
 
 
 async def end() -> None:
-    """Stop the conversations that still run, and give their sockets the turn of the loop that closes them."""
-    rest = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
+    """Stop the conversations that still run, also those that begin meanwhile, and give their sockets the turns of the
+    loop that close them: a loop that was held up has one turn left when a time is over."""
+    for _ in range(3):
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        for _ in range(20):
+            await asyncio.sleep(0)
     await asyncio.sleep(0.01)
 
 
