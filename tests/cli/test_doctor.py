@@ -32,7 +32,9 @@ from trinco.playground.world import Record, World, Zone
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is there is waited for, however busy the machine is."""
+    configured = examine_world.configured
     monkeypatch.setattr(examine_world, "SECONDS", 60.0)
+    monkeypatch.setattr(examine_world, "configured", lambda settings: replace(configured(settings), timeout=60.0))
 
 
 class TestExitCode:

@@ -31,7 +31,9 @@ WORLD = World([Zone("trinco.example")], [Record(HOST, "MX", f"10 {HOST}."), Reco
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is there is waited for, however busy the machine is."""
+    configured = examine_reports.configured
     monkeypatch.setattr(examine_reports, "SECONDS", 60.0)
+    monkeypatch.setattr(examine_reports, "configured", lambda settings: replace(configured(settings), timeout=60.0))
 
 
 @asynccontextmanager

@@ -144,7 +144,7 @@ class TestChild:
             child = Child(program("first", journal), lambda _name, _line: None)
             before = child.pid
             task = asyncio.create_task(child.run())
-            await until(lambda: len(notes(journal)) == 1)
+            await until(lambda: len(notes(journal)) == 1 and child.pid is not None)
             running = child.pid == pids(journal)[0]
             await child.end(asyncio.get_running_loop().time() + 60)
             await asyncio.wait_for(task, 60)

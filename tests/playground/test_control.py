@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from trinco.playground import control
 from trinco.playground.control import Control, Request, listen
 from trinco.playground.world import Record, World, Zone
 
@@ -87,6 +88,10 @@ class TestAnswers:
 
 class TestHttp:
     """Requests of a browser's making and of nobody's making."""
+
+    @pytest.fixture(autouse=True)
+    def _patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(control, "DEADLINE", 60.0)
 
     @staticmethod
     def exchange(desk: Desk, sent: bytes) -> tuple[int, Any]:
