@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
@@ -13,6 +15,8 @@ from tests.edge.publications import change, hosted, publication
 
 from trinco.core.hosting import Publication
 from trinco.edge import line
+from trinco.edge import node as node_module
+from trinco.edge.fence import LEASE
 from trinco.edge.snapshot import Store
 
 
@@ -94,16 +98,23 @@ class TestDatabaseAway:
 
     def test_it_is_asked_less_and_less_often_but_well_within_a_lease(self, panel, edge, monkeypatch):
         snapshot(edge, publication(3))
-        panel.away = True
-        monkeypatch.setattr("trinco.edge.node.LONGEST_RETRY", 0.3)
+        panel.away, asked = True, list[float]()
+        assert node_module.LONGEST_RETRY <= LEASE / 4
+        monkeypatch.setattr(node_module, "LONGEST_RETRY", 0.3)
+
+        class Heard(list[str]):
+            def append(self, call: str) -> None:
+                if call == "renew":
+                    asked.append(time.monotonic())
+                super().append(call)
 
         async def scenario() -> None:
             async with edge.running():
-                panel.heard.clear()
-                await asyncio.sleep(1.2)
+                panel.heard = Heard()
+                await until(lambda: len(asked) == 6)
 
         asyncio.run(scenario())
-        assert 3 <= panel.heard.count("renew") <= 5
+        assert min(later - earlier for earlier, later in pairwise(asked[3:])) >= 0.3
 
     def test_a_database_that_hangs_is_away(self, panel, edge, monkeypatch):
         monkeypatch.setattr(line, "PATIENCE", 0.1)
