@@ -224,7 +224,7 @@ class TestFollow:
                 await until(lambda: panel.acknowledged)
                 real, panel.revision = panel.revision, lambda: 1 // 0
                 panel.publish(change(2, 1))
-                await asyncio.sleep(0.4)
+                await until(lambda: lines)
                 panel.revision = real
                 await until(lambda: panel.acknowledged[-1][0] == 2)
 

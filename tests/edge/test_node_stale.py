@@ -143,7 +143,7 @@ class TestOutrun:
                 panel.away = edge.outrun = True
                 await until(lambda: node.stale_since)
                 clock.slept += 600.0
-                await asyncio.sleep(0.5)
+                await until(lambda: "edge_fenced" in [entry["event"] for entry in lines])
                 assert not node.admit()
                 edge.outrun = False  # it went down, or its answer was lost: what it announced is still out in the world
                 await asyncio.sleep(0.5)
