@@ -279,10 +279,10 @@ class TestWorkers:
     """No two workers send the same at once, and a kill loses nothing."""
 
     def test_a_kill_between_sending_and_marking_sends_again(self, ours: Organisation, customer: Customer) -> None:
-        now = timezone.now()
         with served(Server(), customer.context()) as server:
             made, _secret = hook(ours, server.port)
             services.send_test(webhook=made, actor=support_panel.ANA)
+            now = timezone.now()
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(turns, "settle", _die)
                 with pytest.raises(KeyboardInterrupt):
