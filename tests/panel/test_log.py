@@ -19,6 +19,8 @@ from trinco.panel.accounts.models import AuditEntry, Organisation, TokenScope
 
 SUBJECTS = ("a.example", "b.example", "mail.a.example", "c.example", "b.example", "a.example", "d.example", "e.example")
 """The newest first."""
+FIRST = 1_000_000
+"""The key of a line in a long log."""
 NONE = "None of these lines fits this filter."
 
 
@@ -27,6 +29,7 @@ def written(ours: Organisation) -> None:
     now = timezone.now()
     AuditEntry.objects.everywhere().bulk_create(
         AuditEntry(
+            pk=FIRST - number,
             organisation=ours,
             at=now - timedelta(minutes=number // 2),  # two in each minute: the key decides between them
             actor="joana@example.com" if number % 2 else "ana@example.com",
@@ -54,7 +57,10 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pages(person: Client, query: str) -> Iterator[list[str]]:
     """The subjects of each page, as far as its link to older lines leads."""
+    seen = set()
     while query:
+        assert query not in seen, "a page leads back to one of before"
+        seen.add(query)
         answer = person.get(f"/activity/{query}")
         yield [row.entry.subject for row in answer.context["entries"]]
         older = re.search(r'rel="next" href="([^"]*)"', answer.content.decode())

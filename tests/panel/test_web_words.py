@@ -28,6 +28,7 @@ from trinco.panel.web.refusals import refusal
 from trinco.panel.web.templatetags import trinco as tags
 
 PANEL = Path(reasons.__file__).parents[1]
+KEY_FOR_PEOPLE = re.compile(r"\{\{ *[a-z_.]*\bpk *(?:\}\}|\|(?! *unlocalize))")
 PLACE = re.compile(r"%\([a-z_]+\)[sd]|%[sd]|\{\}|</?[a-z]+>")
 
 
@@ -235,3 +236,10 @@ class TestNumbersAndDates:
         name = ".".join(["a" * 57] * 4) + ".example"
         domain = support_panel.hosted(ours, name + "")
         assert max(len(each.owner) for each in instructions.instructions(domain)) <= 253
+
+
+def test_no_template_writes_a_key_as_people_read_numbers() -> None:
+    """From 1,000 on it would have a separator, and an address with that in it leads elsewhere."""
+    templates = list((PANEL / "web" / "templates").rglob("*.html"))
+    assert KEY_FOR_PEOPLE.search("{{ row.pk }}")
+    assert [path.name for path in templates if KEY_FOR_PEOPLE.search(path.read_text(encoding="utf-8"))] == []
