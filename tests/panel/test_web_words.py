@@ -28,7 +28,7 @@ from trinco.panel.web.refusals import refusal
 from trinco.panel.web.templatetags import trinco as tags
 
 PANEL = Path(reasons.__file__).parents[1]
-KEY_FOR_PEOPLE = re.compile(r"\{\{ *[a-z_.]*\bpk *(?:\}\}|\|(?! *unlocalize))")
+KEY_FOR_PEOPLE = re.compile(r"\{\{ *[a-z_.]*(?:\bpk|_page_number) *(?:\}\}|\|(?! *unlocalize))")
 PLACE = re.compile(r"%\([a-z_]+\)[sd]|%[sd]|\{\}|</?[a-z]+>")
 
 
@@ -238,8 +238,9 @@ class TestNumbersAndDates:
         assert max(len(each.owner) for each in instructions.instructions(domain)) <= 253
 
 
-def test_no_template_writes_a_key_as_people_read_numbers() -> None:
+def test_no_template_writes_a_key_or_the_number_of_a_page_as_people_read_numbers() -> None:
     """From 1,000 on it would have a separator, and an address with that in it leads elsewhere."""
     templates = list((PANEL / "web" / "templates").rglob("*.html"))
-    assert KEY_FOR_PEOPLE.search("{{ row.pk }}")
+    assert KEY_FOR_PEOPLE.search("?older={{ row.pk }}")
+    assert KEY_FOR_PEOPLE.search("?page={{ page.next_page_number }}")
     assert [path.name for path in templates if KEY_FOR_PEOPLE.search(path.read_text(encoding="utf-8"))] == []
