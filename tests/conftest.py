@@ -56,8 +56,8 @@ WhiteNoiseMiddleware.add_files_from_finders = _look_for_files_once
 
 
 LONGEST = (
-    *("test_postgresql_people.py", "test_provider.py", "test_postgresql_policies.py", "test_pages.py"),
-    *("test_postgresql_reports.py", "test_road.py", "test_postgresql.py", "test_packaging.py"),
+    *("test_postgresql_people.py", "test_postgresql.py", "test_provider.py", "test_pages.py"),
+    *("test_postgresql_reports.py", "test_road.py", "test_packaging.py", "test_chaos_short.py"),
 )
 """Files of few tests that take long: begun first, so that no worker ends with one of them alone."""
 

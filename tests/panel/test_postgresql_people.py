@@ -1,4 +1,4 @@
-"""The panel on PostgreSQL: the tests of its people and pages, and of the wall again, on a server of their own."""
+"""The panel on PostgreSQL: the tests of people, organisations, pages and the wall again, on a server of their own."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ import pytest
 from tests.support_postgres import holds_again
 
 AGAIN = [
+    "test_api_labels.py",
+    "test_asking.py",
+    "test_belonging.py",
+    "test_closing.py",
+    "test_declared_clients.py",
+    "test_imports_clients.py",
     "test_label_hosts.py",
     "test_labels.py",
+    "test_organisations_at_once.py",
     "test_people.py",
     "test_sso.py",
     "test_sso_first.py",
@@ -28,5 +35,5 @@ AGAIN = [
 
 @pytest.mark.timeout(1200)
 def test_everything_holds_on_postgresql_as_well():
-    """Locks, isolation and sorting of text are other ones there."""
+    """A deed that crosses organisations sees their rows beyond the wall; locks, isolation and sorting are other ones."""
     holds_again("panel", AGAIN)
