@@ -24,7 +24,9 @@ from trinco.cli.findings import Finding, Verdict, error, exit_code, ok, untested
 from trinco.core.hosting import NameServer
 from trinco.edge.snapshot import sole_user
 from trinco.panel.accounts.models import AuditEntry, Organisation
+from trinco.panel.checks import schedule
 from trinco.panel.domains.models import HostedDomain, MxSighting, Starttls
+from trinco.panel.policies.import_models import DomainImport
 from trinco.playground.nameserver import Responder, listen
 from trinco.playground.world import Record, World, Zone
 
@@ -128,6 +130,16 @@ class TestTables:
             organisation=organisation, name="a.example", label="l", state="live", checked_at=looked
         )
         assert examine_here.looks().verdict is verdict
+
+    @pytest.mark.parametrize(("minutes", "many"), [(1, 0), (3, 2)])
+    def test_what_somebody_waits_for_in_vain(self, organisation: Organisation, minutes: int, many: int) -> None:
+        asked = timezone.now() - timedelta(minutes=minutes)
+        HostedDomain.objects.everywhere().create(
+            organisation=organisation, name="a.example", label="l", check_due_at=asked - schedule.AHEAD
+        )
+        DomainImport.objects.everywhere().create(organisation=organisation, actor="ana", turn_at=asked)
+        said = [(each.part, each.seen) for each in examine_here.waited_for()]
+        assert said == [("worker", f"{many} looks or imports have waited for more than two minutes")] * (many > 0)
 
     @pytest.mark.parametrize(
         ("results", "verdict"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -77,6 +79,26 @@ class TestProgress:
         imports.imports_due(timezone.now())
         answer = person.get(f"{page}live/")
         assert (answer.status_code, "hx-get" in answer.content.decode()) == (286, False)
+
+    @pytest.mark.parametrize(("minutes", "told"), [(1, False), (3, True)])
+    def test_that_no_worker_runs_is_told_until_one_does(
+        self, ours: Organisation, person: Client, minutes: int, told: bool
+    ) -> None:
+        page = given(person)
+        DomainImport.objects.of(ours).update(turn_at=timezone.now() - timedelta(minutes=minutes))
+        said = "The worker seems not to run"
+        answer = person.get(f"{page}live/")
+        assert (answer.status_code, said in support_web.text_of(answer)) == (200, told)
+        imports.imports_due(timezone.now())
+        assert said not in support_web.text_of(person.get(f"{page}live/"))
+
+    def test_one_that_goes_on_has_waited_for_nobody_while_it_stood(self, ours: Organisation, person: Client) -> None:
+        page = given(person)
+        person.post(f"{page}run/", {"do": "stop"})
+        DomainImport.objects.of(ours).update(turn_at=timezone.now() - timedelta(hours=1))
+        assert "worker" not in support_web.text_of(person.get(page))
+        person.post(f"{page}run/", {"do": "go-on"})
+        assert "worker" not in support_web.text_of(person.get(page))
 
     def test_stop_and_go_on(self, ours: Organisation, person: Client) -> None:
         page = given(person)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 from tests import support_panel, support_web
@@ -169,6 +170,18 @@ class TestProgress:
         )
         text = support_web.text_of(person.get(SETUP))
         assert "DNS records of correio.example Three CNAME records that never need to change." in text
+
+    @pytest.mark.parametrize(("minutes", "told"), [(1, False), (3, True)])
+    def test_that_no_worker_runs_is_told_until_one_does(
+        self, domain: HostedDomain, person: Client, minutes: int, told: bool
+    ) -> None:
+        person.get(f"{SETUP}live/")
+        mine, said = HostedDomain.objects.of(domain.organisation), "The worker seems not to run"
+        mine.update(check_due_at=F("check_due_at") - timedelta(minutes=minutes))
+        person.post("/domains/correio.example/check/")
+        assert [said in support_web.text_of(person.get(page)) for page in (SETUP, f"{SETUP}live/")] == [told, told]
+        mine.update(checked_at=timezone.now(), check_due_at=timezone.now() + timedelta(seconds=5))
+        assert said not in support_web.text_of(person.get(f"{SETUP}live/"))
 
     def test_whoever_watches_makes_the_worker_look(self, domain: HostedDomain, person: Client) -> None:
         long_ago, later = timezone.now() - timedelta(minutes=1), timezone.now() + timedelta(hours=1)

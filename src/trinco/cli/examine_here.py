@@ -23,6 +23,7 @@ from trinco.panel.certificates.models import Account
 from trinco.panel.checks import caa, schedule
 from trinco.panel.domains.models import HostedDomain, MxSighting, Starttls, State
 from trinco.panel.domains.services import SERVED
+from trinco.panel.policies import imports
 from trinco.panel.webhooks import services
 from trinco.panel.webhooks.models import Delivery, DeliveryState, Webhook
 
@@ -30,6 +31,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SKEW = timedelta(minutes=5)
 _RECENT = timedelta(days=2)
 _LATE = timedelta(hours=1)
+_WORKER = "see whether the worker runs (trinco serve, or trinco worker), and its log"
 _CA_SKEW = 600
 """Seconds."""
 
@@ -45,6 +47,7 @@ def examine(settings: Config) -> Iterator[Finding]:
         yield from wall_of_tenants()
         yield clock()
         yield looks()
+        yield from waited_for()
         yield outward_smtp()
         yield from webhooks()
         yield from authority(settings)
@@ -150,8 +153,15 @@ def looks() -> Finding:
     live = HostedDomain.objects.everywhere().filter(state=State.LIVE)
     if late := schedule.overdue(live, timezone.now()).count():
         seen = f"{late} of {live.count()} domains that are served were last looked at more than two hours ago"
-        return error("looks", seen, "see whether the worker runs (trinco serve, or trinco worker), and its log")
+        return error("looks", seen, _WORKER)
     return ok("looks", "no look at a domain that is served is overdue")
+
+
+def waited_for() -> Iterator[Finding]:
+    """Whether somebody waits in vain, at a page perhaps, for what a worker does; nothing may be served yet then."""
+    domains, now = HostedDomain.objects.everywhere(), timezone.now()
+    if many := schedule.unheeded(domains, now).count() + imports.unheeded(now).count():
+        yield error("worker", f"{many} looks or imports have waited for more than two minutes", _WORKER)
 
 
 def outward_smtp() -> Finding:

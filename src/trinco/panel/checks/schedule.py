@@ -39,6 +39,9 @@ _LIVE = timedelta(minutes=45)
 OVERDUE = timedelta(hours=2)
 """A live domain that was last looked at longer ago waits for a worker that stands still or cannot follow."""
 _LEAVING = timedelta(days=1)
+PATIENCE = timedelta(minutes=2)
+"""A look that somebody waits for comes within seconds. One that did not within these waits for a worker that does not
+run."""
 _AWAITED = ((timedelta(hours=1), timedelta(seconds=10)), (timedelta(days=1), timedelta(minutes=1)))
 """(age, pause) while the owner has a text to publish."""
 
@@ -72,6 +75,16 @@ def overdue(domains: QuerySet[HostedDomain], now: datetime) -> QuerySet[HostedDo
 def is_overdue(domain: HostedDomain, now: datetime) -> bool:
     """`overdue` of one that is at hand."""
     return domain.state == State.LIVE and domain.checked_at is not None and domain.checked_at < now - OVERDUE
+
+
+def unheeded(domains: QuerySet[HostedDomain], now: datetime) -> QuerySet[HostedDomain]:
+    """Those of them for which somebody waits (`AHEAD`) in vain."""
+    return domains.exclude(state=State.GONE).filter(check_due_at__lt=now - AHEAD - PATIENCE)
+
+
+def is_unheeded(domain: HostedDomain, now: datetime) -> bool:
+    """`unheeded` of one that is at hand."""
+    return domain.state != State.GONE and domain.check_due_at < now - AHEAD - PATIENCE
 
 
 def _due(now: datetime) -> QuerySet[HostedDomain]:

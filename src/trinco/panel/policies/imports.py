@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from django.db import IntegrityError, transaction
@@ -34,6 +34,8 @@ from trinco.panel.policies.many import start_many
 KEPT = 20
 """Imports of an organisation that can be looked at; older ones go, and their domains stay."""
 _AT_ONCE = 250
+PATIENCE = timedelta(minutes=2)
+"""An import that runs has its turn within seconds."""
 
 
 def start(*, organisation: Organisation, text: str, actor: Actor, places: Places | None = None) -> DomainImport:
@@ -93,7 +95,8 @@ def _turn(job: DomainImport, actor: Actor, change: tuple[ImportState, ImportStat
     row = DomainImport.objects.of(job.organisation).select_for_update().get(pk=job.pk)
     if row.state == before:
         row.state = after
-        row.save(update_fields=["state"])
+        row.turn_at = timezone.now() if after == ImportState.RUNNING else row.turn_at
+        row.save(update_fields=["state", "turn_at"])
         _note(row, actor, "import.stopped" if after == ImportState.STOPPED else "import.resumed", {})
     job.refresh_from_db()
 
@@ -107,6 +110,16 @@ def _running(_now: datetime) -> QuerySet[DomainImport]:
 
 
 _SOME = Question(_running)
+
+
+def unheeded(now: datetime) -> QuerySet[DomainImport]:
+    """Those that run and have had no turn for so long that no worker seems to run."""
+    return _running(now).filter(turn_at__lt=now - PATIENCE)
+
+
+def is_unheeded(job: DomainImport, now: datetime) -> bool:
+    """`unheeded` of one that is at hand."""
+    return job.state == ImportState.RUNNING and job.turn_at < now - PATIENCE
 
 
 def imports_due(now: datetime) -> int:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from trinco.panel.checks.schedule import is_unheeded
 from trinco.panel.domains.models import Finding, HostedDomain, State, Way
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.policies.ways import text_of, waits_for_owner
@@ -104,4 +106,5 @@ def setup_view(domain: HostedDomain) -> dict[str, Any]:
         "progress": progress,
         "steps": steps(progress),
         "guides": guides(domain),
+        "unheeded": not progress.live and is_unheeded(domain, timezone.now()),
     }

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -96,6 +97,7 @@ def _view(request: MemberRequest, pk: int) -> dict[str, object]:
     lines = ImportLine.objects.of(request.organisation).filter(job=pk, ending__in=REFUSED)
     page, rows = paging.page_of(request, lines, view.refused)
     told = {"view": view, "running": view.running, "clients": clients(job), "lines": bad_lines(rows)}
+    told["unheeded"] = imports.is_unheeded(job, timezone.now())
     return {**told, "page": page, "page_query": ""}
 
 
