@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 
 import pytest
@@ -9,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from tests import support_web
+from tests import support_panel, support_web
 
 from trinco.panel.accounts.models import AuditEntry, Organisation, Role
 from trinco.panel.domains.models import HostedDomain
@@ -147,6 +148,47 @@ class TestPages:
     def test_the_form_shows_how(self, ours: Organisation, norte: Organisation) -> None:
         client = support_web.browser(support_web.owner_of(ours))
         assert "example.com;Norte;mx1.example.com" in client.get(f"/o/{ours.pk}{PAGE}").content.decode()
+
+    def test_the_form_shows_it_before_there_is_a_client(self, ours: Organisation) -> None:
+        shown = []
+        for each in (support_web.owner_of(ours), support_web.person("eva@example.com", ours, Role.EDITOR)):
+            text = support_web.browser(each).get(PAGE).content.decode()
+            shown.append(f"example.com;{ours.name};mx1.example.com" in text)
+        assert shown == [True, False]
+
+
+class TestTaken:
+    """Whose a domain is, is said of those whom the reader may see anyway, and of nobody else."""
+
+    def told(self, reader: Client, organisation: Organisation) -> list[str]:
+        pk = DomainImport.objects.of(organisation)[0].pk
+        page = f"/o/{organisation.pk}{PAGE}{pk}/"
+        told = csv.DictReader(reader.get(f"{page}results.csv").content.decode().splitlines())
+        reasons = [row["reason"] for row in told]
+        shown = support_web.text_of(reader.get(page))
+        assert [reason for reason in reasons if reason not in shown] == []
+        return [reason.partition(". ")[0] for reason in reasons]
+
+    def test_the_provider_itself_and_its_clients(
+        self, ours: Organisation, norte: Organisation, theirs: Organisation
+    ) -> None:
+        for whose, name in ((ours, "a.example"), (norte, "b.example"), (theirs, "c.example")):
+            support_panel.live(whose, name)
+        given(ours, f"domain;organisation\na.example;Norte\nb.example;{ours.name}\nc.example;Norte")
+        owner, stranger = support_web.browser(support_web.owner_of(ours)), "It is served for somebody else"
+        ours_said = f"It is served for “{ours.name}” already."
+        assert self.told(owner, ours) == [ours_said, "It is served for “Norte” already.", stranger]
+        Organisation.objects.filter(pk=norte.pk).update(mfa_required=True)
+        assert self.told(owner, ours) == [ours_said, stranger, stranger]
+
+    def test_a_client_learns_nothing_of_the_others(
+        self, ours: Organisation, norte: Organisation, sul: Organisation
+    ) -> None:
+        support_panel.live(ours, "a.example")
+        support_panel.live(sul, "b.example")
+        client = support_web.browser(support_web.person("nia@example.com", norte, Role.OWNER))
+        given(norte, "a.example\nb.example", client)
+        assert self.told(client, norte) == ["It is served for somebody else"] * 2
 
 
 class TestManyClients:

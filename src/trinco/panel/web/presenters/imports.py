@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from trinco.core.mailhosts import too_wide
 from trinco.panel import mounts
+from trinco.panel.accounts import mfa
+from trinco.panel.accounts.access import Access
 from trinco.panel.accounts.models import Organisation
+from trinco.panel.domains.models import HostedDomain
+from trinco.panel.domains.services import SERVED
 from trinco.panel.policies.errors import WildcardTooWide
 from trinco.panel.policies.import_models import REFUSED, DomainImport, Ending, ImportLine, ImportState
 from trinco.panel.policies.imports import tally, tally_by_client
@@ -86,21 +91,41 @@ def clients(job: DomainImport) -> list[ClientTally]:
     ]
 
 
-def bad_lines(lines: Iterable[ImportLine]) -> list[BadLine]:
+def bad_lines(access: Access, lines: Sequence[ImportLine]) -> list[BadLine]:
     """Those of a page."""
-    return [BadLine(line.number, line.text, why(line)) for line in lines]
+    held = _holders(access, lines)
+    return [BadLine(line.number, line.text, why(line, held)) for line in lines]
 
 
-def result_rows(lines: Iterable[ImportLine]) -> Iterator[dict[str, Any]]:
+def result_rows(access: Access, lines: Sequence[ImportLine]) -> Iterator[dict[str, Any]]:
     """Every line, for a file whose columns and results are read by programs."""
+    held = _holders(access, lines)
     for line in lines:
         result = "refused" if line.ending in REFUSED else line.ending
         domain, whose = line.name or line.text, line.client.name if line.client else ""
-        yield {"line": line.number, "domain": domain, "result": result, "reason": why(line), "organisation": whose}
+        yield {
+            "line": line.number,
+            "domain": domain,
+            "result": result,
+            "reason": why(line, held),
+            "organisation": whose,
+        }
 
 
-def why(line: ImportLine) -> str:
-    """The reason of a refusal, one sentence; "" for what was not refused."""
+def _holders(access: Access, lines: Iterable[ImportLine]) -> dict[str, str]:
+    """Who has what is taken, by its name: the organisation itself or a client that the person may enter now. Of a
+    stranger nothing is said."""
+    taken = [line.name for line in lines if line.ending == Ending.TAKEN]
+    if not taken:
+        return {}
+    open_ = Q(pk=access.organisation.pk) | Q(pk__in=mfa.open_clients(access).values("pk"))
+    rows = HostedDomain.objects.of_any(Organisation.objects.filter(open_))
+    return dict(rows.filter(name__in=taken, state__in=SERVED).values_list("name", "organisation__name"))
+
+
+def why(line: ImportLine, held: Mapping[str, str]) -> str:
+    """The reason of a refusal, one sentence; "" for what was not refused. `held`: who has what is taken, as far as the
+    reader may know."""
     words = {
         Ending.NAME: lambda: said(line.detail),
         Ending.MX: lambda: said(line.detail),
@@ -108,13 +133,19 @@ def why(line: ImportLine) -> str:
         Ending.WIDE: lambda: _wide(line.detail),
         Ending.TWICE: lambda: _("Stands in line %(n)s already.") % {"n": line.detail},
         Ending.OURS: lambda: _("lies in the zone of this installation itself"),
-        Ending.TAKEN: lambda: _("It is served for somebody else. Add it by itself: your records decide whose it is."),
+        Ending.TAKEN: lambda: _taken(held.get(line.name, "")),
         Ending.CLIENT: lambda: _client(line.detail),
         Ending.SEVERAL: lambda: _("Several organisations are called “%(name)s”.") % {"name": line.detail},
         Ending.SSO: lambda: _("“%(name)s” wants single sign-on. Come in by it, then go on.") % {"name": line.detail},
         Ending.FACTOR: lambda: _("“%(name)s” wants a second factor. Set one up, then go on.") % {"name": line.detail},
     }.get(Ending(line.ending))
     return words() if words else ""
+
+
+def _taken(holder: str) -> str:
+    if holder:
+        return _("It is served for “%(name)s” already.") % {"name": holder}
+    return _("It is served for somebody else. Add it by itself: your records decide whose it is.")
 
 
 def _client(name: str) -> str:

@@ -64,16 +64,15 @@ def _too_large() -> str:
 
 def _page(request: MemberRequest, problem: str = "", *, text: str = "", status: int = 200) -> HttpResponse:
     jobs = DomainImport.objects.of(request.organisation)[: imports.KEPT]
-    context = {"nav": "overview", "problem": problem, "text": text, "jobs": jobs, "client": _example(request)}
+    context = {"nav": "overview", "problem": problem, "text": text, "jobs": jobs, **_examples(request)}
     return render(request, "web/imports.html", context, status=status)
 
 
-def _example(request: MemberRequest) -> str:
-    """The name of a client, for the line that is shown as an example; "": there is none."""
-    if not request.membership.provides:
-        return ""
-    first = Organisation.objects.filter(parent=request.organisation).order_by("name").first()
-    return first.name if first else ""
+def _examples(request: MemberRequest) -> dict[str, object]:
+    """Whose the line is that is shown as an example: a client's, where there is one."""
+    access = request.membership
+    clients = Organisation.objects.filter(parent=request.organisation).order_by("name") if access.provides else ()
+    return {"provider": access.provides or access.may_have_clients, "client": next(iter(clients[:1]), None)}
 
 
 @require_GET
@@ -96,7 +95,12 @@ def _view(request: MemberRequest, pk: int) -> dict[str, object]:
     view = standing(job)
     lines = ImportLine.objects.of(request.organisation).filter(job=pk, ending__in=REFUSED)
     page, rows = paging.page_of(request, lines, view.refused)
-    told = {"view": view, "running": view.running, "clients": clients(job), "lines": bad_lines(rows)}
+    told = {
+        "view": view,
+        "running": view.running,
+        "clients": clients(job),
+        "lines": bad_lines(request.membership, rows),
+    }
     told["unheeded"] = imports.is_unheeded(job, timezone.now())
     return {**told, "page": page, "page_query": ""}
 
@@ -124,10 +128,10 @@ def run(request: MemberRequest, pk: int) -> HttpResponse:
 def results(request: MemberRequest, pk: int) -> HttpResponse:
     """Every line and how it ended, as CSV."""
     lines = ImportLine.objects.of(request.organisation).filter(job=_job(request, pk)).order_by("number")
-    lines = lines.select_related("client")
+    rows = result_rows(request.membership, list(lines.select_related("client")))
     headers = {
         "Content-Disposition": f'attachment; filename="import-{pk}.csv"',
         "X-Content-Type-Options": "nosniff",
     }
-    text = "".join(as_csv(result_rows(lines), COLUMNS))
+    text = "".join(as_csv(rows, COLUMNS))
     return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=headers)
