@@ -19,6 +19,7 @@ from trinco.panel.policies.import_lines import MOST_LINES, read
 from trinco.panel.policies.import_models import DomainImport, Ending, ImportLine, ImportState
 from trinco.panel.policies.import_places import Places
 from trinco.panel.policies.models import PolicyVersion
+from trinco.panel.web.presenters.activity import activity_rows
 
 
 def given(owner: Organisation, text: str) -> DomainImport:
@@ -181,6 +182,21 @@ class TestTags:
         tagged = {row.name: tags.names_of(row) for row in HostedDomain.objects.of(ours)}
         assert tagged == {"a.example": ["North"], "b.example": ["gov", "North"], "c.example": []}
         assert tags.names_of(there) == ["North"]
+
+    def test_one_line_of_the_log_tells_of_what_is_new(self, ours: Organisation) -> None:
+        there = support_panel.hosted(ours, "a.example")
+        tags.put_on(organisation=ours, domains=[there], names=["North"], actor=support_panel.ANA)
+        last = AuditEntry.objects.of(ours).order_by("pk").last()
+        worked(given(ours, "domain;mx;tags\na.example;;GOV\nb.example;;gov|NORTH\nc.example"))
+        lines = AuditEntry.objects.of(ours).filter(pk__gt=last.pk).exclude(action="import.started").order_by("pk")
+        assert [(line.action, line.subject, line.before.get("tags"), line.after.get("tags")) for line in lines] == [
+            ("domain.added", "b.example", None, ["GOV", "North"]),
+            ("domain.added", "c.example", None, None),
+            ("domain.tagged", "a.example", ["North"], ["GOV", "North"]),
+        ]
+        assert tags.names_of(HostedDomain.objects.of(ours).get(name="b.example")) == ["GOV", "North"]
+        (row, *_) = activity_rows(lines)
+        assert (row.word, row.details) == ("Domain added", ("+GOV +North",))
 
     def test_a_tag_that_is_none(self, ours: Organisation) -> None:
         job = given(ours, "domain,tags\na.example,x\u202ey\nb.example,gov")

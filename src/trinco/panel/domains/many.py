@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 
@@ -14,8 +14,11 @@ from trinco.panel.domains.services import new_label, next_revision
 
 
 @transaction.atomic
-def add_many(*, organisation: Organisation, names: Sequence[str], actor: Actor) -> list[HostedDomain]:
-    """Host the names (A-labels, none of them ours, each once) as `services.add` does, with an audit line each.
+def add_many(
+    *, organisation: Organisation, names: Sequence[str], actor: Actor, tags: Mapping[str, Sequence[str]] | None = None
+) -> list[HostedDomain]:
+    """Host the names (A-labels, none of them ours, each once) as `services.add` does, with an audit line each. `tags`:
+    what the caller puts on whichever of them is new, in this transaction; the line says that too.
 
     The domains that are new: a name that the organisation has, even by a deed of this moment, is not among them.
     """
@@ -29,11 +32,11 @@ def add_many(*, organisation: Organisation, names: Sequence[str], actor: Actor) 
         ours.update(revision=revision)
         for domain in added:
             domain.revision = revision
-        record_all([_line(domain, actor) for domain in added])
+        record_all([_line(domain, (tags or {}).get(domain.name, ()), actor) for domain in added])
     return added
 
 
-def _line(domain: HostedDomain, actor: Actor) -> AuditEntry:
-    after = {"label": domain.label}
+def _line(domain: HostedDomain, tags: Sequence[str], actor: Actor) -> AuditEntry:
+    after = {"label": domain.label, **({"tags": list(tags)} if tags else {})}
     whose = domain.organisation
     return entry(organisation=whose, actor=actor, action="domain.added", subject=domain.name, after=after)

@@ -7,7 +7,7 @@ by primary key, then tags by primary key.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Q, QuerySet
@@ -122,10 +122,19 @@ def _portions(keys: Iterable[int]) -> list[list[int]]:
     return [ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE)]
 
 
+def called(organisation: Organisation, names: Iterable[str]) -> dict[str, str]:
+    """What the tags of these names (parsed) are called here, by their keys: as they are already, or as they come first.
+    One query."""
+    first = {rules.key(name): name for name in reversed(list(names))}
+    return {**first, **dict(Tag.objects.of(organisation).filter(key__in=first).values_list("key", "name"))}
+
+
 @transaction.atomic
-def put_each(*, organisation: Organisation, wanted: Mapping[int, Sequence[str]], actor: Actor) -> int:
+def put_each(
+    *, organisation: Organisation, wanted: Mapping[int, Sequence[str]], actor: Actor, told: Collection[int] = ()
+) -> int:
     """Put on each domain, by its primary key, its own tags (parsed, each once): a bounded number of queries. The caller
-    has asked `require_room`. How many domains changed."""
+    has asked `require_room`. `told`: domains with a line that says so already. How many domains changed."""
     rows = _locked(organisation, wanted)
     known = _made(organisation, rules.once(name for names in wanted.values() for name in names))
     before = _on(organisation, [row.pk for row in rows])
@@ -137,7 +146,7 @@ def put_each(*, organisation: Organisation, wanted: Mapping[int, Sequence[str]],
     fresh = [Tagging(domain_id=key, tag=tag) for key, tags in added.items() for tag in tags]
     Tagging.objects.everywhere().bulk_create(fresh, ignore_conflicts=True)
     after = {key: {**before[key], **{tag.key: tag.name for tag in tags}} for key, tags in added.items()}
-    _note([row for row in rows if row.pk in added], before, after, actor)
+    _note([row for row in rows if row.pk in added and row.pk not in told], before, after, actor)
     return len(added)
 
 

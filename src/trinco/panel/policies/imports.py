@@ -7,7 +7,7 @@ import holds its row: a kill at any moment doubles nothing and loses nothing, an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
+from trinco.core import tags as rules
 from trinco.panel.accounts.actors import Actor
 from trinco.panel.accounts.models import Organisation
 from trinco.panel.accounts.services import record
@@ -161,10 +162,12 @@ def _worked(job: DomainImport, lines: Sequence[ImportLine]) -> dict[Ending, list
     lines = _with_room(organisation, lines)
     taken = _served_elsewhere(organisation, [line.name for line in lines])
     names = [line.name for line in lines if line.name not in taken]
-    added = {each.name: each for each in add_many(organisation=organisation, names=names, actor=actor)}
+    tagged = _tagged(organisation, [line for line in lines if line.name not in taken and line.tags])
+    new = add_many(organisation=organisation, names=names, actor=actor, tags=tagged)
+    added = {each.name: each for each in new}
     if pairs := [(added[line.name], line.mx) for line in lines if line.name in added and line.mx]:
         start_many(pairs=pairs, actor=actor)
-    _tag(organisation, [line for line in lines if line.name not in taken and line.tags], actor)
+    _tag(organisation, tagged, actor, new)
     ended: dict[Ending, list[int]] = {}
     for line in lines:
         other = Ending.TAKEN if line.name in taken else Ending.THERE
@@ -188,12 +191,20 @@ def _with_room(organisation: Organisation, lines: Sequence[ImportLine]) -> list[
     return [line for line in lines if line.ending == Ending.WAITING]
 
 
-def _tag(organisation: Organisation, lines: Sequence[ImportLine], actor: Actor) -> None:
-    """The tags that the list names, also on what was there already."""
-    wanted = {line.name: line.tags for line in lines}
+def _tagged(organisation: Organisation, lines: Sequence[ImportLine]) -> dict[str, list[str]]:
+    """The tags that the list names, as they are called here, by domain."""
+    names = tags.called(organisation, [name for line in lines for name in line.tags]) if lines else {}
+    return {line.name: [names[rules.key(name)] for name in line.tags] for line in lines}
+
+
+def _tag(
+    organisation: Organisation, wanted: Mapping[str, Sequence[str]], actor: Actor, new: Sequence[HostedDomain]
+) -> None:
+    """Put them on, also on what was there already; of what is new the line of that says it."""
     rows = HostedDomain.objects.of(organisation).exclude(state=State.GONE).filter(name__in=wanted) if wanted else ()
     if rows:
-        tags.put_each(organisation=organisation, wanted={row.pk: wanted[row.name] for row in rows}, actor=actor)
+        told, each = {row.pk for row in new}, {row.pk: wanted[row.name] for row in rows}
+        tags.put_each(organisation=organisation, wanted=each, actor=actor, told=told)
 
 
 def _actor(job: DomainImport, line: ImportLine) -> Actor:
