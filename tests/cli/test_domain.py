@@ -150,6 +150,12 @@ class TestList:
         ]
         assert run("list")[1] == f"correio.example  live   testing  {identifier}\noutro.example    setup  -        -\n"
 
+    def test_a_long_name_pushes_nothing_away(self, ours):
+        long = ".".join(["a" * 60] * 3) + ".example"
+        for name in (long, "b.example"):
+            hosted(ours, name)
+        assert run("list")[1] == f"{long}  setup  -  -\n{'b.example':40}  setup  -  -\n"
+
     def test_of_one_owner(self, ours):
         hosted(ours)
         hosted(organisation("rui@example.net"), "caixa.example")

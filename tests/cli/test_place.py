@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from trinco import config
-from trinco.cli import place
+from trinco.cli import place, serve
 from trinco.cli.place import Endpoints, Login, Serving
 
 TOLD = Endpoints(
@@ -138,3 +140,11 @@ class TestWords:
         policy = "https://mta-sts.correio.example/.well-known/mta-sts.txt"
         assert fetch == f"curl --cacert /somewhere/ca.pem --connect-to ::127.0.0.1:8443 {policy}"
         assert ask == "dig @127.0.0.1 -p 8054 _mta-sts.correio.example TXT"
+
+    def test_as_many_things_to_try_as_the_readme_has(self) -> None:
+        made_up = replace(config.load({}), playground=True)
+        said = serve.greeting(made_up, TOLD, TOLD.login)
+        readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+        lists = [text.partition("Four things to try:\n")[2] for text in (said, readme)]
+        assert [re.findall(r"(?m)^ ?(\d)\. ", each.partition("Ctrl-C")[0]) for each in lists] == [list("1234")] * 2
+        assert all(f"{line}\n" in said for line in place.commands(TOLD))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -266,6 +268,12 @@ class TestTheFirstReport:
         [body] = re.findall(re.escape(door) + r"(\{.*\})\nEND", said)
         [read] = parse.reports(body.encode())
         assert [(one.policy_domain, one.successful_session_count) for one in read.policies] == [("correio.example", 1)]
+
+    def test_in_the_playground_it_goes_there(self, settings: Any, person: Client) -> None:
+        made_up = {"playground": True, "policy_listen": (("127.0.0.1", 8443),)}
+        settings.CONFIG = replace(settings.CONFIG, **made_up)
+        way = f"curl --cacert {settings.DATA}/ca.pem --connect-to ::127.0.0.1:8443 --data-binary @- "
+        assert way in html.unescape(person.get(BY_RESULT).content.decode())
 
     def test_nobody_is_asked(self, domain: HostedDomain, person: Client) -> None:
         HostedDomain.objects.of(domain.organisation).update(tlsrpt=False)

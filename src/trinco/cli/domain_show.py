@@ -18,6 +18,9 @@ from trinco.panel.policies.services import horizon_of
 from trinco.panel.policies.versions import standing_of
 from trinco.panel.policies.ways import announced_version, text_of, waits_for_owner, ways_of
 
+_WIDEST = 40
+"""Characters that a column is padded to, at most."""
+
 
 def say(what: Mapping[str, Any] | Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     """Print the facts to standard output."""
@@ -116,6 +119,7 @@ def _lines(what: Mapping[str, Any], indent: str = "") -> Iterator[str]:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One long name does not push the columns of all others away: it sticks out of its own."""
     cells = [[_text(value) if value is not None else "-" for value in row.values()] for row in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))] if cells else []
+    widths = [min(max(map(len, column)), _WIDEST) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

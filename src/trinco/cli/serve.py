@@ -134,14 +134,15 @@ def greeting(settings: config.Config, told: place.Endpoints, login: place.Login)
 def _things_to_try(told: place.Endpoints) -> str:
     fetch, ask = place.commands(told)
     return f"""
-Three things to try:
+Four things to try:
 
  1. Add the domain novo.example, and publish its three records at {told.panel}/playground/:
     the wizard turns green by itself.
- 2. Fetch a policy as a sending mail server does:
-    {fetch}
- 3. Ask for the record that announces it, through the customer's CNAME:
+ 2. Ask for the record that announces a policy, and fetch that, as a sending mail server does:
     {ask}
+    {fetch}
+ 3. Find the incident of correio.example: click the domain, then a red day of last week.
+ 4. Change its mode, and read in its history when the file and when DNS followed.
 """
 
 
