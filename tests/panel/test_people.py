@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import timedelta
 from smtplib import SMTPServerDisconnected
@@ -124,7 +125,8 @@ class TestInvitations:
         assert guest.get("/").status_code == 200
         row = Membership.objects.get(user__email="nova@example.com")
         assert (row.organisation, row.role, row.user.check_password(NEW)) == (ours, "editor", True)
-        assert last(ours) == ("member.joined", "nova@example.com", {}, {"role": "editor"})
+        link = hashlib.sha256(token.encode()).hexdigest()[:16]
+        assert last(ours) == ("member.joined", "nova@example.com", {}, {"role": "editor", "link": link})
         assert (Client().get(path).status_code, Organisation.objects.count()) == (404, 1)
 
     def test_a_weak_password_makes_no_account(self, owner: Client) -> None:
@@ -143,6 +145,20 @@ class TestInvitations:
         assert browser.post(path)["Location"] == f"/o/{ours.pk}/"
         assert [browser.get(f"/o/{each.pk}/").status_code for each in (ours, theirs)] == [200, 200]
         assert access.access_to(rui, ours.pk).role == Role.VIEWER  # type: ignore[union-attr]
+
+    def test_the_link_that_was_used_leads_in_whoever_joined_by_it(
+        self, ours: Organisation, theirs: Organisation, owner: Client
+    ) -> None:
+        path, rui = invited(owner, "rui@example.net", "viewer"), support_web.owner_of(theirs)
+        browser, there = support_web.browser(rui), f"/o/{ours.pk}/"
+        assert [browser.post(path)["Location"] for _ in range(2)] == [there, there]
+        assert browser.get(path)["Location"] == there
+        assert AuditEntry.objects.of(ours).filter(action="member.joined").count() == 1
+        others = (Client(), owner, support_web.browser(member(theirs, Role.VIEWER).user))
+        assert [each.get(path).status_code for each in others] == [404] * 3
+        assert browser.get(f"{path[:-2]}x/").status_code == 404
+        Membership.objects.filter(user=rui, organisation=ours).delete()
+        assert (browser.get(path).status_code, browser.post(path).status_code) == (404, 404)
 
     def test_somebody_else_who_has_the_link(self, ours: Organisation, theirs: Organisation, owner: Client) -> None:
         path, browser = invited(owner), support_web.browser(support_web.owner_of(theirs))

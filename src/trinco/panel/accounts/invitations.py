@@ -106,8 +106,18 @@ def join(*, token: str, user: User, source: str) -> Organisation:
         organisation=row.organisation, user=user, defaults={"role": row.role}
     )
     if new:
-        _record("member.joined", row, Actor(user.email, source))
+        _joined(row, Actor(user.email, source))
     return row.organisation
+
+
+@wall.lifted()
+def joined_by(*, token: str, user: User) -> Organisation | None:
+    """Where the person is a member and has joined by this very link; None: by another one, or it was somebody else's.
+    A button is clicked twice, and a link opened again."""
+    own = Membership.objects.filter(user=user).order_by().values("organisation")
+    lines = AuditEntry.objects.everywhere().filter(organisation__in=own, subject=user.email.lower())
+    joined = lines.filter(action="member.joined").select_related("organisation")
+    return next((line.organisation for line in joined if line.after.get("link") == _mark(_digest(token))), None)
 
 
 @wall.lifted()
@@ -120,7 +130,7 @@ def join_anew(*, token: str, password: str | None, source: str) -> User:
     row = _taken(token)
     user = create_account(email=row.email, password=password, organisation=row.organisation)
     Membership.objects.filter(user=user).update(role=row.role)
-    _record("member.joined", row, Actor(user.email, source))
+    _joined(row, Actor(user.email, source))
     return user
 
 
@@ -179,6 +189,16 @@ def _asked_lately(organisation: Organisation, email: str) -> bool:
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _mark(digest: str) -> str:
+    """By which the log tells one link from another."""
+    return digest[:16]
+
+
+def _joined(row: Invitation, actor: Actor) -> None:
+    after = {"role": str(row.role), "link": _mark(row.digest)}
+    record(organisation=row.organisation, actor=actor, action="member.joined", subject=row.email, after=after)
 
 
 def _record(action: str, row: Invitation, actor: Actor, before: dict[str, str] | None = None) -> None:

@@ -40,9 +40,16 @@ def show(request: HttpRequest, token: str) -> HttpResponse:
             return redirect(f"{labels.root(None)}{request.path}")
         return _answered(request, token, row)
     except InvitationRefused as error:
-        return render(request, "web/invitation.html", {"problem": refusal(error)}, status=404)
+        return _again(request, token) or render(request, "web/invitation.html", {"problem": refusal(error)}, status=404)
     except AccountGone:  # deleted in another tab: a stranger asks now
         return redirect(request.path)
+
+
+def _again(request: HttpRequest, token: str) -> HttpResponse | None:
+    """Into what the person has joined by this link before; None: they have not."""
+    user = request.user
+    joined = invitations.joined_by(token=token, user=user) if isinstance(user, User) else None
+    return enter(request, user, joined) if joined and doors.opens(request, joined) else None
 
 
 def _row(request: HttpRequest, token: str) -> Invitation:
