@@ -47,9 +47,10 @@ def show(request: HttpRequest, token: str) -> HttpResponse:
 
 def _again(request: HttpRequest, token: str) -> HttpResponse | None:
     """Into what the person has joined by this link before; None: they have not."""
-    user = request.user
-    joined = invitations.joined_by(token=token, user=user) if isinstance(user, User) else None
-    return enter(request, user, joined) if joined and doors.opens(request, joined) else None
+    if not isinstance(request.user, User):
+        return None
+    joined = invitations.joined_by(token=token, user=request.user)
+    return enter(request, request.user, joined) if joined and doors.opens(request, joined) else None
 
 
 def _row(request: HttpRequest, token: str) -> Invitation:
