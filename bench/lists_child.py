@@ -54,6 +54,7 @@ LARGE: dict[str, tuple[str, dict[str, str]]] = {
 PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
     "all clients": ("/clients/", {}),
     "all clients, a name": ("/clients/?q=b00", {}),
+    "all clients, by client": ("/clients/by-client/", {}),
     "activity of the provider": ("/activity/", {}),
     "organisations": ("/organisations/", {}),
 }

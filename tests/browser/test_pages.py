@@ -70,6 +70,7 @@ OF_A_PROVIDER = {
     "label": "/label/",
     "organisations": "/organisations/",
     "clients": "/clients/",
+    "clients-by-client": "/clients/by-client/",
     "takeout-of-all": "/takeout/",
 }
 

@@ -22,6 +22,7 @@ AGAIN = [
     "test_wall.py",
     "test_wall_requests.py",
     "test_web_access.py",
+    "test_web_by_client.py",
     "test_web_certificates_page.py",
     "test_web_label.py",
     "test_web_tags_hostile.py",

@@ -17,7 +17,7 @@ from trinco.panel.web.access import PERSON, PUBLIC
 SIGN_ON = {"sso", "sso_callback", "sso_bind", "sso_again", "sso_connect", "sso_disconnect"}
 """Pages of signing in: each asks by itself who is there."""
 LABEL = {"label", "label_remove", "label_host", "label_host_check", "label_host_remove"}
-PROVIDERS = {"clients", "client_add", "clients_closed", "client_closed_log", *LABEL}
+PROVIDERS = {"clients", "clients_by_client", "client_add", "clients_closed", "client_closed_log", *LABEL}
 """Pages of a provider: a client has no clients."""
 
 

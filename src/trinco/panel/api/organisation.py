@@ -16,7 +16,7 @@ from trinco.panel.accounts.access import visible
 from trinco.panel.accounts.models import Membership, Organisation
 from trinco.panel.accounts.people import Terms
 from trinco.panel.accounts.roles import Deed
-from trinco.panel.api import kinds
+from trinco.panel.api import client_counts, kinds
 from trinco.panel.api.activity import FILES, FORMS
 from trinco.panel.api.auth import caller, needs, require_terms
 from trinco.panel.api.bodies import Strict
@@ -98,11 +98,13 @@ def leave(request: HttpRequest) -> Status[None]:
 
 @clients_router.get("", auth=needs(Deed.READ), response=told(ClientsOut), summary="Clients")
 def clients(request: HttpRequest, asked: Query[PageParameters]) -> dict[str, Any]:  # noqa: ARG001
-    """The clients of this provider by name, in pages. A client has none: 404."""
+    """The clients of this provider by name, in pages, each with how many of its domains stand how. A client has none:
+    404."""
     known(request, PageParameters.model_fields)
     provider = provider_of(request)
     page = page_of(request, visible(caller(request).user).filter(parent=provider))
-    return {"rows": list(map(_row, page.rows)), "next": page.next}
+    counts = client_counts.of(caller(request), page.rows)
+    return {"rows": [{**_row(row), "counts": counts.get(row.pk)} for row in page.rows], "next": page.next}
 
 
 @clients_router.get("/closed", auth=needs(Deed.READ), response=told(ClosedClientsOut), summary="Former clients")

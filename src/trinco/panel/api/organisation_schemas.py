@@ -17,10 +17,43 @@ class ClientOut(Schema):
     root: str
 
 
+class LevelCounts(Schema):
+    """How many domains are of each level."""
+
+    critical: int
+    attention: int
+    ready: int
+    setup: int
+    ok: int
+    leaving: int
+
+
+class ModeCounts(Schema):
+    """How many policies of each mode are served."""
+
+    enforce: int
+    testing: int
+    none: int
+
+
+class DomainCounts(Schema):
+    """How the domains of an organisation stand. `domains`: how many there are in all."""
+
+    domains: int
+    levels: LevelCounts
+    modes: ModeCounts
+
+
+class ListedClientOut(ClientOut):
+    """A client in the list. `counts` is null where it first wants a second factor or single sign-on of the caller."""
+
+    counts: DomainCounts | None
+
+
 class ClientsOut(Schema):
     """`next` is null on the last page."""
 
-    rows: list[ClientOut]
+    rows: list[ListedClientOut]
     next: str | None
 
 

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 SIZE = 50
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 
 
 def page_of(request: HttpRequest, rows: QuerySet[M], total: int | None = None) -> tuple[Page[Any], list[M]]:
@@ -36,6 +37,12 @@ def page_of_found(
     pages = Paginator(list(rows.values_list("pk", flat=True)) if keys is None else keys, SIZE)
     page: Page[Any] = pages.get_page(request.GET.get("page"))
     return page, list(rows.filter(pk__in=list(page.object_list)))
+
+
+def page_of_all(request: HttpRequest, rows: Sequence[T]) -> Page[T]:
+    """As `page_of`, of rows that are all at hand."""
+    page: Page[T] = Paginator(rows, SIZE).get_page(request.GET.get("page"))
+    return page
 
 
 def query_without_page(request: HttpRequest) -> str:

@@ -131,6 +131,7 @@ urlpatterns = [
     path("logo/<slug:digest>.png", brand.logo, name="logo"),
     path("organisations/", organisations.choose, name="organisations"),
     path("clients/", organisations.clients, name="clients"),
+    path("clients/by-client/", organisations.by_client, name="clients_by_client"),
     path("clients/closed/", closing.closed, name="clients_closed"),
     path("clients/closed/<int:pk>/activity.<slug:form>", closing.closed_log, name="client_closed_log"),
     path("clients/add/", organisations.add, name="client_add"),

@@ -19,6 +19,7 @@ from trinco.panel.domains.models import HostedDomain
 from trinco.panel.web import listing, overview, paging
 from trinco.panel.web.access import MemberRequest, may
 from trinco.panel.web.people_forms import ClientForm
+from trinco.panel.web.presenters import clients as by_clients
 from trinco.panel.web.presenters.overview import OverviewRow, overview_rows
 
 
@@ -74,8 +75,7 @@ def clients(request: MemberRequest) -> HttpResponse:
     context = {
         "nav": "clients",
         "clients": list(mine.order_by("name", "pk")),
-        "locked": mfa.locked_clients(request.membership),
-        "locked_sso": sso_terms.locked_clients(request.membership),
+        **_locked(request),
         "chosen": int(chosen) if wanted is not mine else None,
         **listing.choices(narrowed),
         "page": page,
@@ -84,6 +84,26 @@ def clients(request: MemberRequest) -> HttpResponse:
         "form": ClientForm(),
     }
     return render(request, "web/clients.html", context)
+
+
+@require_GET
+@may(Deed.READ)
+def by_client(request: MemberRequest) -> HttpResponse:
+    """The provider and its clients, each with how many domains stand how, worst first."""
+    every = by_clients.lines(_of_provider(request))
+    find = overview.typed(request.GET, "q")
+    page = paging.page_of_all(request, by_clients.named(every, find))
+    context = {
+        "nav": "clients",
+        "clients": every,
+        **_locked(request),
+        "find": find,
+        "page": page,
+        "page_query": paging.query_without_page(request),
+        "rows": by_clients.rows(page.object_list),
+        "form": ClientForm(),
+    }
+    return render(request, "web/by_client.html", context)
 
 
 @require_POST
@@ -108,6 +128,12 @@ def _of_provider(request: MemberRequest) -> QuerySet[Organisation]:
         raise Http404
     clients = mfa.open_clients(request.membership)
     return visible(request.user).filter(Q(pk=request.organisation.pk) | Q(pk__in=clients))
+
+
+def _locked(request: MemberRequest) -> dict[str, int]:
+    """For `_locked_clients.html`."""
+    access = request.membership
+    return {"locked": mfa.locked_clients(access), "locked_sso": sso_terms.locked_clients(access)}
 
 
 def _provider(organisation: Organisation, staff: set[int]) -> str:
