@@ -201,6 +201,7 @@ class TestProvider:
         page.goto("/clients/")
         page.get_by_label("Client", exact=True).select_option("Norte, Lda.")
         page.get_by_role("button", name="Show").last.click()
+        expect(page).to_have_url(re.compile(r"\?client=\d"))
         provider.picture("provider-clients")
         assert provider.faults() == []
         page.goto(f"{root}activity/?domain={DOMAIN}")
