@@ -17,7 +17,7 @@ from tests.support_charts import Failure, report
 
 from trinco.core.tlsrpt import parse, results
 from trinco.panel.accounts.models import Organisation
-from trinco.panel.domains.models import HostedDomain
+from trinco.panel.domains.models import HostedDomain, State
 from trinco.panel.policies.models import PolicyVersion
 from trinco.panel.reports.models import Applied, Trust
 from trinco.panel.web import meanings
@@ -274,6 +274,10 @@ class TestTheFirstReport:
         settings.CONFIG = replace(settings.CONFIG, **made_up)
         way = f"curl --cacert {settings.DATA}/ca.pem --connect-to ::127.0.0.1:8443 --data-binary @- "
         assert way in html.unescape(person.get(BY_RESULT).content.decode())
+
+    def test_no_command_before_it_is_served(self, domain: HostedDomain, person: Client) -> None:
+        HostedDomain.objects.of(domain.organisation).update(state=State.SETUP)
+        assert "curl" not in text(person, BY_RESULT)
 
     def test_nobody_is_asked(self, domain: HostedDomain, person: Client) -> None:
         HostedDomain.objects.of(domain.organisation).update(tlsrpt=False)

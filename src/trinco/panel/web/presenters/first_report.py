@@ -12,11 +12,13 @@ from trinco.core.tlsrpt.render import to_json
 from trinco.core.tlsrpt.report import PolicyResult, Report
 from trinco.panel.domains.models import HostedDomain
 from trinco.panel.domains.reporting import REPORT_PATH
+from trinco.panel.domains.services import SERVED
 
 
 @dataclass(frozen=True, slots=True)
 class FirstReport:
-    """`command` posts a report of one's own to the HTTPS door; nothing where there is no reports host."""
+    """`command` posts a report of one's own to the HTTPS door; nothing where there is no reports host, or
+    the domain is not served yet: the door does not know it."""
 
     domain: HostedDomain
     command: str
@@ -29,7 +31,8 @@ class FirstReport:
 
 def first_report(domain: HostedDomain, now: datetime) -> FirstReport:
     """The lines to type. The report is about yesterday."""
-    return FirstReport(domain, _command(domain, now) if settings.CONFIG.reports_host else "")
+    taken = settings.CONFIG.reports_host and domain.state in SERVED
+    return FirstReport(domain, _command(domain, now) if taken else "")
 
 
 def _command(domain: HostedDomain, now: datetime) -> str:
