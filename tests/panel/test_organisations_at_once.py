@@ -65,6 +65,28 @@ def wait_for_its_lock() -> None:
     raise AssertionError("nobody waits")
 
 
+def while_it_ends(
+    monkeypatch: pytest.MonkeyPatch, user: User, deed: Callable[[], object]
+) -> tuple[list[object], list[object]]:
+    """What comes of the end of an account, and of a deed that begins when its person has left everywhere."""
+    leaves, goes_on, leave = threading.Event(), threading.Event(), people.leave
+
+    def slowly(**facts: Any) -> None:
+        leave(**facts)
+        leaves.set()
+        goes_on.wait(60)
+
+    monkeypatch.setattr(people, "leave", slowly)
+    ending, ended = beside(lambda: leaving.delete_account(user=user, source=""))
+    assert leaves.wait(60)
+    doing, done = beside(deed)
+    wait_for_its_lock()
+    goes_on.set()
+    ending.join()
+    doing.join()
+    return ended, done
+
+
 @pytest.mark.django_db(transaction=True)
 class TestAtOnce:
     """On PostgreSQL: SQLite has one writer."""
@@ -124,23 +146,8 @@ class TestAtOnce:
             return
         eva = support_web.person("eva@example.com", support_panel.organisation(), Role.VIEWER)
         theirs = Organisation.objects.create(name="Theirs")
-        leaves, goes_on = threading.Event(), threading.Event()
-        leave = people.leave
-
-        def slowly(**facts: Any) -> None:
-            leave(**facts)
-            leaves.set()
-            goes_on.wait(60)
-
-        monkeypatch.setattr(people, "leave", slowly)
-        ending, ended = beside(lambda: leaving.delete_account(user=eva, source=""))
-        assert leaves.wait(60)
         facts = {"organisation": theirs, "user": eva, "role": Role.OWNER}
-        joining, joined = beside(lambda: Membership.objects.create(**facts))
-        wait_for_its_lock()
-        goes_on.set()
-        ending.join()
-        joining.join()
+        ended, joined = while_it_ends(monkeypatch, eva, lambda: Membership.objects.create(**facts))
         assert (ended, type(joined[0]), User.objects.filter(pk=eva.pk).exists()) == ([None], IntegrityError, False)
 
     def test_who_joins_while_their_account_ends_is_told_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,22 +155,7 @@ class TestAtOnce:
             return
         eva = support_web.person("eva@example.com", support_panel.organisation(), Role.VIEWER)
         token, theirs = asked_to_theirs()
-        leaves, goes_on = threading.Event(), threading.Event()
-        leave = people.leave
-
-        def slowly(**facts: Any) -> None:
-            leave(**facts)
-            leaves.set()
-            goes_on.wait(60)
-
-        monkeypatch.setattr(people, "leave", slowly)
-        ending, ended = beside(lambda: leaving.delete_account(user=eva, source=""))
-        assert leaves.wait(60)
-        joining, joined = beside(lambda: invitations.join(token=token, user=eva, source=""))
-        wait_for_its_lock()
-        goes_on.set()
-        ending.join()
-        joining.join()
+        ended, joined = while_it_ends(monkeypatch, eva, lambda: invitations.join(token=token, user=eva, source=""))
         assert (ended, type(joined[0])) == ([None], AccountGone)
         assert (Invitation.objects.of(theirs).count(), Membership.objects.filter(organisation=theirs).count()) == (1, 1)
 
