@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from tests import support_panel, support_web
 from tests.support_browser import Visitor
 
@@ -13,6 +14,8 @@ from trinco.panel.accounts.models import Organisation
 from trinco.panel.domains import filters, tags
 
 ROWS = "table.doms tbody th a"
+FIRST = re.compile(r"/\?q=h(&|$)")
+"""The question after the first letter."""
 
 
 @pytest.fixture
@@ -41,6 +44,20 @@ class TestAsTyped:
         assert visitor.page.evaluate("document.activeElement.id") in ("q", "f-tag")
         visitor.rest()
         assert visitor.faults() == []
+
+    def test_typing_on_while_an_answer_is_under_way(self, three: Organisation, visit: Callable[..., Visitor]) -> None:
+        """The table follows with the next answer, and nothing is broken off with an error in the console."""
+        visitor = visit().sign_in()
+        held: list[Route] = []
+        visitor.page.route(FIRST, lambda route: held.append(route))  # noqa: PLW0108 - the library marks a function
+        visitor.page.keyboard.press("/")
+        with visitor.page.expect_request(FIRST):
+            visitor.page.keyboard.type("h")
+        visitor.page.keyboard.type("a")
+        visitor.page.wait_for_timeout(500)  # longer than a pause in typing: the next question is asked, or waits
+        held[0].continue_()
+        expect(visitor.page).to_have_url(f"{visitor.home}/?q=ha")
+        expect(visitor.page.locator(ROWS)).to_have_text(["charlie.example", "alpha.example"])
 
     def test_without_script(self, three: Organisation, visit: Callable[..., Visitor]) -> None:
         visitor = visit(script=False).sign_in()
